@@ -1,0 +1,60 @@
+# One front door. `make` lists what one can do.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := build/demo
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The stamps hold what is installed; a change of the metadata installs anew.
+$(VENV)/.user: $(VENV)/.made pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.user
+
+.PHONY: demo
+demo: $(VENV)/.user ## install, sweep dropout over the breast cancer table, show the best configuration
+	@mkdir -p $(DEMO)
+	SWEEP_STORAGE=sqlite:///$(DEMO)/sweep.db $(BIN)/sweep run breast_cancer
+	SWEEP_STORAGE=sqlite:///$(DEMO)/sweep.db $(BIN)/sweep best breast_cancer
+	SWEEP_STORAGE=sqlite:///$(DEMO)/sweep.db $(BIN)/sweep report breast_cancer -o $(DEMO)/breast_cancer.html
+
+.PHONY: install
+install: $(VENV)/.user ## install sweep into .venv
+
+.PHONY: test
+test: $(VENV)/.dev ## install what tests need and run all of them, a real PostgreSQL included
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+.PHONY: lint
+lint: $(VENV)/.dev ## formatting and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+.PHONY: types
+types: $(VENV)/.dev ## mypy, strict, on the package and its tests
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(VENV)/.dev ## format, and fix what can be fixed by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(VENV)/.dev ## a few minutes: the trial rate against a plain PyTorch loop
+	$(BIN)/python -m benchmarks.trial_rate
+
+.PHONY: clean
+clean: ## remove what make made, the virtual environment included
+	rm -rf $(VENV) build dist
