@@ -1,0 +1,67 @@
+"""A table as tensors: one copy in memory, whatever the number of folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sweep.records import TableInfo
+from sweep.tables.types import Encoded
+
+FEATURE_ALIGN = 16
+"""Feature columns are padded to a multiple of this: ``bmm`` on unaligned widths rounds by the member's place."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """All rows of a table, unsplit and unscaled.
+
+    Attributes:
+        features: ``[n, Fp]`` float32, Fp the number of features F rounded up to a multiple of
+            :data:`FEATURE_ALIGN`. NaN where a value is missing; pad columns are 0.
+        target: ``[n]``: float32 0 or 1 for binary, int64 class codes for multiclass, float32
+            ``(y - info.target_mean) / info.target_scale`` for regression.
+        groups: ``[n]`` int64 on the CPU: rows of one code stay in one fold; ``None`` without groups.
+        info: What is known of the table.
+        has_missing: Whether any value of ``features`` is NaN.
+    """
+
+    features: torch.Tensor
+    target: torch.Tensor
+    groups: NDArray[np.int64] | None
+    info: TableInfo
+    has_missing: bool
+
+    def to(self, device: str | torch.device) -> Dataset:
+        """The same data with its tensors on ``device``; not copied where they are there already."""
+        return replace(self, features=self.features.to(device), target=self.target.to(device))
+
+    def original_target(self) -> NDArray[np.float64 | np.int64]:
+        """``[n]``: int64 class codes, or float64 in the target's own units."""
+        target: NDArray[np.float32] = self.target.cpu().numpy()
+        if self.info.task != "regression":
+            return target.astype(np.int64)
+        return target.astype(np.float64) * self.info.target_scale + self.info.target_mean
+
+
+def from_encoded(encoded: Encoded) -> Dataset:
+    """Tensors over an encoded table. Its matrix is not copied when its width is a multiple of :data:`FEATURE_ALIGN`."""
+    info, matrix = encoded.info, encoded.features
+    padding = -matrix.shape[1] % FEATURE_ALIGN
+    if padding or matrix.shape[1] == 0:
+        matrix = np.pad(matrix, ((0, 0), (0, padding or FEATURE_ALIGN)))
+    if info.task == "multiclass":
+        target = encoded.target.astype(np.int64)
+    else:
+        target = ((encoded.target - info.target_mean) / info.target_scale).astype(np.float32)
+    return Dataset(
+        features=torch.from_numpy(matrix),
+        target=torch.from_numpy(target),
+        groups=encoded.groups,
+        info=info,
+        # A sum is NaN or infinite where any value is: no mask as large as the table is made for most tables.
+        has_missing=bool(np.isnan(matrix.sum(dtype=np.float64))),
+    )

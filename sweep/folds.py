@@ -1,0 +1,143 @@
+"""Splits of the rows: scikit-learn's splitters, repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, TimeSeriesSplit
+
+from sweep.data import Dataset
+from sweep.errors import DataError, DefinitionError
+from sweep.spec_model import ValidationSpec
+
+Scheme = Literal["stratified", "kfold", "group", "timeseries"]
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Which rows train and which are tested in each of the S splits, repeat-major.
+
+    Attributes:
+        train: S tensors, int64 ``[n_train_s]``, row numbers in increasing order, on the CPU.
+        test: Likewise. Within a repeat each row is tested once (time series: at most once).
+        folds: K.
+        repeats: R; S = K x R.
+        scheme: The one used, ``"auto"`` resolved.
+    """
+
+    train: tuple[torch.Tensor, ...]
+    test: tuple[torch.Tensor, ...]
+    folds: int
+    repeats: int
+    scheme: Scheme
+
+    @property
+    def splits(self) -> int:
+        """S."""
+        return len(self.train)
+
+
+def make_folds(validation: ValidationSpec, dataset: Dataset, seed: int) -> Folds:
+    """Splits of a table, a function of (rows, ``validation``, ``seed``) alone.
+
+    Every repeat shuffles with its own draw from (``seed``, repeat), so repeats and seeds give different
+    partitions. ``"auto"`` is group where the data have groups, else stratified for classes and plain for
+    regression. Groups are kept whole, for classes with the class shares as even as that allows
+    (``StratifiedGroupKFold``). ``"timeseries"`` takes the rows to be in time order: split ``s`` trains on
+    all rows before those it tests (``TimeSeriesSplit``), nothing is shuffled, the first rows are never tested.
+
+    Raises:
+        DefinitionError: The scheme does not fit the table: group without groups, any other scheme with
+            groups, stratified for regression, repeats of a time series.
+        DataError: Too few rows, groups or members of a class for that many folds.
+    """
+    scheme = _resolve(validation, dataset)
+    _check_counts(scheme, validation.folds, dataset)
+    train, test = [], []
+    for repeat in range(validation.repeats):
+        for rows, held_out in _splits(scheme, validation.folds, dataset, seed, repeat):
+            train.append(torch.from_numpy(np.sort(rows)))
+            test.append(torch.from_numpy(np.sort(held_out)))
+    if any(len(part) == 0 for part in (*train, *test)):
+        raise DataError(
+            f"{dataset.info.source}: the groups are too uneven for {validation.folds} folds, one would be empty; "
+            "use fewer folds (validation.folds)"
+        )
+    return Folds(tuple(train), tuple(test), validation.folds, validation.repeats, scheme)
+
+
+def _resolve(validation: ValidationSpec, dataset: Dataset) -> Scheme:
+    """The scheme to use, checked against the table."""
+    grouped, regression = dataset.groups is not None, dataset.info.task == "regression"
+    scheme = validation.scheme
+    if scheme == "auto":
+        return "group" if grouped else "kfold" if regression else "stratified"
+    problems = []
+    if scheme == "group" and not grouped:
+        problems.append("validation.scheme = 'group' needs data.groups, the column whose equal values stay together")
+    if scheme != "group" and grouped:
+        problems.append(
+            f"validation.scheme = '{scheme}' would split the groups of data.groups: allowed with groups are "
+            "'auto' and 'group'"
+        )
+    if scheme == "stratified" and regression:
+        problems.append(
+            "validation.scheme = 'stratified' needs classes, and the task is regression: allowed are "
+            "'auto', 'kfold', 'group', 'timeseries'"
+        )
+    if scheme == "timeseries" and validation.repeats > 1:
+        problems.append(
+            "validation.repeats must be 1 with validation.scheme = 'timeseries', which has nothing to shuffle, "
+            f"however: {validation.repeats}"
+        )
+    if problems:
+        raise DefinitionError(problems)
+    return scheme
+
+
+def _check_counts(scheme: Scheme, folds: int, dataset: Dataset) -> None:
+    """That there are rows, groups and members of each class enough for that many folds."""
+    info = dataset.info
+    needed = folds + 1 if scheme == "timeseries" else folds
+    if info.rows < needed:
+        raise DataError(
+            f"{info.source}: {info.rows} rows are too few for {folds} folds, at least {needed} are needed "
+            "(validation.folds)"
+        )
+    if scheme == "group" and dataset.groups is not None and (groups := len(np.unique(dataset.groups))) < folds:
+        raise DataError(
+            f"{info.source}: {groups} groups are too few for {folds} folds; set validation.folds to at most {groups}"
+        )
+    if info.task == "regression" or scheme in ("kfold", "timeseries"):
+        return
+    counts = np.bincount(dataset.original_target(), minlength=len(info.classes))
+    rare = [f"class {name!r} has {count}" for name, count in zip(info.classes, counts, strict=True) if count < folds]
+    if rare:
+        smallest = int(counts.min())
+        advice = f"set validation.folds to at most {smallest}" if smallest > 1 else "leave its rows out"
+        raise DataError(
+            f"{info.source}: each class needs at least {folds} rows for {folds} folds, however: "
+            f"{', '.join(rare)} ({advice}, or use validation.scheme = 'kfold')"
+        )
+
+
+def _splits(scheme: Scheme, folds: int, dataset: Dataset, seed: int, repeat: int) -> Iterator[Split]:
+    """(training rows, tested rows) of each fold of one repeat."""
+    state = int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
+    codes = None if dataset.info.task == "regression" else dataset.original_target()
+    splitter: Any
+    if scheme == "timeseries":
+        splitter = TimeSeriesSplit(n_splits=folds)
+    elif scheme == "group":
+        kind = GroupKFold if codes is None else StratifiedGroupKFold
+        splitter = kind(n_splits=folds, shuffle=True, random_state=state)
+    else:
+        kind = StratifiedKFold if scheme == "stratified" else KFold
+        splitter = kind(n_splits=folds, shuffle=True, random_state=state)
+    yield from splitter.split(np.empty((dataset.info.rows, 0)), codes, dataset.groups)

@@ -1,0 +1,68 @@
+"""The two states of a table: as read, and as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sweep.records import TableInfo
+
+Floats = NDArray[np.float64]
+
+
+def no_line(row: int) -> int | None:
+    """For tables without lines of text."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as read: typed by its format, nothing decided yet about what its columns mean.
+
+    Attributes:
+        frame: The columns, names made text and distinct, index 0 … n-1.
+        source: As the definition names it.
+        place: What error messages call it: the file, URL or name.
+        notes: What was decided while reading and why.
+        default_target: Name of the target column, where the source itself names one.
+        line_of: 1-based data row → 1-based line of the file; ``None`` where there are no lines.
+    """
+
+    frame: pd.DataFrame
+    source: str
+    place: str
+    notes: tuple[str, ...] = ()
+    default_target: str | None = None
+    line_of: Callable[[int], int | None] = field(default=no_line, compare=False)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(self.frame.columns)
+
+    def cell(self, column: str, row: int) -> str:
+        """How error messages point at a cell: ``x.csv, column 'age', row 3 (line 4)``. ``row`` is 1-based."""
+        line = self.line_of(row)
+        return f"{self.place}, column {column!r}, row {row}" + ("" if line is None else f" (line {line})")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A table as numbers.
+
+    Attributes:
+        features: ``[n, Fp]`` float32, NaN for missing; columns beyond the F of ``info.features`` are 0.
+        target: ``[n]``: int64 class codes, or float64 in the target's own units.
+        groups: ``[n]`` int64 codes of the groups; ``None`` without groups.
+        info: What is known of the table.
+    """
+
+    features: NDArray[np.float32]
+    target: NDArray[Any]
+    groups: NDArray[np.int64] | None
+    info: TableInfo
