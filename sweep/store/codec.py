@@ -1,0 +1,48 @@
+"""Arrays to bytes and back: zlib over raw little-endian numbers, so that nothing executable is ever read back."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sweep.errors import StorageError
+
+# The names double as what the database stores beside a blob whose type can vary.
+Stored = Literal["<f8", "<i8", "<f2"]
+
+FLOAT16_MAX = 65504.0
+
+# Measured on out-of-fold logits: the highest level saves 2 % more than the lowest and takes four times as long.
+_LEVEL = 1
+
+
+def pack(values: ArrayLike, dtype: Stored) -> bytes:
+    """Compressed bytes of an array, row-major. The shape is not part of them."""
+    return zlib.compress(np.ascontiguousarray(values, dtype).tobytes(), _LEVEL)
+
+
+def unpack(blob: bytes, dtype: Stored, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The array again, writable and in the machine's own byte order; one entry of ``shape`` may be -1.
+
+    Raises:
+        StorageError: The bytes are not what :func:`pack` made of such an array.
+    """
+    try:
+        values = np.frombuffer(zlib.decompress(blob), dtype).reshape(shape)
+    except (zlib.error, ValueError) as error:
+        sizes = " x ".join(map(str, shape)) or "1"
+        raise StorageError(f"a stored array ({dtype}, {sizes}) is damaged: {error}") from None
+    return values.astype(values.dtype.newbyteorder("="))
+
+
+def pack_half(values: NDArray[np.floating[Any]]) -> bytes:
+    """Compressed float16 bytes. Beyond what float16 holds, infinities too, becomes ±65504; NaN stays NaN."""
+    return pack(np.clip(values, -FLOAT16_MAX, FLOAT16_MAX), "<f2")
+
+
+def unpack_half(blob: bytes, rows: int, outputs: int) -> NDArray[np.float32]:
+    """``[rows, outputs]`` float32 from what :func:`pack_half` made. Raises StorageError as :func:`unpack`."""
+    return unpack(blob, "<f2", (rows, outputs)).astype(np.float32)

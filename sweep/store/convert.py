@@ -1,0 +1,195 @@
+"""Between the rows of :mod:`sweep.store.models` and the records that the other layers see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.records import VALIDATION, Hyperparameters, TableInfo, TrialResult
+from sweep.store.codec import Stored, pack, pack_half, unpack, unpack_half
+from sweep.store.models import Artifact, Dataset, Fold, Prediction, Sweep, Trial
+from sweep.store.rows import ArtifactRecord, DatasetRecord, NewSweep, SweepRecord, TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """What places a trial's arrays; fixed when its sweep is created."""
+
+    folds: int
+    repeats: int
+    checkpoints: tuple[int, ...]
+    metrics: tuple[str, ...]
+    metric: str
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """``[S, C, 2, Q]``."""
+        return self.folds * self.repeats, len(self.checkpoints), 2, len(self.metrics)
+
+
+def axes_of(row: Sweep) -> Axes:
+    """The axes of a sweep."""
+    return Axes(row.folds, row.repeats, tuple(row.checkpoints), tuple(row.metrics), row.metric)
+
+
+def sweep_row(key: str, sweep: NewSweep, now: datetime) -> Sweep:
+    """A new sweep as a row."""
+    return Sweep(
+        key=key,
+        name=sweep.name,
+        format=sweep.format,
+        definition=sweep.definition,
+        fingerprint=sweep.fingerprint,
+        data_hash=sweep.info.content_hash,
+        info=asdict(sweep.info),
+        trials=sweep.trials,
+        metric=sweep.metric,
+        metrics=list(sweep.metrics),
+        checkpoints=list(sweep.checkpoints),
+        folds=sweep.folds,
+        repeats=sweep.repeats,
+        kept_rows=None if sweep.kept_rows is None else pack(sweep.kept_rows, "<i8"),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def sweep_record(row: Sweep) -> SweepRecord:
+    """A stored sweep as a record."""
+    info: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in row.info.items()
+    }
+    return SweepRecord(
+        key=row.key,
+        name=row.name,
+        format=row.format,
+        definition=row.definition,
+        fingerprint=row.fingerprint,
+        info=TableInfo(**info),
+        trials=row.trials,
+        metric=row.metric,
+        metrics=tuple(row.metrics),
+        checkpoints=tuple(row.checkpoints),
+        folds=row.folds,
+        repeats=row.repeats,
+        kept_rows=None if row.kept_rows is None else unpack(row.kept_rows, "<i8", (-1,)),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def dataset_values(dataset: DatasetRecord, now: datetime) -> dict[str, Any]:
+    """A data set as column values."""
+    kind: Stored = "<f8" if dataset.target.dtype.kind == "f" else "<i8"
+    return {
+        "content_hash": dataset.content_hash,
+        "rows": len(dataset.target),
+        "target": pack(dataset.target, kind),
+        "target_type": kind,
+        "groups": None if dataset.groups is None else pack(dataset.groups, "<i8"),
+        "created_at": now,
+    }
+
+
+def dataset_record(row: Dataset) -> DatasetRecord:
+    """A stored data set as a record."""
+    kind: Stored = "<f8" if row.target_type == "<f8" else "<i8"
+    return DatasetRecord(
+        content_hash=row.content_hash,
+        target=unpack(row.target, kind, (row.rows,)),
+        groups=None if row.groups is None else unpack(row.groups, "<i8", (row.rows,)),
+    )
+
+
+def check_trial(axes: Axes, result: TrialResult) -> None:
+    """Raise ValueError where a result does not fit the axes of its sweep."""
+    if result.metrics.shape != axes.shape:
+        raise ValueError(f"metrics of trial {result.number} must be {axes.shape}, however: {result.metrics.shape}")
+    if result.predictions.ndim != 3 or len(result.predictions) != axes.repeats:
+        wanted = f"[{axes.repeats}, n_kept, O]"
+        raise ValueError(f"predictions of trial {result.number} must be {wanted}, however: {result.predictions.shape}")
+    if result.epoch not in axes.checkpoints:
+        raise ValueError(f"epoch of trial {result.number} must be in {axes.checkpoints}, however: {result.epoch}")
+    if not math.isfinite(result.score):
+        raise ValueError(f"score of trial {result.number} must be finite, however: {result.score}")
+
+
+def trial_values(key: str, hyperparameters: Hyperparameters, result: TrialResult, now: datetime) -> dict[str, Any]:
+    """A finished trial as column values."""
+    return {
+        "sweep_key": key,
+        "number": result.number,
+        "placement": hyperparameters.placement,
+        "hyperparameters": hyperparameters.to_dict(),
+        "epoch": result.epoch,
+        "score": float(result.score),
+        "diverged": result.diverged,
+        "seconds": float(result.seconds),
+        "saved_at": now,
+    }
+
+
+def trial_record(row: Trial) -> TrialRecord:
+    """A stored trial as a record."""
+    return TrialRecord(
+        number=row.number,
+        hyperparameters=Hyperparameters.from_dict(row.hyperparameters),
+        epoch=row.epoch,
+        score=row.score,
+        diverged=row.diverged,
+        seconds=row.seconds,
+        saved_at=row.saved_at,
+    )
+
+
+def fold_values(key: str, axes: Axes, result: TrialResult) -> list[dict[str, Any]]:
+    """The S folds of a finished trial as column values."""
+    chosen = axes.checkpoints.index(result.epoch), VALIDATION, axes.metrics.index(axes.metric)
+    return [
+        {
+            "sweep_key": key,
+            "trial": result.number,
+            "repeat": split // axes.folds,
+            "fold": split % axes.folds,
+            "score": None if math.isnan(metrics[chosen]) else float(metrics[chosen]),
+            "metrics": pack(metrics, "<f8"),
+        }
+        for split, metrics in enumerate(result.metrics)
+    ]
+
+
+def fold_metrics(axes: Axes, rows: Sequence[Fold]) -> NDArray[np.float64]:
+    """``[S, C, 2, Q]`` from the folds of one trial, in order."""
+    return np.stack([unpack(row.metrics, "<f8", axes.shape[1:]) for row in rows])
+
+
+def prediction_values(key: str, result: TrialResult) -> list[dict[str, Any]]:
+    """The R repeats' predictions of a finished trial as column values."""
+    _, rows, outputs = result.predictions.shape
+    return [
+        {
+            "sweep_key": key,
+            "trial": result.number,
+            "repeat": repeat,
+            "rows": rows,
+            "outputs": outputs,
+            "values": pack_half(values),
+        }
+        for repeat, values in enumerate(result.predictions)
+    ]
+
+
+def predictions(rows: Sequence[Prediction]) -> NDArray[np.float32]:
+    """``[R, n_kept, O]`` float32 from the repeats of one trial, in order."""
+    return np.stack([unpack_half(row.values, row.rows, row.outputs) for row in rows])
+
+
+def artifact_record(row: Artifact) -> ArtifactRecord:
+    """A stored file as a record."""
+    return ArtifactRecord(row.name, row.media_type, row.sha256, row.size, row.created_at)

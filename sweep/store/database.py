@@ -1,0 +1,173 @@
+"""Database URLs, engines, and one clear error for everything that can go wrong between us and a database.
+
+SQLite: a file only (Optuna opens it a second time, so memory would be two databases), write-ahead log, 30 s of patience
+for another writer, foreign keys on, and every write takes its lock when it begins: a transaction that reads first and
+writes later would fail at once when another one wrote in between, whatever the patience.
+
+PostgreSQL: through psycopg, with a check of each pooled connection before it is used.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from sweep.errors import NotFoundError, StorageError
+
+BUSY_SECONDS = 30
+CONNECT_SECONDS = 10
+
+_ALLOWED = "sqlite:///sweep.db or postgresql://user:password@host/database"
+_POSTGRES = ("postgresql", "postgresql+psycopg", "postgres")
+
+
+def parse_url(text: str) -> URL:
+    """A database URL with its driver settled: ``sqlite`` or ``postgresql+psycopg``.
+
+    Raises:
+        StorageError: It is not a URL, or not one of a file or server that can be used.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # Not shown where it may hold a password: what cannot be parsed cannot be masked.
+        shown = "it" if "@" in text else repr(text)
+        raise StorageError(f"storage must be a database URL such as {_ALLOWED}, however: {shown} is none") from None
+    if url.drivername in _POSTGRES:
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise StorageError(f"storage must be {_ALLOWED}, however: {shown_url(url)}")
+    return _checked_sqlite(url.set(drivername="sqlite"))
+
+
+def shown_url(url: URL) -> str:
+    """The URL for messages, its password masked wherever it stands."""
+    if "password" in url.query:
+        url = url.update_query_dict({"password": "***"})
+    return url.render_as_string(hide_password=True)
+
+
+def optuna_url(url: URL) -> str:
+    """The URL as ``optuna.storages.RDBStorage`` takes it, password included."""
+    return url.render_as_string(hide_password=False)
+
+
+def optuna_engine_kwargs(url: URL) -> dict[str, Any]:
+    """``engine_kwargs`` for ``optuna.storages.RDBStorage``: as patient with a busy database as we are."""
+    if is_sqlite(url):
+        return {"connect_args": {"timeout": BUSY_SECONDS}}
+    return {"pool_pre_ping": True}
+
+
+def is_sqlite(url: URL) -> bool:
+    """Whether the database is a SQLite file."""
+    return url.get_backend_name() == "sqlite"
+
+
+def sqlite_path(url: URL) -> Path:
+    """The file of a SQLite URL."""
+    return Path(url.database or "")
+
+
+def check_file(url: URL, *, create: bool) -> None:
+    """Check what can be known of a SQLite file without opening it.
+
+    Raises:
+        StorageError: A folder stands in its place, or the folder it should be created in does not exist.
+        NotFoundError: There is no such file, and it is not to be created.
+    """
+    path = sqlite_path(url)
+    if path.is_dir():
+        raise StorageError(f"storage must name a file, however: {path} is a folder ({shown_url(url)})")
+    if path.exists():
+        return
+    if not create:
+        raise NotFoundError(f"no database at {path}; `sweep run` creates it ({shown_url(url)})")
+    if not path.absolute().parent.is_dir():
+        raise StorageError(f"the folder of the database must exist, however: no {path.parent} ({shown_url(url)})")
+
+
+def make_engine(url: URL, *, create: bool, foreign_keys: bool = True) -> Engine:
+    """An engine on a URL from :func:`parse_url`. Nothing is connected yet.
+
+    Args:
+        url: Of the database.
+        create: Whether connecting may create a SQLite file.
+        foreign_keys: Whether SQLite enforces them. Off for migrations only: SQLite changes a table by
+            copying and dropping it, and the drop would cascade.
+
+    Raises:
+        StorageError: The driver is missing.
+    """
+    if is_sqlite(url):
+        return _sqlite_engine(url, create=create, foreign_keys=foreign_keys)
+    try:
+        options = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
+        return create_engine(url, pool_pre_ping=True, connect_args=options)
+    except ImportError as error:
+        raise StorageError(
+            f"PostgreSQL needs the psycopg driver: pip install 'dropout-sweep[postgres]' ({error})"
+        ) from None
+
+
+def writer(engine: Engine) -> Engine:
+    """The same engine, whose transactions take SQLite's write lock when they begin."""
+    return engine.execution_options(sweep_begin="BEGIN IMMEDIATE")
+
+
+@contextmanager
+def translated(url: URL) -> Iterator[None]:
+    """Turn what the driver raises into a :class:`StorageError` that names the database.
+
+    A violated constraint passes: it is an answer, not a failure.
+    """
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DBAPIError, sqlite3.Error) as error:
+        reason = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+        raise StorageError(f"the database {shown_url(url)} cannot be used: {reason}") from error
+
+
+def _checked_sqlite(url: URL) -> URL:
+    """Refuse SQLite URLs that two programs would not understand alike."""
+    if url.database in (None, "", ":memory:"):
+        raise StorageError(f"storage must name a file, such as sqlite:///sweep.db, however: {shown_url(url)}")
+    if url.query or url.host:
+        raise StorageError(f"storage must be sqlite:/// and a path, nothing else, however: {shown_url(url)}")
+    if set("{}") & set(url.database or ""):
+        raise StorageError(
+            f"the path of the database must be free of braces (Optuna's rule), however: {shown_url(url)}"
+        )
+    return url
+
+
+def _sqlite_engine(url: URL, *, create: bool, foreign_keys: bool) -> Engine:
+    # SQLite's own URI form is the only one that can say "never create". The path is made absolute, so that a later
+    # change of the working directory does not open another file.
+    path = quote(str(sqlite_path(url).absolute()))
+    query = {"mode": "rwc" if create else "rw", "uri": "true"}
+    engine = create_engine(
+        URL.create("sqlite", database=f"file:{path}", query=query), connect_args={"timeout": BUSY_SECONDS}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        # The sqlite3 module would begin transactions on its own, deferred, and not before a table is created.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sweep_begin", "BEGIN"))
+
+    return engine

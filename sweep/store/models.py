@@ -1,0 +1,166 @@
+"""Our tables. All are named ``sweep_...`` and hang on the sweep's own key; none refers to a table of Optuna's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+PREFIX = "sweep_"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware in Python, UTC in the database. SQLite keeps no zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC. A naive instant is refused, since nobody could say which one is meant."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"an instant needs its time zone: {value.isoformat()}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To an aware UTC instant."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Declarative base. Every constraint has a name, so that a later migration can drop it on either database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - read once by DeclarativeBase, which declares it this way
+        bytes: LargeBinary,
+        datetime: UtcDateTime,
+        float: Double,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        list[int]: JSON,
+    }
+
+
+class Dataset(Base):
+    """A table's target and groups, once for all sweeps on the same content."""
+
+    __tablename__ = "sweep_datasets"
+
+    content_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rows: Mapped[int]
+    target: Mapped[bytes]  # [rows], of target_type
+    target_type: Mapped[str] = mapped_column(String(3))  # "<f8" or "<i8"
+    groups: Mapped[bytes | None]  # [rows] int64
+    created_at: Mapped[datetime]
+
+
+class Sweep(Base):
+    """One sweep: its definition and the axes of everything stored for it."""
+
+    __tablename__ = "sweep_sweeps"
+
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(512), unique=True)  # as long as Optuna's study names may be
+    format: Mapped[int]
+    definition: Mapped[str] = mapped_column(Text)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    data_hash: Mapped[str] = mapped_column(ForeignKey(Dataset.content_hash), index=True)
+    # Not with the data set: the same content may have been read from another file, with other column names.
+    info: Mapped[dict[str, Any]]
+    trials: Mapped[int]
+    metric: Mapped[str] = mapped_column(String(64))
+    metrics: Mapped[list[str]]
+    checkpoints: Mapped[list[int]]
+    folds: Mapped[int]
+    repeats: Mapped[int]
+    kept_rows: Mapped[bytes | None]  # [n_kept] int64
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Trial(Base):
+    """One finished trial."""
+
+    __tablename__ = "sweep_trials"
+
+    sweep_key: Mapped[str] = mapped_column(ForeignKey(Sweep.key, ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    placement: Mapped[str] = mapped_column(Text)  # no bound: a subset of layers is named by all of them
+    hyperparameters: Mapped[dict[str, Any]]
+    epoch: Mapped[int]
+    score: Mapped[float]
+    diverged: Mapped[int | None]
+    seconds: Mapped[float]
+    saved_at: Mapped[datetime]
+
+
+class Fold(Base):
+    """One fold of one repeat of a trial."""
+
+    __tablename__ = "sweep_folds"
+
+    sweep_key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    repeat: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    fold: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    score: Mapped[float | None]  # the sweep's metric on validation rows at the chosen epoch; null: undefined
+    metrics: Mapped[bytes]  # [C, 2, Q] float64
+
+    __table_args__ = (ForeignKeyConstraint([sweep_key, trial], [Trial.sweep_key, Trial.number], ondelete="CASCADE"),)
+
+
+class Prediction(Base):
+    """Out-of-fold predictions of one repeat of a trial, on the link scale."""
+
+    __tablename__ = "sweep_predictions"
+
+    sweep_key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    repeat: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    rows: Mapped[int]
+    outputs: Mapped[int]
+    values: Mapped[bytes]  # [rows, outputs] float16
+
+    __table_args__ = (ForeignKeyConstraint([sweep_key, trial], [Trial.sweep_key, Trial.number], ondelete="CASCADE"),)
+
+
+class Artifact(Base):
+    """A file made from a sweep: a page, a model."""
+
+    __tablename__ = "sweep_artifacts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sweep_key: Mapped[str] = mapped_column(ForeignKey(Sweep.key, ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(255))
+    media_type: Mapped[str] = mapped_column(String(255))
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int]
+    content: Mapped[bytes] = mapped_column("bytes", deferred=True)  # not read with a listing
+    created_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint(sweep_key, name),)

@@ -1,0 +1,128 @@
+"""Frozen records that go into the store and come out of it. No SQL: any layer above may use them.
+
+Axes are named as in :mod:`sweep.records`. Records that hold arrays compare by identity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.records import Hyperparameters, TableInfo
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class NewSweep:
+    """A sweep as it is first stored.
+
+    Attributes:
+        name: Unique among the sweeps of a database; also the study's name.
+        format: Format number of the definition.
+        definition: The definition as canonical TOML text.
+        fingerprint: SHA-256 (hex) of what may not change on resume.
+        trials: Budget, counted in finished trials.
+        info: The table it was started on.
+        metric: Metric that chooses; one of ``metrics``.
+        metrics: Q names, in the order of axis Q.
+        checkpoints: C increasing epoch numbers.
+        folds: K, at least 2.
+        repeats: R, at least 1; S = R x K.
+        kept_rows: Sorted positions of rows whose out-of-fold predictions are stored, ``[n_kept]`` int64;
+            ``None`` for all rows.
+    """
+
+    name: str
+    format: int
+    definition: str
+    fingerprint: str
+    trials: int
+    info: TableInfo
+    metric: str
+    metrics: tuple[str, ...]
+    checkpoints: tuple[int, ...]
+    folds: int
+    repeats: int
+    kept_rows: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SweepRecord(NewSweep):
+    """A stored sweep.
+
+    Attributes:
+        key: 128 random bits, hex. Also a user attribute of the study; never used again after a delete.
+        created_at: UTC.
+        updated_at: UTC; when a trial was last saved or the budget last changed.
+    """
+
+    key: str
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def data_hash(self) -> str:
+        """Content hash of the table, by which :meth:`Store.dataset` finds its target."""
+        return self.info.content_hash
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetRecord:
+    """What scores need of a table after its features are gone.
+
+    Attributes:
+        content_hash: SHA-256 (hex) over the decoded features, target and groups.
+        target: ``[n]``: int64 class codes, or float64 in the target's own units.
+        groups: ``[n]`` int64, or ``None``.
+    """
+
+    content_hash: str
+    target: NDArray[np.float64] | NDArray[np.int64]
+    groups: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """A saved trial without its arrays. Fields as in :class:`sweep.records.TrialResult`; ``saved_at`` is UTC."""
+
+    number: int
+    hyperparameters: Hyperparameters
+    epoch: int
+    score: float
+    diverged: int | None
+    seconds: float
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldScores:
+    """The sweep's metric on validation rows, split by split, at each trial's chosen epoch.
+
+    Attributes:
+        numbers: ``[T]`` int64, increasing trial numbers.
+        scores: ``[T, S]`` float64; NaN where the metric is undefined.
+    """
+
+    numbers: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRecord:
+    """A stored file without its bytes.
+
+    Attributes:
+        name: Unique within its sweep, such as ``"report.html"``.
+        media_type: Such as ``"text/html"``.
+        sha256: Of the bytes, hex.
+        size: In bytes.
+        created_at: UTC.
+    """
+
+    name: str
+    media_type: str
+    sha256: str
+    size: int
+    created_at: datetime
