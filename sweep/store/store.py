@@ -24,7 +24,7 @@ from sweep.store import convert, database, versions
 from sweep.store.models import Artifact, Base, Dataset, Fold, Prediction, Sweep, Trial
 from sweep.store.rows import ArtifactRecord, DatasetRecord, FoldScores, NewSweep, SweepRecord, TrialRecord
 
-# Trials read at once when all of a sweep's arrays are gone through: 64 MB of predictions at the 20,000 rows,
+# Trials read at once when all of a sweep's arrays are gone through: 64 MB of stored predictions at the 20,000 rows,
 # 10 classes and 10 repeats of a large sweep.
 _CHUNK = 16
 
