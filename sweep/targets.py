@@ -1,0 +1,139 @@
+"""The target's side of training: losses, class weights, a regression target scaled inside its split.
+
+Losses are means over the mini-batch: binary cross-entropy on a logit, cross-entropy on logits, squared error.
+Only their gradients are needed, and they are simple enough to be written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from sweep.data import Dataset
+from sweep.records import TableInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Targets of a table as the networks of each split see them.
+
+    Attributes:
+        info: Of the table.
+        target: ``[n]``: class codes int64; for regression float32, standardised over all rows as ``Dataset`` has it.
+        mean: ``[S]`` float64: for regression the mean of ``target`` over the split's training rows; otherwise 0.
+        std: ``[S]`` float64: their standard deviation, 1 where they are constant; otherwise 1.
+        shares: ``[S, classes]`` float64: class shares of the split's training rows, never quite 0.
+        class_weight: ``[S, classes]`` float32, rows / (classes x rows of the class) as scikit-learn's
+            "balanced"; ``None`` for no weighting.
+    """
+
+    info: TableInfo
+    target: Tensor
+    mean: Tensor
+    std: Tensor
+    shares: Tensor
+    class_weight: Tensor | None
+
+    @classmethod
+    def of(cls, data: Dataset, train: Sequence[Tensor], *, balanced: bool) -> Targets:
+        """Fit on the training rows of each split, ``[n_train]`` int64 each."""
+        device = data.target.device
+        if data.info.task == "regression":
+            parts = [data.target[rows].double() for rows in train]
+            std = torch.stack([part.std(correction=0) for part in parts])
+            return cls(
+                data.info,
+                data.target,
+                mean=torch.stack([part.mean() for part in parts]),
+                std=torch.where(std > 0, std, 1.0),
+                shares=torch.zeros(len(train), 0, device=device),
+                class_weight=None,
+            )
+        codes = data.target.long()
+        counts = torch.stack([codes[rows].bincount(minlength=len(data.info.classes)) for rows in train]).double()
+        rows_of = counts.sum(1, keepdim=True)
+        return cls(
+            data.info,
+            codes,
+            mean=torch.zeros(len(train), dtype=torch.float64, device=device),
+            std=torch.ones(len(train), dtype=torch.float64, device=device),
+            # A class that training never saw counts half a row: log loss of the constant predictor stays finite.
+            shares=counts.clamp(min=0.5) / rows_of,
+            class_weight=(rows_of / (counts.shape[1] * counts.clamp(min=1))).float() if balanced else None,
+        )
+
+    def reordered(self, order: Sequence[int]) -> Targets:
+        """The same for splits in another order."""
+        index = torch.tensor(order, device=self.mean.device)
+        weight = self.class_weight
+        return replace(
+            self,
+            mean=self.mean[index],
+            std=self.std[index],
+            shares=self.shares[index],
+            class_weight=None if weight is None else weight[index],
+        )
+
+    def loss_gradient_(self, output: Tensor, rows: Tensor, weights: Tensor) -> None:
+        """Replace outputs by the gradient of each member's mean loss with respect to them.
+
+        Shape:
+            output: ``[A * T, B, O]`` float32, O padded; pad columns become 0. rows: ``[A, B]`` int64.
+            weights: ``[A, B]`` float32: 1 / batch size, and 0 where no row stands.
+        """
+        splits, width = len(rows), output.shape[2]
+        by_split = output.view(splits, -1, *output.shape[1:])  # [A, T, B, O]
+        target = self.target[rows]
+        if self.class_weight is not None:
+            weights = weights * self.class_weight[:splits].gather(1, target)
+        real = (torch.arange(width, device=output.device) < self.info.outputs).float()
+        weight = (weights[:, :, None] * real)[:, None]  # [A, 1, B, O]
+        match self.info.task:
+            case "binary":
+                by_split.sigmoid_().sub_(target.float()[:, None, :, None]).mul_(weight)
+            case "multiclass":
+                # Pad outputs have probability zero, see nets.py.
+                by_split.copy_(by_split.softmax(-1)).sub_(one_hot(target, width)[:, None]).mul_(weight)
+            case "regression":
+                scaled = (target.double() - self.mean[:splits, None]) / self.std[:splits, None]
+                by_split.sub_(scaled.float()[:, None, :, None]).mul_(2 * weight)
+            case unknown:
+                assert_never(unknown)
+
+    def constant_outputs(self) -> Tensor:
+        """Outputs of the constant predictor of each split's training rows, ``[S, O]`` float32, on the link scale."""
+        match self.info.task:
+            case "binary":
+                share = self.shares[:, 1:]
+                return (share / (1 - share)).log().float()
+            case "multiclass":
+                return self.shares.log().float()
+            case "regression":
+                return torch.zeros(len(self.mean), 1, device=self.mean.device)
+
+    def in_units(self, output: Tensor, split: int) -> Tensor:
+        """Outputs of one split's networks as predictions: float64 in the target's own units, or the logits as they are.
+
+        Shape:
+            output: ``[..., O]`` float32.
+        """
+        if self.info.task != "regression":
+            return output
+        return self.standardised(output, split) * self.info.target_scale + self.info.target_mean
+
+    def standardised(self, output: Tensor, split: int) -> Tensor:
+        """The same in units of ``TableInfo.target_scale`` around ``TableInfo.target_mean``, as they are stored."""
+        if self.info.task != "regression":
+            return output
+        return output.double() * self.std[split] + self.mean[split]
+
+    def truth(self) -> Tensor:
+        """``[n]``: class codes int64, or float64 in the target's own units."""
+        if self.info.task != "regression":
+            return self.target
+        return self.target.double() * self.info.target_scale + self.info.target_mean
