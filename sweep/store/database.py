@@ -50,9 +50,8 @@ def parse_url(text: str) -> URL:
 
 def shown_url(url: URL) -> str:
     """The URL for messages, its password masked wherever it stands."""
-    if "password" in url.query:
-        url = url.update_query_dict({"password": "***"})
-    return url.render_as_string(hide_password=True)
+    masked = {name: "***" for name in url.query if "password" in name}
+    return url.update_query_dict(masked).render_as_string(hide_password=True)
 
 
 def optuna_url(url: URL) -> str:

@@ -86,7 +86,7 @@ def _use_write_ahead_log(url: URL) -> None:
     while True:
         connection = sqlite3.connect(sqlite_path(url), timeout=BUSY_SECONDS)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()  # unread, it would not be in force
             return
         except sqlite3.OperationalError as error:
             # The change needs the file for itself and SQLite does not wait for that, whatever the timeout.
