@@ -409,11 +409,13 @@ class _Block:
                 step = gradient.addcmul_(velocity, b.momentum) if self._plan.nesterov else velocity
                 parameter.addcmul_(step, b.minus_rate)
         if b.max_norm is not None:
-            for weight in b.net.weights[:-1]:
+            # Gradients are used up: their buffers hold the squares and the norms, nothing is allocated.
+            for weight, square, norm in zip(b.net.weights[:-1], b.gradient, b.bias_gradient, strict=False):
                 # Srivastava et al. 2014, section 5.1: project onto the ball. Column j is unit j's incoming
                 # weights. vector_norm over dim 1 is ten times slower than this.
-                norm = weight.square().sum(1, keepdim=True).sqrt_()
-                weight.mul_(torch.div(b.max_norm, norm).clamp_(max=1.0))
+                torch.mul(weight, weight, out=square)
+                torch.sum(square, 1, keepdim=True, out=norm)
+                weight.mul_(torch.div(b.max_norm, norm.sqrt_(), out=norm).clamp_(max=1.0))
 
     # --- evaluation -----------------------------------------------------------------------------------------------
 

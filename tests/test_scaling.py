@@ -1,0 +1,44 @@
+"""Scaling fitted on training rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+
+from sweep.scaling import fit_scaling
+from tests.tables_for_tests import make_dataset, make_splits
+
+
+def test_equals_scikit_learn_on_training_rows_and_missing_is_the_mean() -> None:
+    data = make_dataset("binary", rows=50, features=6, missing=0.2)
+    folds = make_splits(data)
+    scaling = fit_scaling(data.features, folds.train)
+    x = data.features[None].repeat(3, 1, 1)
+    scaling.apply_(x, has_missing=True)
+    for split, rows in enumerate(folds.train):
+        table = data.features[:, :6].numpy()
+        expected = np.nan_to_num(StandardScaler().fit(table[rows.numpy()]).transform(table), nan=0.0)
+        np.testing.assert_allclose(x[split, :, :6].numpy(), expected, rtol=1e-4, atol=1e-5)
+        assert not x[split, :, 6:].any()
+
+
+def test_constant_and_empty_columns_become_zero() -> None:
+    features = torch.zeros(20, 16)
+    features[:, 0] = 0.1  # its mean is not exactly 0.1
+    features[:, 1] = float("nan")
+    features[:, 2] = 1e9 + torch.arange(20) * 1000.0  # varies, though little against its size
+    scaling = fit_scaling(features, [torch.arange(20)])
+    x = scaling.apply_(features[None].clone(), has_missing=True)[0]
+    assert not x[:, :2].any()
+    assert x[:, 2].std() > 0.5
+
+
+def test_a_large_table_is_fitted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_dataset("binary", rows=200)
+    whole = fit_scaling(data.features, [torch.arange(200)])
+    monkeypatch.setattr("sweep.scaling._CHUNK", 7)
+    parts = fit_scaling(data.features, [torch.arange(200)])
+    torch.testing.assert_close(parts.mean, whole.mean)
+    torch.testing.assert_close(parts.inv_std, whole.inv_std)

@@ -1,0 +1,347 @@
+"""The training loop: one stacked member equals one plain network, and no trial feels its neighbours."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweep.data import Dataset
+from sweep.folds import Folds
+from sweep.metrics import compute, metrics_for
+from sweep.records import TRAIN, VALIDATION, BlockJob, Hyperparameters, Task, TrainingPlan, TrialResult
+from sweep.train import block_trials, train_block
+from tests.tables_for_tests import make_dataset, make_plan, make_splits, make_trial, random_trials
+from tests.twin import twin_outputs
+
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
+
+
+def train(
+    data: Dataset, folds: Folds, plan: TrainingPlan, *trials: Hyperparameters, numbers: tuple[int, ...] | None = None
+) -> tuple[TrialResult, ...]:
+    return train_block(data, folds, BlockJob(numbers or tuple(range(len(trials))), trials, plan))
+
+
+def assert_equals_twin(
+    data: Dataset, folds: Folds, plan: TrainingPlan, result: TrialResult, trial: Hyperparameters
+) -> None:
+    """Out-of-fold predictions of the last epoch equal those of the plain networks, to float tolerance."""
+    for split, test in enumerate(folds.test):
+        expected = twin_outputs(data, folds, plan, trial, split)[test]
+        if data.info.task == "regression":
+            part = data.target[folds.train[split]].double()
+            expected = (expected.double() * part.std(correction=0) + part.mean()).float()
+        found = torch.from_numpy(result.predictions[split // folds.folds])[test]
+        torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-4)
+
+
+def assert_same(a: TrialResult, b: TrialResult) -> None:
+    """Bit for bit."""
+    assert (a.epoch, a.score, a.diverged) == (b.epoch, b.score, b.diverged)
+    np.testing.assert_array_equal(a.metrics, b.metrics)
+    np.testing.assert_array_equal(a.predictions, b.predictions)
+
+
+# --- invariant 10: the plain twin -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_a_member_equals_the_plain_network(task: Task, activation: str) -> None:
+    data = make_dataset(task, rows=61, features=5, missing=0.1)
+    folds = make_splits(data)
+    plan = make_plan(task, activation=activation, stop="last")
+    trials = (make_trial(), *random_trials(2, (7, 5), seed=3))
+    for trial, result in zip(trials, train(data, folds, plan, *trials), strict=True):
+        assert_equals_twin(data, folds, plan, result, trial)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nesterov": True},
+        {"class_weight": "balanced"},
+        {"init": "he_uniform"},
+        {"init": "normal"},
+        {"init": "torch"},
+        {"epochs": 1, "checkpoints": (1,)},
+        {"batch_size": 1000},
+        {"batch_size": 1},
+        {"batch_size": 16},
+    ],
+    ids=str,
+)
+def test_every_setting_of_the_plan_equals_the_plain_network(changes: dict[str, Any]) -> None:
+    data = make_dataset("multiclass", rows=50, classes=10)
+    folds = make_splits(data)
+    plan = make_plan("multiclass", stop="last", **changes)
+    trial = make_trial((9,))
+    assert_equals_twin(data, folds, plan, train(data, folds, plan, trial)[0], trial)
+
+
+def test_splits_of_different_length_take_their_own_number_of_steps() -> None:
+    """Time series: the first split trains on a fifth of the rows of the last."""
+    data = make_dataset("regression", rows=60)
+    folds = make_splits(data, folds=5, scheme="timeseries")
+    assert len({-(-len(rows) // 13) for rows in folds.train}) > 2
+    plan = make_plan("regression", stop="last")
+    trials = (make_trial(), make_trial(max_norm=None, momentum=0.5))
+    for trial, result in zip(trials, train(data, folds, plan, *trials), strict=True):
+        assert_equals_twin(data, folds, plan, result, trial)
+        assert np.isnan(result.predictions[0, folds.train[0].numpy()]).all(), "rows never tested have no prediction"
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    task=st.sampled_from(TASKS),
+    rows=st.integers(30, 80),
+    features=st.integers(1, 19),
+    hidden=st.lists(st.integers(1, 21), min_size=1, max_size=3),
+    batch=st.integers(1, 40),
+    seed=st.integers(0, 5),
+)
+def test_any_shape_equals_the_plain_network(
+    task: Task, rows: int, features: int, hidden: list[int], batch: int, seed: int
+) -> None:
+    data = make_dataset(task, rows=rows, features=features, seed=seed)
+    folds = make_splits(data, folds=2)
+    plan = make_plan(task, batch_size=batch, stop="last", epochs=3, checkpoints=(3,))
+    trial = random_trials(1, tuple(hidden), seed)[0]
+    result = train(data, folds, plan, trial)[0]
+    if result.diverged is None and np.nanmax(np.abs(result.predictions)) < 1e3:
+        assert_equals_twin(data, folds, plan, result, trial)
+
+
+# --- invariant 1: a trial does not feel its neighbours ----------------------------------------------------------------
+
+SHAPES: list[dict[str, Any]] = [
+    {"task": "binary", "features": 13, "hidden": (13, 10), "batch_size": 13},
+    {"task": "multiclass", "features": 61, "hidden": (61,), "classes": 3, "batch_size": 13},
+    {"task": "multiclass", "features": 7, "hidden": (30, 16, 8), "classes": 10, "batch_size": 16},
+    {"task": "regression", "features": 1, "hidden": (5,), "batch_size": 7},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"{s['task']}-{s['features']}-{s['hidden']}")
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_results_do_not_depend_on_the_block(shape: dict[str, Any], activation: str) -> None:
+    """Blocks of 1, 2, 3, 5, 8 and 16 trials, and a permuted one: every trial's numbers are the same bits."""
+    data = make_dataset(shape["task"], rows=70, features=shape["features"], classes=shape.get("classes", 2))
+    folds = make_splits(data, folds=3)
+    plan = make_plan(shape["task"], batch_size=shape["batch_size"], activation=activation)
+    trials = random_trials(16, shape["hidden"])
+    full = train(data, folds, plan, *trials)
+    shuffled = np.random.default_rng(0).permutation(16)
+    permuted = train(data, folds, plan, *[trials[i] for i in shuffled], numbers=tuple(int(i) for i in shuffled))
+    for result in permuted:
+        assert_same(result, full[result.number])
+    for size in (1, 2, 3, 5, 8):
+        for first in (0, 16 - size):
+            part = train(data, folds, plan, *trials[first : first + size])
+            for offset, result in enumerate(part):
+                assert_same(result, full[first + offset])
+
+
+def test_splits_of_different_length_do_not_depend_on_the_block() -> None:
+    """Also where only one split is left and the block has one trial: a batch of one matrix."""
+    data = make_dataset("regression", rows=60)
+    folds = make_splits(data, folds=5, scheme="timeseries")
+    plan = make_plan("regression", batch_size=5)
+    trials = random_trials(5, (6,))
+    full = train(data, folds, plan, *trials)
+    for trial, expected in zip(trials, full, strict=True):
+        assert_same(train(data, folds, plan, trial)[0], expected)
+
+
+def test_a_diverged_neighbour_changes_nothing() -> None:
+    data = make_dataset("regression", rows=60)
+    folds = make_splits(data)
+    plan = make_plan("regression", epochs=8, checkpoints=(4, 8))
+    good, bad = make_trial(), make_trial(learning_rate=1e6, max_norm=None, momentum=0.99)
+    alone = train(data, folds, plan, good)[0]
+    beside = train(data, folds, plan, bad, good, bad)
+    assert beside[0].diverged is not None
+    assert_same(beside[1], alone)
+
+
+def test_the_caller_keeps_its_threads() -> None:
+    before = torch.get_num_threads()
+    data = make_dataset("binary", rows=30)
+    train(data, make_splits(data), make_plan("binary"), make_trial())
+    assert torch.get_num_threads() == before
+
+
+# --- invariant 2: common random numbers -------------------------------------------------------------------------------
+
+
+def test_trials_that_differ_in_nothing_are_equal_and_seeds_differ() -> None:
+    data = make_dataset("binary")
+    folds = make_splits(data)
+    plan = make_plan("binary")
+    a, b = train(data, folds, plan, make_trial(), make_trial())
+    assert_same(a, b)
+    other = train(data, folds, make_plan("binary", seed=12), make_trial())[0]
+    assert not np.array_equal(other.predictions, a.predictions)
+
+
+def test_a_vanishing_rate_is_no_dropout() -> None:
+    """A rate below the draws' resolution gives the very network without dropout: all else is shared."""
+    data = make_dataset("binary")
+    folds = make_splits(data)
+    plan = make_plan("binary")
+    none = train(data, folds, plan, make_trial(dropout=(0.0, 0.0, 0.0)))[0]
+    tiny = train(data, folds, plan, make_trial(dropout=(1e-6, 1e-6, 1e-6)))[0]
+    assert_same(none, tiny)
+
+
+# --- invariant 3: no leakage ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_split_never_sees_its_validation_rows(task: Task) -> None:
+    """Spoiling the features and targets of one split's test rows leaves that split's networks as they are."""
+    data = make_dataset(task, rows=60)
+    folds = make_splits(data, scheme="kfold")
+    plan = make_plan(task, class_weight="none" if task == "regression" else "balanced")
+    spoiled_rows = folds.test[0]
+    features, target = data.features.clone(), data.target.clone()
+    features[spoiled_rows, :3] = 1e4
+    target[spoiled_rows] = 0
+    spoiled = dataclasses.replace(data, features=features, target=target)
+    clean, after = (train(table, folds, plan, make_trial())[0] for table in (data, spoiled))
+    np.testing.assert_array_equal(clean.metrics[0, :, TRAIN], after.metrics[0, :, TRAIN])
+    assert not np.array_equal(clean.metrics[1, :, TRAIN], after.metrics[1, :, TRAIN]), "the spoiled rows do matter"
+
+
+def test_a_level_that_training_never_saw_is_silent() -> None:
+    """A column that is constant in the training rows is 0 for validation rows too, whatever stands there."""
+    data = make_dataset("binary", rows=40)
+    folds = make_splits(data)
+    features = data.features.clone()
+    features[:, 2] = 0.0
+    features[folds.test[0], 2] = 1.0
+    silent = features.clone()
+    silent[:, 2] = 0.0
+    a, b = (
+        train(dataclasses.replace(data, features=table), folds, make_plan("binary"), make_trial())[0]
+        for table in (features, silent)
+    )
+    np.testing.assert_array_equal(a.metrics[0], b.metrics[0])
+
+
+# --- dropout and max-norm ---------------------------------------------------------------------------------------------
+
+
+def test_inverted_scaling_equals_weight_scaling_in_expectation() -> None:
+    """Srivastava et al. 2014, section 4: at test time weights times the keep probability; here the training units
+    are divided by it instead. The mean output over many masks is the test-time output of a linear layer."""
+    from sweep.draws import Draws, drop_threshold, keep_probability
+
+    rate, units, draws = 0.37, 64, 4000
+    unit = torch.randn(units, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weight = torch.randn(units, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    kept = torch.from_numpy(Draws(1).dropout(0, 0, 0, draws, units) >= drop_threshold(rate)).double()
+    srivastava_training = (kept * unit) @ weight
+    srivastava_test = unit @ (keep_probability(rate) * weight)
+    ours_training = (kept * unit / keep_probability(rate)) @ weight
+    ours_test = unit @ weight
+    for training, test in ((srivastava_training, srivastava_test), (ours_training, ours_test)):
+        standard_error = training.std() / math.sqrt(draws)
+        assert abs(training.mean() - test) < 4 * standard_error
+    torch.testing.assert_close(ours_training * keep_probability(rate), srivastava_training)
+
+
+def test_max_norm_binds() -> None:
+    """A small bound changes the result, a huge one is none at all."""
+    data = make_dataset("binary")
+    folds = make_splits(data)
+    plan = make_plan("binary")
+    small, huge, none = train(
+        data, folds, plan, make_trial(max_norm=0.3), make_trial(max_norm=1e9), make_trial(max_norm=None)
+    )
+    assert_same(huge, none)
+    assert not np.array_equal(small.predictions, none.predictions)
+
+
+# --- the chosen epoch, metrics, divergence ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("stop", ["best", "last"])
+def test_the_score_is_the_metric_of_the_stored_predictions_at_the_chosen_epoch(task: Task, stop: str) -> None:
+    data = make_dataset(task, rows=66)
+    folds = make_splits(data, folds=3, repeats=2)
+    plan = make_plan(task, epochs=6, checkpoints=(1, 2, 4, 6), stop=stop)
+    result = train(data, folds, plan, make_trial(learning_rate=0.4))[0]
+    names = metrics_for(task)
+    values = []
+    for split, test in enumerate(folds.test):
+        raw = result.predictions[split // 3, test.numpy()].astype(np.float64)
+        if task == "regression":
+            output = raw[:, 0] * data.info.target_scale + data.info.target_mean
+        elif task == "binary":
+            output = 1 / (1 + np.exp(-raw[:, 0]))
+        else:
+            output = np.exp(raw) / np.exp(raw).sum(1, keepdims=True)
+        truth = data.original_target()[test.numpy()]
+        at = plan.checkpoints.index(result.epoch)
+        for q, name in enumerate(names):
+            assert result.metrics[split, at, VALIDATION, q] == pytest.approx(compute(name, truth, output), rel=1e-5)
+        values.append(compute(plan.metric, truth, output))
+    assert result.score == pytest.approx(np.mean(values), rel=1e-6)
+    per_checkpoint = result.metrics[:, :, VALIDATION, names.index(plan.metric)].mean(0)
+    best = per_checkpoint.argmin() if task == "regression" else per_checkpoint.argmax()
+    assert result.epoch == (plan.checkpoints[best] if stop == "best" else 6)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_diverged_trial_scores_as_the_constant_predictor(task: Task) -> None:
+    data = make_dataset(task, rows=60)
+    folds = make_splits(data, scheme="kfold")
+    plan = make_plan(task, epochs=8, checkpoints=(4, 8), stop="last")
+    bad = make_trial(learning_rate=1e12, max_norm=None, momentum=0.99, dropout=(0.0, 0.0, 0.0), lr_decay=1.0)
+    result = train(data, folds, plan, bad)[0]
+    assert result.diverged in (4, 8)
+    assert math.isfinite(result.score)
+    assert np.isfinite(result.metrics).all()
+    truth = data.original_target()
+    expected = []
+    for rows, test in zip(folds.train, folds.test, strict=True):
+        if task == "regression":
+            expected.append(math.sqrt(((truth[test.numpy()] - truth[rows.numpy()].mean()) ** 2).mean()))
+        else:
+            expected.append((truth[test.numpy()] == np.bincount(truth[rows.numpy()]).argmax()).mean())
+    assert result.score == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_kept_rows_are_the_rows_that_are_stored() -> None:
+    data = make_dataset("binary", rows=60)
+    folds = make_splits(data)
+    kept = np.array([3, 10, 59])
+    full = train(data, folds, make_plan("binary"), make_trial())[0]
+    some = train(data, folds, make_plan("binary", kept_rows=kept), make_trial())[0]
+    np.testing.assert_array_equal(some.predictions, full.predictions[:, kept])
+    assert some.score == full.score
+
+
+def test_the_draws_of_a_long_epoch_are_made_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_dataset("binary", rows=60)
+    folds = make_splits(data)
+    whole = train(data, folds, make_plan("binary"), make_trial())[0]
+    monkeypatch.setattr("sweep.train._DRAW_BYTES", 1)
+    assert_same(train(data, folds, make_plan("binary"), make_trial())[0], whole)
+
+
+def test_a_block_grows_with_the_cache_and_holds_at_least_one_trial() -> None:
+    data = make_dataset("binary", rows=60)
+    folds = make_splits(data)
+    plan = make_plan("binary")
+    assert block_trials(data, folds, (8,), plan) > block_trials(data, folds, (64, 64), plan) >= 1
+    assert block_trials(data, folds, (4096, 4096), plan) == 1
