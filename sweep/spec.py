@@ -47,7 +47,7 @@ from sweep.spec_model import (
     plain,
     subsets,
 )
-from sweep.spec_schema import ABSENT, SECTIONS, DefinitionModel, Problem, check_shape
+from sweep.spec_schema import ABSENT, SECTIONS, DefinitionModel, Problem, check_shape, default_range
 
 __all__ = [
     "BOUNDS",
@@ -98,9 +98,9 @@ def load(definition: str, overrides: Sequence[str] = ()) -> SweepSpec:
         DefinitionError: The definition has problems; all of them are listed.
     """
     path = Path(definition)
-    if not path.is_file():
-        path = _shipped(definition)
     try:
+        if not path.is_file():
+            path = _shipped(definition)
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise DefinitionError([f"{path} must be UTF-8 text, however: byte {error.start} is not"]) from error
@@ -123,7 +123,7 @@ def parse(text: str, origin: Path | None = None, overrides: Sequence[str] = ()) 
     place = "the definition" if origin is None else str(origin)
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # integers beyond 4,300 digits, lists nested for ever
         raise DefinitionError([f"{place} must be valid TOML, however: {_toml_complaint(error)}"]) from error
     if origin is not None:
         tables.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", origin.stem).strip(".-_")[:100] or "sweep")
@@ -177,7 +177,7 @@ def _shipped(name: str) -> Path:
     raise NotFoundError(f"the definition must be a file or a shipped definition, however: {name} is neither ({offer})")
 
 
-def _toml_complaint(error: tomllib.TOMLDecodeError) -> str:
+def _toml_complaint(error: Exception) -> str:
     """``line 3, column 5: ...`` from the parser's own sentence, which has the place at its end."""
     message = str(error)
     if found := re.fullmatch(r"(.*) \(at (.*)\)", message, flags=re.DOTALL):
@@ -196,8 +196,8 @@ def _override(tables: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[st
             complaints.append(f'an override must read key.path=value, however: "{override}" (--set)')
             continue
         table: Any = tables
-        for key in keys[:-1]:
-            table = table.setdefault(key, {}) if isinstance(table, dict) else None
+        for depth, key in enumerate(keys[:-1], start=1):
+            table = table.setdefault(key, default_range(keys[:depth])) if isinstance(table, dict) else None
         if not isinstance(table, dict):
             parent = ".".join(keys[:-1])
             complaints.append(
@@ -217,7 +217,7 @@ def _override_value(path: str, text: str) -> Any:
     """The value of an override: TOML if it is that, else the text itself."""
     if path in _TEXT_KEYS and not text.startswith(('"', "'")):
         return text
-    with contextlib.suppress(tomllib.TOMLDecodeError):
+    with contextlib.suppress(ValueError, RecursionError):
         parsed = tomllib.loads(f"value = {text}")
         if set(parsed) == {"value"}:
             return parsed["value"]

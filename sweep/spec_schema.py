@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -254,6 +254,13 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "validation": ValidationModel,
     "search": SearchModel,
 }
+
+
+def default_range(path: Sequence[str]) -> dict[str, Any]:
+    """The range that is the default of a dimension, so that one of its bounds can be set; else an empty table."""
+    field = SpaceModel.model_fields.get(path[-1]) if list(path[:-1]) == ["space"] else None
+    default = None if field is None else field.default
+    return default.model_dump(exclude_defaults=True) if isinstance(default, RangeModel) else {}
 
 
 def check_shape(tables: Mapping[str, Any]) -> tuple[DefinitionModel, set[str], list[Problem]]:
