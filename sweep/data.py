@@ -8,7 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sweep import metrics
+from sweep.errors import DefinitionError
 from sweep.records import TableInfo
+from sweep.spec_model import SweepSpec
+from sweep.tables.load import load_encoded
 from sweep.tables.types import Encoded
 
 FEATURE_ALIGN = 16
@@ -45,6 +49,41 @@ class Dataset:
         if self.info.task != "regression":
             return target.astype(np.int64)
         return target.astype(np.float64) * self.info.target_scale + self.info.target_mean
+
+
+def load_dataset(spec: SweepSpec) -> Dataset:
+    """The table of a definition. What was decided about it, and why, is in ``info.notes``.
+
+    Raises:
+        NotFoundError: No such file, or no such bundled table.
+        DataError: The table cannot be used; the message names file, column and row.
+        DefinitionError: The definition asks for what the task of the table does not have.
+    """
+    encoded = load_encoded(spec.data, spec.base_dir, align=FEATURE_ALIGN)
+    _check_task(spec, encoded.info)
+    return from_encoded(encoded)
+
+
+def _check_task(spec: SweepSpec, info: TableInfo) -> None:
+    """That metric and class weights fit the task.
+
+    Raises:
+        DefinitionError: With all that does not.
+    """
+    task = "regression" if info.task == "regression" else "classification"
+    problems = []
+    if (metric := spec.validation.metric) is not None and metric not in (allowed := metrics.metrics_for(task)):
+        problems.append(
+            f"validation.metric must be one of {', '.join(allowed)} for {task} (target {info.target!r} of "
+            f"{info.source}), however: {metric}"
+        )
+    if spec.training.class_weight != "none" and task == "regression":
+        problems.append(
+            f'training.class_weight must be "none" for regression (target {info.target!r} of {info.source}), '
+            f"however: {spec.training.class_weight}"
+        )
+    if problems:
+        raise DefinitionError(problems)
 
 
 def from_encoded(encoded: Encoded) -> Dataset:

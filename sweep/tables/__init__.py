@@ -8,6 +8,7 @@
 ``columns``    what a column holds (numbers, yes/no, dates, categories, identifiers), and a record of each
 ``targets``    the column to predict: task, classes, positive class
 ``features``   columns to numbers: plans that are fitted once and applied to any rows
+``describe``   a summary of every column, for people and for proposing a definition
 ``encode``     all of it together: the matrix, the target, the groups, the content hash
 =============  ==========================================================================================
 """

@@ -26,8 +26,7 @@ class Table:
 
     Attributes:
         frame: The columns, names made text and distinct, index 0 … n-1.
-        source: As the definition names it.
-        place: What error messages call it: the file, URL or name.
+        source: As the definition names it, in messages too.
         notes: What was decided while reading and why.
         default_target: Name of the target column, where the source itself names one.
         line_of: 1-based data row → 1-based line of the file; ``None`` where there are no lines.
@@ -35,7 +34,6 @@ class Table:
 
     frame: pd.DataFrame
     source: str
-    place: str
     notes: tuple[str, ...] = ()
     default_target: str | None = None
     line_of: Callable[[int], int | None] = field(default=no_line, compare=False)
@@ -48,7 +46,7 @@ class Table:
     def cell(self, column: str, row: int) -> str:
         """How error messages point at a cell: ``x.csv, column 'age', row 3 (line 4)``. ``row`` is 1-based."""
         line = self.line_of(row)
-        return f"{self.place}, column {column!r}, row {row}" + ("" if line is None else f" (line {line})")
+        return f"{self.source}, column {column!r}, row {row}" + ("" if line is None else f" (line {line})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,193 @@
+"""Columns to feature columns. A plan is made once from a table and applies to any rows with the same columns.
+
+==============  ==================================================================================================
+numeric         itself; NaN where missing (training fills in the mean of its own fold's training rows)
+boolean         1 or 0, NaN where missing
+datetime        days since 1970-01-01
+categorical     one column of 0 and 1 for each level; levels of few rows share one column, ``(rare)``; missing is
+                a level of its own, ``(missing)``
+==============  ==================================================================================================
+
+A level is rare with fewer rows than 1 % of the table, at least 2 and at most 20 rows, and beyond the
+:data:`MOST_LEVELS` most frequent ones. The vocabulary comes from all rows but knows nothing of the target. A level
+that does not occur in the training rows of a fold is a constant column there: scaling, which is fitted to these
+rows, makes it 0, so that it neither learns nor counts. A level that was never seen goes to ``(rare)`` where there is
+such a column, else to 0 everywhere.
+
+Left out with a note: columns of one value, of none, and identifiers (text nearly all of which is distinct).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.errors import DataError
+from sweep.tables.columns import Column, Kind, number_text
+from sweep.tables.types import Table
+
+MOST_LEVELS = 100
+MOST_REMARKS = 6
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePlan:
+    """How one column becomes feature columns.
+
+    Attributes:
+        column: Its name.
+        kind: What it holds.
+        levels: Levels with a column of their own, in natural order; empty unless categorical.
+        rare: Whether a column follows for all other levels.
+        missing: Whether a column follows for missing cells.
+    """
+
+    column: str
+    kind: Kind
+    levels: tuple[str, ...] = ()
+    rare: bool = False
+    missing: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the feature columns."""
+        if self.kind != "categorical":
+            return (self.column,)
+        extra = (*(["(rare)"] if self.rare else []), *(["(missing)"] if self.missing else []))
+        return tuple(f"{self.column}={level}" for level in (*self.levels, *extra))
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to say about one column.
+
+    Attributes:
+        topic: One of ``empty``, ``identifier``, ``constant``, ``missing``, ``levels``.
+        column: Its name.
+        text: What is to be said, with nothing said about other columns.
+        amount: Share of missing cells in percent, or number of feature columns; 0 for the other topics.
+    """
+
+    topic: str
+    column: str
+    text: str
+    amount: float = 0.0
+
+
+def plan_column(column: Column) -> tuple[FeaturePlan | None, Remark | None]:
+    """The plan of a column, ``None`` if it is left out; and a remark where there is something to say."""
+    name = column.name
+    missing = column.missing
+    if missing.all():
+        text = f"warning: column {name!r} is left out: all of its cells are missing"
+        return None, Remark("empty", name, text)
+    if column.kind == "identifier":
+        text = (
+            f"column {name!r} is left out: {len(column.levels)} distinct texts in {len(missing)} rows look like "
+            "identifiers (name it in data.categorical to use it, in data.drop to leave this note out)"
+        )
+        return None, Remark("identifier", name, text)
+    if column.codes is not None:
+        return _plan_levels(column, column.codes)
+    assert column.numbers is not None  # noqa: S101 - a column has numbers or codes
+    low, high = np.float32(np.nanmin(column.numbers)), np.float32(np.nanmax(column.numbers))
+    if low == high:
+        text = f"column {name!r} is left out: it has one value only, {number_text(float(low))}"
+        return None, Remark("constant", name, text)
+    remark = None
+    if missing.any():
+        percent = 100 * float(missing.mean())
+        text = (
+            f"column {name!r}: {int(missing.sum())} missing ({percent:.1f} %), filled in with the mean of each "
+            "fold's training rows"
+        )
+        remark = Remark("missing", name, text, percent)
+    return FeaturePlan(name, column.kind), remark
+
+
+def notes_of(remarks: Sequence[Remark]) -> list[str]:
+    """Remarks as notes; many on one topic become one."""
+    notes = []
+    for topic in dict.fromkeys(remark.topic for remark in remarks):
+        these = [remark for remark in remarks if remark.topic == topic]
+        if len(these) <= MOST_REMARKS:
+            notes += [remark.text for remark in these]
+            continue
+        names = ", ".join(repr(remark.column) for remark in these[:MOST_REMARKS]) + ", …"
+        amounts = [remark.amount for remark in these]
+        notes.append(
+            {
+                "empty": f"warning: {len(these)} columns are left out, all of their cells are missing",
+                "identifier": f"{len(these)} columns are left out, they look like identifiers "
+                "(data.categorical would use them)",
+                "constant": f"{len(these)} columns are left out, each has one value only",
+                "missing": f"{len(these)} columns have missing cells (up to {max(amounts):.1f} %), filled in with the "
+                "mean of each fold's training rows",
+                "levels": f"{len(these)} columns of categories become {sum(amounts):.0f} columns of 0 and 1",
+            }[topic]
+            + f": {names}"
+        )
+    return notes
+
+
+def check_finite(table: Table, column: Column) -> None:
+    """Refuses infinite values, and values beyond the range of float32.
+
+    Raises:
+        DataError: Naming column, row and value.
+    """
+    if column.numbers is None:
+        return
+    # Comparisons with NaN are False: missing cells pass.
+    if not (np.nanmax(np.abs(column.numbers), initial=0.0) > _LARGEST):
+        return
+    beyond = np.flatnonzero(np.abs(column.numbers) > _LARGEST)
+    value = column.numbers[beyond[0]]
+    what = "infinite" if np.isinf(value) else f"beyond the range of numbers here (±{_LARGEST:.1e})"
+    raise DataError(
+        f"{table.cell(column.name, int(beyond[0]) + 1)}: {value} is {what}"
+        + (f" ({len(beyond)} such cells)" if len(beyond) > 1 else "")
+        + "; correct it, or empty the cell if it is missing"
+    )
+
+
+def fill(plan: FeaturePlan, column: Column, out: NDArray[np.float32]) -> None:
+    """Writes a column's features into ``out``, ``[n, len(plan.names)]`` float32, which holds zeros."""
+    if column.codes is None:
+        out[:, 0] = column.numbers
+        return
+    kept = len(plan.levels)
+    place = {level: position for position, level in enumerate(plan.levels)}
+    nowhere = kept + plan.rare + plan.missing
+    target = np.array([place.get(level, kept if plan.rare else nowhere) for level in column.levels] + [nowhere])
+    if plan.missing:
+        target[-1] = kept + plan.rare  # code -1
+    columns = target[column.codes]
+    rows = np.flatnonzero(columns < nowhere)
+    out[rows, columns[rows]] = 1
+
+
+def _plan_levels(column: Column, codes: NDArray[np.int64]) -> tuple[FeaturePlan | None, Remark | None]:
+    name, rows = column.name, len(codes)
+    counts = np.bincount(codes[codes >= 0], minlength=len(column.levels))
+    threshold = max(2.0, min(20.0, 0.01 * rows))
+    frequent = np.flatnonzero(counts >= threshold)
+    by_count = frequent[np.argsort(-counts[frequent], kind="stable")][:MOST_LEVELS]
+    kept = tuple(column.levels[code] for code in sorted(by_count.tolist()))
+    occurring = int((counts > 0).sum())
+    rare, missing = occurring > len(kept), bool((codes < 0).any())
+    plan = FeaturePlan(name, "categorical", kept, rare, missing)
+    if len(plan.names) == 1:
+        why = f"each of its {occurring} levels is rare" if rare else f"it has one value only, {kept[0]!r}"
+        return None, Remark("constant", name, f"column {name!r} is left out: {why}")
+    said = [f"column {name!r}: {occurring} levels become {len(plan.names)} columns of 0 and 1"]
+    if rare:
+        pooled = int(counts.sum() - counts[by_count].sum())
+        said.append(f"{occurring - len(kept)} rare ones ({pooled} rows) share one column")
+    if missing:
+        said.append(f"missing ({int((codes < 0).sum())} rows) is a level of its own")
+    return plan, Remark("levels", name, "; ".join(said), float(len(plan.names)))

@@ -1,0 +1,110 @@
+"""The front door: from ``[data]`` of a definition to a table as read, and to a table as numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
+from sweep.errors import DataError
+from sweep.spec_model import DataSpec
+from sweep.tables.encode import encode
+from sweep.tables.sources import bundled, download, local_path, openml
+from sweep.tables.text import check_distinct, read_text
+from sweep.tables.types import Encoded, Table
+
+# First bytes of files: what a file is named says less.
+_PARQUET, _ARROW, _ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
+_REFUSED = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook; unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
+    b"SQLi": "an SQLite database",
+    b"\x89HDF": "an HDF5 file",
+    b"FEA1": "a Feather file of version 1; write it anew with a current pyarrow",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it, or use gzip",
+    b"BZh9": "compressed with bzip2; unpack it, or use gzip",
+    b"\xfd7zX": "compressed with xz; unpack it, or use gzip",
+}
+
+
+def load_encoded(data: DataSpec, base_dir: Path | None, *, align: int = 1) -> Encoded:
+    """Reads and encodes a table. ``align``: the width of the matrix is rounded up to a multiple of it.
+
+    Raises:
+        NotFoundError: No such file, or no such bundled table.
+        DataError: The table cannot be used; the message names file, column and row.
+    """
+    return encode(read_table(data, base_dir), data, align=align)
+
+
+def read_table(data: DataSpec, base_dir: Path | None) -> Table:
+    """Reads a table, typed by its format alone.
+
+    Args:
+        data: ``source`` and ``header`` are used.
+        base_dir: Folder that relative paths are relative to; the current one if ``None``.
+
+    Raises:
+        NotFoundError: No such file, or no such bundled table.
+        DataError: It cannot be read as a table, or is empty.
+    """
+    source = data.source
+    if source.startswith("sklearn:"):
+        table = bundled(source)
+    elif source.startswith("openml:"):
+        table = openml(source)
+    elif re.match(r"https?://", source, re.IGNORECASE):
+        path, note = download(source)
+        table = _read_file(path, source, data.header)
+        table = replace(table, notes=(note, *table.notes))
+    else:
+        table = _read_file(local_path(source, base_dir), source, data.header)
+    return _checked(table)
+
+
+def _read_file(path: Path, source: str, header: bool | None) -> Table:
+    """A file, by what it holds."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(6)
+        if magic[:4] == _PARQUET:
+            return Table(_to_frame(pyarrow.parquet.read_table(path)), source)
+        if magic == _ARROW:
+            with pa.memory_map(str(path)) as mapped:
+                return Table(_to_frame(pa.ipc.open_file(mapped).read_all()), source)
+        if magic[:4] == _ARROW_STREAM:
+            with pa.memory_map(str(path)) as mapped:
+                return Table(_to_frame(pa.ipc.open_stream(mapped).read_all()), source)
+    except pa.ArrowException as error:
+        raise DataError(f"{source}: the file is damaged or incomplete ({error})") from error
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read ({error.strerror or error})") from error
+    for start, what in _REFUSED.items():
+        if magic.startswith(start):
+            raise DataError(f"{source}: is {what} (allowed are CSV, TSV, Parquet and Arrow files, plain or .gz)")
+    return read_text(path, source, header=header)
+
+
+def _to_frame(table: pa.Table) -> pd.DataFrame:
+    """Pandas columns, each a block of its own; Arrow's memory is given back column by column."""
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
+    return frame
+
+
+def _checked(table: Table) -> Table:
+    """The table with names as text and rows numbered, if it has rows and columns and its names differ.
+
+    Raises:
+        DataError: It does not.
+    """
+    names = [str(name) for name in table.frame.columns]
+    if not names or table.frame.empty:
+        raise DataError(f"{table.source}: the table is empty ({len(names)} columns, {len(table.frame)} rows)")
+    check_distinct(names, table.source)
+    table.frame.columns = pd.Index(names)
+    table.frame.index = pd.RangeIndex(len(table.frame))
+    return table

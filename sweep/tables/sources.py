@@ -1,0 +1,149 @@
+"""Which table a definition means: a file, a URL, one of scikit-learn's, one of OpenML's.
+
+=====================  ===========================================================================================
+``"x.csv"``            a file, relative to the definition; read by what it holds, not by how it is named
+``"https://…"``        downloaded once into the cache (``SWEEP_CACHE``) and read from there ever after
+``"sklearn:wine"``     bundled with scikit-learn, see :data:`BUNDLED`; no network
+``"openml:40"``        by its id at openml.org, through scikit-learn, which keeps it in the same cache
+=====================  ===========================================================================================
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import http.client
+import re
+import shutil
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn.datasets
+
+from sweep import settings
+from sweep.errors import DataError, NotFoundError
+from sweep.tables.types import Table
+
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+ALLOWED = 'a path, a URL (http, https), "sklearn:<name>" or "openml:<id>"'
+TIMEOUT = 60.0
+
+
+def local_path(source: str, base_dir: Path | None) -> Path:
+    """The file a definition names; relative paths are relative to ``base_dir`` (else to the current folder).
+
+    Raises:
+        NotFoundError: There is none; the message names files that are called much the same.
+        DataError: It is a folder, or a kind of source that does not exist.
+    """
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", source):
+        raise DataError(f"data.source must be {ALLOWED}, however: {source!r}")
+    path = (base_dir or Path()) / Path(source).expanduser()
+    if path.is_dir():
+        raise DataError(f"data.source must be a file, however a folder: {path}")
+    if not path.exists():
+        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        alike = difflib.get_close_matches(path.name, beside, n=3)
+        hint = f"; beside it: {', '.join(alike)}" if alike else ""
+        raise NotFoundError(f"data.source: no such file: {path}{hint}")
+    return path
+
+
+def download(url: str) -> tuple[Path, str]:
+    """The cached file of a URL, fetched if it is not there yet; and a note.
+
+    Raises:
+        DataError: It cannot be fetched.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", Path(urllib.parse.urlsplit(url).path).name)[-80:]
+    path = settings.cache_dir() / "downloads" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{name}"
+    if path.exists():
+        return path, f"read from the copy in {path}, downloaded earlier (delete it to fetch the table anew)"
+    request = urllib.request.Request(url, headers={"User-Agent": "dropout-sweep"})  # noqa: S310 - http(s): see caller
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            urllib.request.urlopen(request, timeout=TIMEOUT) as answer,  # noqa: S310 - http(s): see caller
+            tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as part,
+        ):
+            partial = Path(part.name)
+            try:
+                shutil.copyfileobj(answer, part)
+                _check_length(answer, part.tell())
+            except BaseException:
+                partial.unlink()
+                raise
+        partial.replace(path)  # whole or not at all, also with two programs at it
+    except urllib.error.HTTPError as error:
+        with error:
+            raise DataError(f"{url}: cannot be downloaded: the server says {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DataError(f"{url}: cannot be downloaded: {reason}") from error
+    return path, f"downloaded to {path}"
+
+
+def _check_length(answer: Any, received: int) -> None:
+    """That a download is complete: a connection that breaks off ends the body without an error."""
+    expected = answer.headers.get("Content-Length")
+    if expected is not None and int(expected) != received:
+        raise OSError(f"the connection broke off after {received} of {expected} bytes")
+
+
+def bundled(source: str) -> Table:
+    """One of scikit-learn's bundled tables, features unscaled, classes by their names.
+
+    Raises:
+        NotFoundError: No such name; the message lists those there are.
+    """
+    name = source.removeprefix("sklearn:")
+    if name not in BUNDLED:
+        raise NotFoundError(f"data.source: scikit-learn has no table {name!r}; it has {', '.join(BUNDLED)}")
+    # Unscaled: scaling is fitted to the training rows of each fold, here as everywhere.
+    options = {"scaled": False} if name == "diabetes" else {}
+    bunch = getattr(sklearn.datasets, f"load_{name}")(as_frame=True, **options)
+    frame: pd.DataFrame = bunch.frame.copy()
+    if "target_names" in bunch:
+        frame["target"] = np.asarray([str(label) for label in bunch.target_names])[frame["target"]]
+    return Table(frame, source, default_target="target")
+
+
+def openml(source: str) -> Table:
+    """A table of openml.org, by its id; its target is the last column.
+
+    Raises:
+        DataError: Not an id, no such table, one that is no table of rows and columns, or the network fails.
+    """
+    number = source.removeprefix("openml:")
+    if not re.fullmatch(r"[1-9]\d{0,8}", number):
+        raise DataError(f"data.source: the id of an OpenML table must be a whole number, however: {source!r}")
+    home = settings.cache_dir()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            bunch = sklearn.datasets.fetch_openml(
+                data_id=int(number), as_frame=True, parser="auto", data_home=str(home), n_retries=2, delay=1.0
+            )
+    except urllib.error.HTTPError as error:
+        with error:
+            missing = error.code in (404, 412)  # OpenML answers 412 for an id it does not have
+        what = f"OpenML has no table {number}" if missing else f"OpenML answers {error.code} {error.reason}"
+        raise DataError(f"{source}: {what}") from error
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DataError(f"{source}: OpenML cannot be reached: {reason}") from error
+    except (ValueError, KeyError) as error:
+        raise DataError(f"{source}: cannot be read as a table: {error}") from error
+    notes = [str(warning.message).strip() for warning in caught if "OpenML" in str(warning.message)]
+    name = bunch.details.get("name", number)
+    notes.insert(0, f"OpenML table {number} is {name!r}, version {bunch.details.get('version', '?')}")
+    targets = list(bunch.target_names)
+    return Table(bunch.frame, source, tuple(notes), default_target=str(targets[0]) if len(targets) == 1 else None)

@@ -1,0 +1,211 @@
+"""The column to predict: which one, classification or regression, its classes.
+
+The task, where the definition leaves it open: text, yes/no and categories are classes; so are numbers with two
+distinct values, and whole numbers with at most :data:`columns.FEW_LEVELS` of them, each twice or more on average.
+Other numbers are a regression's. Whichever it is, a note says so and why.
+
+Class labels are text, in natural order (numbers by value). The positive class of two is the second, unless
+``data.positive`` names the other one, which then becomes the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sweep.errors import DataError
+from sweep.records import Task
+from sweep.spec_model import DataSpec
+from sweep.tables.columns import FEW_LEVELS, Column, natural_order, near, number_text, read_column
+from sweep.tables.features import check_finite
+from sweep.tables.types import Floats, Table
+
+MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """What is to be predicted.
+
+    Attributes:
+        name: Of the column.
+        rows: ``[n]`` int64 rows of the table where it is known, increasing.
+        task: Detected or given.
+        values: ``[n]``: int64 class codes, or float64 in the column's own units.
+        classes: Labels in the order of their codes; empty for regression.
+        notes: What was decided and why.
+    """
+
+    name: str
+    rows: NDArray[np.int64]
+    task: Task
+    values: NDArray[Any]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def find_column(table: Table, key: str | int, setting: str) -> str:
+    """The name of a column, given by name or by position (0 the first, -1 the last).
+
+    Raises:
+        DataError: There is none; ``setting`` is what the message says is wrong, such as ``"data.target"``.
+    """
+    columns = table.columns
+    if isinstance(key, int):
+        if -len(columns) <= key < len(columns):
+            return columns[key]
+        raise DataError(
+            f"{table.source}: {setting} must be a position from {-len(columns)} to {len(columns) - 1}, however: {key}"
+        )
+    if key in columns:
+        return key
+    raise DataError(f"{table.source}: {setting}: there is no column {key!r}; {near(key, columns)}")
+
+
+def read_target(table: Table, data: DataSpec) -> Target:
+    """The target of a table.
+
+    Raises:
+        DataError: No such column, no or infinite values, one class or one value only, texts that cannot be
+            classes, a task or a positive class that does not fit.
+    """
+    name = find_column(table, data.target, "data.target")
+    column = _read(table, name, data.task)
+    check_finite(table, column)
+    known = np.flatnonzero(~column.missing)
+    if len(known) == 0:
+        raise DataError(f"{table.source}: all cells of the target {name!r} are missing")
+    declared = isinstance(table.frame[name].dtype, pd.CategoricalDtype)
+    notes = []
+    if len(known) < len(table.frame):
+        gone = len(table.frame) - len(known)
+        notes.append(f"{gone} of {len(table.frame)} rows are left out: their target {name!r} is missing")
+        column = column.take(known)
+    classification, why = _is_classification(column, data.task, declared=declared)
+    if not classification:
+        return _regression(table, data, column, known, (*notes, why))
+    labels, codes = _labels(column)
+    where = f"{table.source}: the target {name!r}"
+    if len(labels) < 2:
+        raise DataError(f"{where} has one class only: {labels[0]!r}")
+    if len(labels) > MOST_CLASSES or 2 * len(labels) > len(codes):
+        raise DataError(
+            f"{where} has {len(labels)} distinct values in {len(codes)} rows, too many for classes; "
+            'name another column in data.target, or set data.task = "regression" if they are numbers'
+        )
+    labels, codes, positive = _positive(where, labels, codes, data.positive)
+    task: Task = "binary" if len(labels) == 2 else "multiclass"
+    return Target(name, known, task, codes, labels, (*notes, why + positive))
+
+
+def _read(table: Table, name: str, task: str | None) -> Column:
+    """The column, text as classes where the task says so, yes/no by its words."""
+    numeric = pd.api.types.is_numeric_dtype(table.frame[name].dtype)
+    column = read_column(table, name, as_categories=task == "classification" and not numeric)
+    if column.kind == "boolean" and task != "regression":
+        return read_column(table, name, as_categories=True)
+    return column
+
+
+def is_classification(column: Column, *, declared: bool = False) -> tuple[bool, str]:
+    """Whether a column holds classes, were it the target, and the reason. ``declared``: by the file itself."""
+    if column.kind in ("categorical", "boolean", "identifier"):
+        return True, "a declared category" if declared else "texts"
+    assert column.numbers is not None  # noqa: S101 - the other kinds are numbers
+    values = np.unique(column.numbers[~np.isnan(column.numbers)])
+    if len(values) <= 2:
+        return True, f"numbers with {len(values)} distinct values"
+    if column.kind == "datetime":
+        return False, "dates"
+    if not np.array_equal(values, np.floor(values)):
+        return False, "numbers that are not whole"
+    few = len(values) <= min(FEW_LEVELS, len(column.numbers) // 2)
+    return few, f"whole numbers with {len(values)} distinct values"
+
+
+def _is_classification(column: Column, given: str | None, *, declared: bool) -> tuple[bool, str]:
+    """The decision and the note about it."""
+    if given is not None:
+        return given == "classification", f"target {column.name!r}: {given}, as data.task says"
+    found, why = is_classification(column, declared=declared)
+    task, other = ("classification", "regression") if found else ("regression", "classification")
+    otherwise = "" if column.numbers is None else f' (data.task = "{other}" if not)'
+    return found, f"target {column.name!r} holds {why}: {task}{otherwise}"
+
+
+def _labels(column: Column) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Classes that occur, in natural order, and the code of each row."""
+    if column.codes is not None:
+        labels, codes = list(column.levels), column.codes
+    else:
+        assert column.numbers is not None  # noqa: S101 - a column has numbers or codes
+        values, codes = np.unique(column.numbers, return_inverse=True)
+        labels = [number_text(value) for value in values]
+    occurring = np.unique(codes)
+    order = natural_order(labels[code] for code in occurring)
+    place = {label: position for position, label in enumerate(order)}
+    recode = np.array([place.get(label, -1) for label in labels], np.int64)
+    return tuple(order), recode[codes]
+
+
+def _positive(
+    where: str, labels: tuple[str, ...], codes: NDArray[np.int64], wanted: str | None
+) -> tuple[tuple[str, ...], NDArray[np.int64], str]:
+    """Labels and codes with the positive class second, and words about it.
+
+    Raises:
+        DataError: ``data.positive`` is no class, or there are more than two.
+    """
+    listed = ", ".join(labels[:12]) + (", …" if len(labels) > 12 else "")
+    if len(labels) > 2:
+        if wanted is not None:
+            raise DataError(f"{where}: data.positive is for two classes, however there are {len(labels)}: {listed}")
+        return labels, codes, f"; {len(labels)} classes: {listed}"
+    if wanted is None:
+        return labels, codes, f"; classes {listed}, positive {labels[1]!r} (data.positive = {labels[0]!r} if not)"
+    chosen = _matching(wanted, labels)
+    if chosen is None:
+        raise DataError(f"{where}: data.positive must be one of its classes ({listed}), however: {wanted!r}")
+    if chosen == 0:
+        labels, codes = labels[::-1], 1 - codes
+    return labels, codes, f"; classes {', '.join(labels)}, positive {labels[1]!r}"
+
+
+def _matching(wanted: str, labels: Sequence[str]) -> int | None:
+    """The label meant: the same text, or the same but for case, or the same number."""
+    if wanted in labels:
+        return labels.index(wanted)
+    folded = [label.casefold() for label in labels]
+    if folded.count(wanted.casefold()) == 1:
+        return folded.index(wanted.casefold())
+    try:
+        return [float(label) for label in labels].index(float(wanted))
+    except ValueError:
+        return None
+
+
+def _regression(
+    table: Table, data: DataSpec, column: Column, rows: NDArray[np.int64], notes: tuple[str, ...]
+) -> Target:
+    """A target of numbers.
+
+    Raises:
+        DataError: It is text, constant, or a positive class is named.
+    """
+    where = f"{table.source}: the target {column.name!r}"
+    if column.numbers is None:
+        assert column.codes is not None  # noqa: S101 - a column has numbers or codes
+        cell = table.cell(column.name, int(rows[0]) + 1)
+        text = column.levels[int(column.codes[0])]
+        raise DataError(f'{cell}: {text!r} is text, however data.task = "regression" needs numbers')
+    if data.positive is not None:
+        raise DataError(f"{where}: data.positive is for two classes, however the task is regression")
+    values: Floats = column.numbers
+    if values.min() == values.max():
+        raise DataError(f"{where} is constant: all values are {number_text(float(values[0]))}")
+    return Target(column.name, rows, "regression", values, (), notes)
