@@ -10,7 +10,7 @@ outputs of a classifier have bias -1e30, hence probability zero.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -131,6 +131,10 @@ class StackedMLP:
     def depth(self) -> int:
         """L, the number of hidden layers."""
         return len(self.weights) - 1
+
+    def layers(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Weights and biases of each layer, the output layer last."""
+        return zip(self.weights, self.biases, strict=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs without dropout, as at test time.

@@ -6,15 +6,10 @@ Axes, here and in the names of variables::
     S  splits (folds x repeats)     H  units of a layer, padded to a multiple of 16
     M  members, S x T:              F  features, padded likewise
        member s * T + t             B  rows of a mini-batch, padded to a multiple of 8
-    A  splits that still have a mini-batch left in this epoch: the first A
+    A  splits that still have a mini-batch left in this epoch: the first A, and their A * T members
 
-Splits are worked on in order of falling number of training rows, so that those which still have rows left at any
-step are the first A of them, and a step works on a view of the first A * T members. A split beyond its own last
-mini-batch therefore takes no step at all. Mini-batches are always full: the ragged last one is filled with rows
-of weight 0, and its loss is divided by the full batch size all the same.
-
-Nothing here depends on the number, order or hyperparameters of the other trials in the block; see ``nets`` for
-what padding has to do with that, and ``draws`` for the random numbers.
+Nothing here depends on the number, order or hyperparameters of the other trials in the block. See ``nets`` for
+what padding has to do with that, ``draws`` for the random numbers, ``batches`` for the order of rows.
 """
 
 from __future__ import annotations
@@ -22,15 +17,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from sweep.batches import ROW_ALIGN, Batches, effective_batch_size
 from sweep.data import Dataset
 from sweep.draws import Draws, drop_threshold, keep_probability
 from sweep.folds import Folds
@@ -40,7 +34,6 @@ from sweep.scaling import fit_scaling
 from sweep.scoreboard import Scoreboard
 from sweep.targets import Targets
 
-_ROW_ALIGN = 8
 # Rows evaluated at a time. A constant: a product's rounding may depend on its number of rows.
 _EVALUATION_ROWS = 256
 # Dropout draws made at a time, in bytes: an epoch of a small table, a few mini-batches of a large one.
@@ -62,8 +55,7 @@ def train_block(data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu")
     started = time.perf_counter()
     plan = job.plan
     with torch.inference_mode(), _exact_arithmetic():
-        data = data.to(device)
-        block = _Block(data, folds, job)
+        block = _Block(data.to(device), folds, job)
         board = Scoreboard(block.targets, folds, plan, trials=len(job.trials))
         for epoch in range(plan.epochs):
             block.train_epoch(epoch)
@@ -95,12 +87,14 @@ def block_trials(data: Dataset, folds: Folds, hidden: Sequence[int], plan: Train
     """
     widths = [padded(w) for w in (data.features.shape[1], *hidden, data.info.outputs)]
     parameters = sum(a * b for a, b in itertools.pairwise(widths))
-    rows = padded(min(plan.batch_size, max(len(rows) for rows in folds.train)), _ROW_ALIGN)
-    # Weights, velocities and gradients; about four buffers per activation.
-    floats = len(folds.train) * (3 * parameters + 4 * rows * sum(widths))
+    rows = padded(effective_batch_size(folds, plan.batch_size), ROW_ALIGN)
+    # Weights and velocities; about four buffers per activation.
+    floats = folds.splits * (2 * parameters + 4 * rows * sum(widths))
     if device.startswith("cuda"):
         capacity = torch.cuda.get_device_properties(device).total_memory // 8
     else:
+        # Fewer than some 40 members, and a step is mostly the overhead of calling its operations: up to twice
+        # the cache costs less than that.
         capacity = 2 * _l2_bytes()
     return int(max(1, capacity // (4 * floats)))
 
@@ -114,264 +108,181 @@ def _l2_bytes() -> int:
         return 1 << 20
 
 
-# --- a block ----------------------------------------------------------------------------------------------------------
+# --- what a step reads and writes -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Buffers:
-    """What one step reads and writes, for the first A splits. Lists run over layers, the output layer last.
+    """State and workspace of the first A splits; tuples run over layers.
 
-    The inputs of layer l are ``inputs[l]``: the table's rows, then each hidden layer's activations, dropout
-    applied. ``hidden[l]`` are activations before dropout; ``kept[l]`` is 0 for a dropped unit and
-    1 / keep probability for a kept one. Where no trial of the block drops, ``kept[l]`` is ``None`` and
-    ``inputs[l]`` is the activation itself.
+    Attributes:
+        splits: A.
+        net: Weights and biases.
+        velocities: Of weights and of biases, per layer, the output layer included.
+        gradients: Of weights and of biases. All layers use one stretch of memory: a layer's gradient is used up
+            before the next one's is made, and so stays in the cache.
+        inputs: What layer l multiplies, ``[M, B, H]``: the table's rows, then each hidden layer's activations,
+            dropout applied.
+        hidden: Activations before dropout, ``[M, B, H]``, per hidden layer.
+        kept: 0 for a dropped unit and 1 / keep probability for a kept one, shaped as ``inputs``. ``None`` where no
+            trial of the block drops; ``inputs`` is the activation itself there.
+        deltas: Gradients with respect to ``hidden``.
+        output: Of the output layer, then the loss's gradient with respect to it, ``[M, B, O]``.
+        momentum: ``[M, 1, 1]``, as are the next three.
+        minus_rate: The learning rate, negated.
+        weight_decay: ``None`` where no trial has any; for the others of a mixed block adding 0 * w is exact.
+        max_norm: Likewise; infinite for the others, and scaling by 1 is exact.
     """
 
     splits: int
     net: StackedMLP
-    velocity: tuple[Tensor, ...]
-    gradient: tuple[Tensor, ...]
-    bias_velocity: tuple[Tensor, ...]
-    bias_gradient: tuple[Tensor, ...]
-    inputs: tuple[Tensor, ...]  # [M, B, H]
-    hidden: tuple[Tensor, ...]  # [M, B, H]
-    kept: tuple[Tensor | None, ...]  # [M, B, H]
-    output: Tensor  # [M, B, O]
-    deltas: tuple[Tensor, ...]  # [M, B, H]: gradients with respect to hidden[l]
-    momentum: Tensor  # [M, 1, 1], as are the four below
+    velocities: tuple[tuple[Tensor, Tensor], ...]
+    gradients: tuple[tuple[Tensor, Tensor], ...]
+    inputs: tuple[Tensor, ...]
+    hidden: tuple[Tensor, ...]
+    kept: tuple[Tensor | None, ...]
+    deltas: tuple[Tensor, ...]
+    output: Tensor
+    momentum: Tensor
     minus_rate: Tensor
     weight_decay: Tensor | None
     max_norm: Tensor | None
 
-
-class _Block:
-    """State of the stacked network of a block, and how it moves."""
-
-    def __init__(self, data: Dataset, folds: Folds, job: BlockJob) -> None:
-        self._data = data
-        self._plan = plan = job.plan
-        self._trials = job.trials
-        # Stable, so that equal folds keep their order; position in `_order` -> split.
-        self._order = sorted(range(len(folds.train)), key=lambda s: -len(folds.train[s]))
-        self._train = [folds.train[s].to(self._device) for s in self._order]
-        self._rows = [len(rows) for rows in self._train]
-        self._batch = min(plan.batch_size, max(self._rows))
-        self._batch_padded = padded(self._batch, _ROW_ALIGN)
-        self._steps = [-(-rows // self._batch) for rows in self._rows]
-
-        balanced = plan.class_weight == "balanced"
-        self.targets = Targets.of(data, [rows.to(self._device) for rows in folds.train], balanced=balanced)
-        self._loss = self.targets.reordered(self._order)
-        self._scaling = fit_scaling(data.features, self._train)
-        self._draws = Draws(plan.seed)
-        self._all = self._allocate(job.trials)
-        self._views = {len(self._order): self._all}
-        self._rates = self._learning_rates()
-        self._weights = self._row_weights()
-
-    @property
-    def _device(self) -> torch.device:
-        return self._data.features.device
-
-    def _allocate(self, trials: tuple[Hyperparameters, ...]) -> _Buffers:
-        features = len(self._data.info.features)
-        S, T, B = len(self._order), len(trials), self._batch_padded
-        net = StackedMLP.initial(
-            self._draws,
-            splits=self._order,
-            trials=T,
-            widths=(features, *trials[0].hidden, self._data.info.outputs),
-            init=self._plan.init,
-            activation=self._plan.activation,
-            masked_outputs=self._data.info.task == "multiclass",
-            device=self._device,
-        )
+    @classmethod
+    def allocate(cls, net: StackedMLP, splits: int, batch: int, trials: tuple[Hyperparameters, ...]) -> _Buffers:
+        """Buffers for all splits, velocities zero. ``batch`` is B."""
+        members, device = splits * len(trials), net.weights[0].device
 
         def rows(width: int) -> Tensor:
-            return torch.zeros(S * T, B, width, device=self._device)
+            return torch.zeros(members, batch, width, device=device)
 
-        def per_member(values: Sequence[float]) -> Tensor:
-            return torch.tensor(values, dtype=torch.float32, device=self._device).repeat(S)[:, None, None]
+        def per_member(value: Callable[[Hyperparameters], float]) -> Tensor:
+            values = torch.tensor([value(trial) for trial in trials], dtype=torch.float32, device=device)
+            return values.repeat(splits)[:, None, None]
 
-        widths_in = [w.shape[1] for w in net.weights]
-        drops = [any(trial.dropout[layer] > 0 for trial in trials) for layer in range(net.depth + 1)]
-        hidden = tuple(rows(width) for width in widths_in[1:])
-        # The two regularisers are left out where no trial of the block has them; for the others of a mixed
-        # block adding 0 * w and scaling by 1 are exact.
-        return _Buffers(
-            splits=S,
+        widths = [weight.shape[1] for weight in net.weights]
+        drops = [any(trial.dropout[layer] > 0 for trial in trials) for layer in range(len(widths))]
+        hidden = tuple(rows(width) for width in widths[1:])
+        after_dropout = [rows(h.shape[2]) if drop else h for h, drop in zip(hidden, drops[1:], strict=True)]
+        memory = torch.zeros(max(weight.numel() for weight in net.weights), device=device)
+        bias_memory = torch.zeros(max(bias.numel() for bias in net.biases), device=device)
+        return cls(
+            splits=splits,
             net=net,
-            velocity=tuple(torch.zeros_like(w) for w in net.weights),
-            gradient=tuple(torch.zeros_like(w) for w in net.weights),
-            bias_velocity=tuple(torch.zeros_like(b) for b in net.biases),
-            bias_gradient=tuple(torch.zeros_like(b) for b in net.biases),
-            inputs=(
-                rows(widths_in[0]),
-                *(rows(h.shape[2]) if d else h for h, d in zip(hidden, drops[1:], strict=True)),
+            velocities=tuple((torch.zeros_like(w), torch.zeros_like(b)) for w, b in net.layers()),
+            gradients=tuple(
+                (memory[: w.numel()].view_as(w), bias_memory[: b.numel()].view_as(b)) for w, b in net.layers()
             ),
+            inputs=(rows(widths[0]), *after_dropout),
             hidden=hidden,
-            kept=tuple(rows(width) if drop else None for width, drop in zip(widths_in, drops, strict=True)),
+            kept=tuple(rows(width) if drop else None for width, drop in zip(widths, drops, strict=True)),
+            deltas=tuple(torch.zeros_like(h) for h in hidden),
             output=rows(net.weights[-1].shape[2]),
-            deltas=tuple(rows(width) for width in widths_in[1:]),
-            momentum=per_member([trial.momentum for trial in trials]),
-            minus_rate=torch.zeros(S * T, 1, 1, device=self._device),
-            weight_decay=per_member([t.weight_decay for t in trials]) if any(t.weight_decay for t in trials) else None,
-            max_norm=per_member([float("inf") if t.max_norm is None else t.max_norm for t in trials])
+            momentum=per_member(lambda trial: trial.momentum),
+            minus_rate=torch.zeros(members, 1, 1, device=device),
+            weight_decay=per_member(lambda t: t.weight_decay) if any(t.weight_decay for t in trials) else None,
+            max_norm=per_member(lambda t: float("inf") if t.max_norm is None else t.max_norm)
             if any(t.max_norm is not None for t in trials)
             else None,
         )
 
-    def _first(self, splits: int) -> _Buffers:
-        """The buffers of the first ``splits`` splits, as views."""
-        if splits not in self._views:
-            full, m = self._all, splits * len(self._trials)
+    def first(self, splits: int) -> _Buffers:
+        """The part of the first ``splits`` splits, as views."""
+        m = self.output.shape[0] // self.splits * splits
 
-            def cut(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-                return tuple(t[:m] for t in tensors)
+        def cut(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+            return tuple(t[:m] for t in tensors)
 
-            self._views[splits] = _Buffers(
-                splits=splits,
-                net=full.net.first(m),
-                velocity=cut(full.velocity),
-                gradient=cut(full.gradient),
-                bias_velocity=cut(full.bias_velocity),
-                bias_gradient=cut(full.bias_gradient),
-                inputs=cut(full.inputs),
-                hidden=cut(full.hidden),
-                kept=tuple(None if k is None else k[:m] for k in full.kept),
-                output=full.output[:m],
-                deltas=cut(full.deltas),
-                momentum=full.momentum[:m],
-                minus_rate=full.minus_rate[:m],
-                weight_decay=None if full.weight_decay is None else full.weight_decay[:m],
-                max_norm=None if full.max_norm is None else full.max_norm[:m],
-            )
-        return self._views[splits]
+        return _Buffers(
+            splits=splits,
+            net=self.net.first(m),
+            velocities=tuple((w[:m], b[:m]) for w, b in self.velocities),
+            gradients=tuple((w[:m], b[:m]) for w, b in self.gradients),
+            inputs=cut(self.inputs),
+            hidden=cut(self.hidden),
+            kept=tuple(None if kept is None else kept[:m] for kept in self.kept),
+            deltas=cut(self.deltas),
+            output=self.output[:m],
+            momentum=self.momentum[:m],
+            minus_rate=self.minus_rate[:m],
+            weight_decay=None if self.weight_decay is None else self.weight_decay[:m],
+            max_norm=None if self.max_norm is None else self.max_norm[:m],
+        )
 
-    def _learning_rates(self) -> Tensor:
-        """Negated learning rate of every epoch and trial, ``[E, T]`` float32.
 
-        In Python's double precision, value by value: a vectorised power rounds by place.
-        """
-        last = max(1, self._plan.epochs - 1)
-        rates = [
-            [-trial.learning_rate * trial.lr_decay ** (epoch / last) for trial in self._trials]
-            for epoch in range(self._plan.epochs)
-        ]
-        return torch.tensor(rates, dtype=torch.float32, device=self._device)
+# --- a block ----------------------------------------------------------------------------------------------------------
 
-    def _row_weights(self) -> Tensor:
-        """Weight of every place in every mini-batch, ``[steps, S, B]``: 1 / batch size, and 0 where no row stands."""
-        place = torch.arange(max(self._steps) * self._batch).view(-1, 1, self._batch)
-        full = (place < torch.tensor(self._rows)[:, None]).float() / self._batch
-        return torch.nn.functional.pad(full, (0, self._batch_padded - self._batch)).to(self._device)
 
-    # --- an epoch -------------------------------------------------------------------------------------------------
+class _Block:
+    """The stacked network of a block, and how it moves."""
+
+    def __init__(self, data: Dataset, folds: Folds, job: BlockJob) -> None:
+        self._data, self._plan, self._trials = data, job.plan, job.trials
+        device = data.features.device
+        train = [rows.to(device) for rows in folds.train]
+        draws = Draws(job.plan.seed)
+        self._batches = Batches(folds, job.plan.batch_size, draws, device)
+        order = self._batches.order
+        self.targets = Targets.of(data, train, balanced=job.plan.class_weight == "balanced")
+        self._targets = self.targets.reordered(order)
+        self._scaling = fit_scaling(data.features, [train[split] for split in order])
+        net = StackedMLP.initial(
+            draws,
+            splits=order,
+            trials=len(job.trials),
+            widths=(len(data.info.features), *job.trials[0].hidden, data.info.outputs),
+            init=job.plan.init,
+            activation=job.plan.activation,
+            masked_outputs=data.info.task == "multiclass",
+            device=device,
+        )
+        self._all = _Buffers.allocate(net, len(order), self._batches.padded_size, job.trials)
+        self._views = {
+            splits: self._all.first(splits) for splits in {*map(self._batches.active, range(self._batches.steps))}
+        }
+        self._minus_rates = torch.tensor(_minus_rates(job), dtype=torch.float32, device=device)
+        # Per layer, [1, T, 1, 1]: draws below the threshold drop the unit, the others are scaled up.
+        rates = [[trial.dropout[layer] for trial in job.trials] for layer in range(net.depth + 1)]
+        self._thresholds = [_by_trial([drop_threshold(p) for p in layer], torch.int16, device) for layer in rates]
+        self._scales = [_by_trial([1 / keep_probability(p) for p in layer], torch.float32, device) for layer in rates]
 
     def train_epoch(self, epoch: int) -> None:
         """One pass over the training rows of every split. ``epoch`` is 0-based."""
-        self._all.minus_rate.copy_(self._rates[epoch].repeat(len(self._order))[:, None, None])
-        rows = self._visits(epoch)
-        for first in range(0, max(self._steps), self._draw_steps):
-            last = min(first + self._draw_steps, max(self._steps))
-            draws = self._dropout_draws(epoch, first, last)
-            for step in range(first, last):
-                active = self._first(sum(steps > step for steps in self._steps))
-                self._step(active, rows[step], self._weights[step], None if draws is None else draws[step - first])
+        batches = self._batches
+        self._all.minus_rate.copy_(self._minus_rates[epoch].repeat(len(batches.order))[:, None, None])
+        rows = batches.rows(epoch)
+        widths = [x.shape[2] for x in self._all.inputs]
+        at_once = max(1, _DRAW_BYTES // (2 * batches.padded_size * sum(widths) * len(batches.order)))
+        dropping = any(kept is not None for kept in self._all.kept)
+        for start in range(0, batches.steps, at_once):
+            steps = range(start, min(start + at_once, batches.steps))
+            draws = batches.dropout(epoch, steps, widths) if dropping else []
+            for step in steps:
+                b = self._views[batches.active(step)]
+                self._draw_kept_(b, [layer[step - start] for layer in draws])
+                self._gather_(b, rows[step])
+                self._forward_(b)
+                self._targets.loss_gradient_(b.output, rows[step, : b.splits], batches.weights[step, : b.splits])
+                self._backward_(b)
 
-    def _visits(self, epoch: int) -> Tensor:
-        """Rows of every mini-batch, ``[steps, S, B]`` int64; places without a row hold row 0, at weight 0."""
-        S, steps = len(self._order), max(self._steps)
-        visits = np.zeros((S, steps * self._batch), dtype=np.int64)
-        for place, split in enumerate(self._order):
-            visits[place, : self._rows[place]] = self._train_numpy[place][
-                self._draws.row_order(split, epoch, self._rows[place])
-            ]
-        full = np.zeros((steps, S, self._batch_padded), dtype=np.int64)
-        full[:, :, : self._batch] = visits.reshape(S, steps, self._batch).swapaxes(0, 1)
-        return torch.from_numpy(full).to(self._device)
-
-    @cached_property
-    def _train_numpy(self) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-        return [rows.cpu().numpy() for rows in self._train]
-
-    # --- dropout draws --------------------------------------------------------------------------------------------
-
-    @cached_property
-    def _draw_sizes(self) -> list[int]:
-        """Draws of one split's mini-batch for the input and each hidden layer."""
-        return [self._batch_padded * x.shape[2] for x in self._all.inputs]
-
-    @cached_property
-    def _draw_steps(self) -> int:
-        """Mini-batches whose draws are made at once."""
-        return max(1, _DRAW_BYTES // (2 * sum(self._draw_sizes) * len(self._order)))
-
-    def _dropout_draws(self, epoch: int, first: int, last: int) -> Tensor | None:
-        """Draws of mini-batches ``first`` to ``last`` (excluded), ``[steps, S, draws]`` int16; ``None`` if unused."""
-        if all(kept is None for kept in self._all.kept):
-            return None
-        per_step = sum(self._draw_sizes)
-        draws = np.empty((last - first, len(self._order), per_step), dtype=np.int16)
-        for place, split in enumerate(self._order):
-            draws[:, place] = self._draws.dropout(split, epoch, first, last - first, per_step)
-        return torch.from_numpy(draws).to(self._device)
-
-    @cached_property
-    def _thresholds(self) -> list[Tensor]:
-        """Draws below which a unit is dropped, per layer ``[1, T, 1, 1]`` int16."""
-        return [
-            torch.tensor([drop_threshold(t.dropout[layer]) for t in self._trials], dtype=torch.int16)[
-                None, :, None, None
-            ].to(self._device)
-            for layer in range(len(self._draw_sizes))
-        ]
-
-    @cached_property
-    def _scales(self) -> list[Tensor]:
-        """Inverted scaling, 1 / keep probability, per layer ``[1, T, 1, 1]`` float32."""
-        return [
-            torch.tensor([1.0 / keep_probability(t.dropout[layer]) for t in self._trials], dtype=torch.float32)[
-                None, :, None, None
-            ].to(self._device)
-            for layer in range(len(self._draw_sizes))
-        ]
-
-    def _draw_kept_(self, b: _Buffers, draws: Tensor) -> None:
-        """Fill ``kept`` from the step's draws ``[S, draws]`` int16."""
-        T = len(self._trials)
-        for layer, part in enumerate(torch.split(draws[: b.splits], self._draw_sizes, dim=1)):
-            if (kept := b.kept[layer]) is not None:
-                by_trial = kept.view(b.splits, T, *kept.shape[1:])
-                shared = part.view(b.splits, 1, *kept.shape[1:])
-                torch.ge(shared, self._thresholds[layer], out=by_trial)
-                by_trial.mul_(self._scales[layer])
-
-    # --- a step ---------------------------------------------------------------------------------------------------
-
-    def _step(self, b: _Buffers, rows: Tensor, weights: Tensor, draws: Tensor | None) -> None:
-        """One mini-batch for the first A splits.
-
-        Shape:
-            rows: ``[S, B]`` int64. weights: ``[S, B]``. draws: ``[S, draws]`` int16.
-        """
-        if draws is not None:
-            self._draw_kept_(b, draws)
-        self._gather_(b, rows)
-        self._forward_(b)
-        self._loss.loss_gradient_(b.output, rows[: b.splits], weights[: b.splits])
-        self._backward_(b)
-        self._update_(b)
+    def _draw_kept_(self, b: _Buffers, draws: Sequence[Tensor]) -> None:
+        """Which units stay, and scaled how. ``draws`` has per layer ``[S, 1, B, H]`` int16."""
+        for shared, kept, threshold, scale in zip(draws, b.kept, self._thresholds, self._scales, strict=False):
+            if kept is not None:
+                by_trial = kept.view(b.splits, -1, *kept.shape[1:])
+                torch.ge(shared[: b.splits], threshold, out=by_trial)
+                by_trial.mul_(scale)
 
     def _gather_(self, b: _Buffers, rows: Tensor) -> None:
-        """The mini-batch's rows, scaled by their split, into every trial's input."""
-        x = self._data.features.index_select(0, rows[: b.splits].reshape(-1)).view(b.splits, *rows.shape[1:], -1)
-        self._scaling.apply_(x, has_missing=self._data.has_missing)
-        inputs = b.inputs[0].view(b.splits, len(self._trials), *x.shape[1:])
+        """The mini-batch's rows ``[S, B]``, scaled by their split, into every trial's input."""
+        rows = rows[: b.splits]
+        x = self._data.features.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
+        x = self._scaling.apply_(x, has_missing=self._data.has_missing)[:, None]
+        inputs = b.inputs[0].view(b.splits, -1, *b.inputs[0].shape[1:])
         if (kept := b.kept[0]) is None:
-            inputs.copy_(x[:, None])
+            inputs.copy_(x)
         else:
-            torch.mul(x[:, None], kept.view_as(inputs), out=inputs)
+            torch.mul(x, kept.view_as(inputs), out=inputs)
 
     def _forward_(self, b: _Buffers) -> None:
         net = b.net
@@ -383,52 +294,65 @@ class _Block:
         torch.baddbmm(net.biases[-1], b.inputs[-1], net.weights[-1], out=b.output)
 
     def _backward_(self, b: _Buffers) -> None:
-        """From the gradient with respect to the output, which stands in ``output``, to those of the parameters."""
+        """From the output downwards; a layer moves as soon as its gradient is there, while it is in the cache."""
         delta = b.output
         for layer in range(b.net.depth, -1, -1):
-            torch.bmm(b.inputs[layer].mT, delta, out=b.gradient[layer])
-            torch.sum(delta, 1, keepdim=True, out=b.bias_gradient[layer])
+            gradient, bias_gradient = b.gradients[layer]
+            torch.bmm(b.inputs[layer].mT, delta, out=gradient)
+            torch.sum(delta, 1, keepdim=True, out=bias_gradient)
             if layer > 0:
                 below = b.deltas[layer - 1]
                 torch.bmm(delta, b.net.weights[layer].mT, out=below)
                 if (kept := b.kept[layer]) is not None:
                     below.mul_(kept)
                 delta = b.net.activation.backward_(below, b.hidden[layer - 1])
+            self._update_(b, layer)
 
-    def _update_(self, b: _Buffers) -> None:
+    def _update_(self, b: _Buffers, layer: int) -> None:
         """SGD with momentum as ``torch.optim.SGD`` has it (the learning rate outside the velocity), then max-norm."""
+        weight, (gradient, norm) = b.net.weights[layer], b.gradients[layer]
         if b.weight_decay is not None:
-            for weight, gradient in zip(b.net.weights, b.gradient, strict=True):
-                gradient.addcmul_(weight, b.weight_decay)
-        for parameters, velocities, gradients in (
-            (b.net.weights, b.velocity, b.gradient),
-            (b.net.biases, b.bias_velocity, b.bias_gradient),
+            gradient.addcmul_(weight, b.weight_decay)
+        for parameter, slope, velocity in zip(
+            (weight, b.net.biases[layer]), b.gradients[layer], b.velocities[layer], strict=True
         ):
-            for parameter, velocity, gradient in zip(parameters, velocities, gradients, strict=True):
-                torch.addcmul(gradient, velocity, b.momentum, out=velocity)
-                step = gradient.addcmul_(velocity, b.momentum) if self._plan.nesterov else velocity
-                parameter.addcmul_(step, b.minus_rate)
-        if b.max_norm is not None:
-            # Gradients are used up: their buffers hold the squares and the norms, nothing is allocated.
-            for weight, square, norm in zip(b.net.weights[:-1], b.gradient, b.bias_gradient, strict=False):
-                # Srivastava et al. 2014, section 5.1: project onto the ball. Column j is unit j's incoming
-                # weights. vector_norm over dim 1 is ten times slower than this.
-                torch.mul(weight, weight, out=square)
-                torch.sum(square, 1, keepdim=True, out=norm)
-                weight.mul_(torch.div(b.max_norm, norm.sqrt_(), out=norm).clamp_(max=1.0))
-
-    # --- evaluation -----------------------------------------------------------------------------------------------
+            torch.addcmul(slope, velocity, b.momentum, out=velocity)
+            step = slope.addcmul_(velocity, b.momentum) if self._plan.nesterov else velocity
+            parameter.addcmul_(step, b.minus_rate)
+        if b.max_norm is not None and layer < b.net.depth:
+            # Srivastava et al. 2014, section 5.1: project onto the ball. Column j is unit j's incoming weights.
+            # The used-up gradients hold the squares and the norms; vector_norm over dim 1 is ten times slower.
+            torch.mul(weight, weight, out=gradient)
+            torch.sum(gradient, 1, keepdim=True, out=norm)
+            weight.mul_(torch.div(b.max_norm, norm.sqrt_(), out=norm).clamp_(max=1.0))
 
     def evaluate(self) -> Tensor:
         """Outputs for all rows of the table without dropout, ``[S, T, n, O]`` float32, splits in their own order."""
-        S, T = len(self._order), len(self._trials)
+        order, trials = self._batches.order, len(self._trials)
         n, outputs = self._data.features.shape[0], self._data.info.outputs
-        out = torch.empty(S, T, n, outputs, device=self._device)
+        out = torch.empty(len(order), trials, n, outputs, device=self._data.features.device)
         for low in range(0, n, _EVALUATION_ROWS):
             x = self._data.features[low : low + _EVALUATION_ROWS]
             rows = x.shape[0]
-            x = torch.nn.functional.pad(x, (0, 0, 0, padded(rows) - rows)).repeat(S, 1, 1)
-            x = self._scaling.apply_(x, has_missing=self._data.has_missing)
-            y = self._all.net.forward(x.repeat_interleave(T, 0)).view(S, T, padded(rows), -1)
-            out[self._order, :, low : low + rows] = y[:, :, :rows, :outputs]
+            x = torch.nn.functional.pad(x, (0, 0, 0, padded(rows) - rows)).repeat(len(order), 1, 1)
+            x = self._scaling.apply_(x, has_missing=self._data.has_missing).repeat_interleave(trials, 0)
+            y = self._all.net.forward(x).view(len(order), trials, padded(rows), -1)
+            out[order, :, low : low + rows] = y[:, :, :rows, :outputs]
         return out
+
+
+def _minus_rates(job: BlockJob) -> list[list[float]]:
+    """Negated learning rate of every epoch and trial, ``[E][T]``: falling from the first to lr_decay times it.
+
+    In double precision, value by value: a vectorised power rounds by place.
+    """
+    last = max(1, job.plan.epochs - 1)
+    return [
+        [-trial.learning_rate * trial.lr_decay ** (epoch / last) for trial in job.trials]
+        for epoch in range(job.plan.epochs)
+    ]
+
+
+def _by_trial(values: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``[1, T, 1, 1]``."""
+    return torch.tensor(values, dtype=dtype, device=device)[None, :, None, None]
