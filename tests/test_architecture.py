@@ -1,0 +1,141 @@
+"""Layers and doors: who may import whom, and where each framework enters. See docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sweep"
+
+# A module imports from rows above its own, or from a neighbour listed before it in its row. A name stands for a
+# module or for a whole package; inside a package imports must not form a circle.
+ROWS: tuple[tuple[str, ...], ...] = (
+    ("errors", "settings", "records"),
+    ("metrics", "spec_model", "spec_schema", "spec_checks", "spec", "tables"),
+    ("data", "folds", "suggest", "space_arms", "space_samplers", "space"),
+    ("draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train", "store"),
+    ("launch",),
+    ("run", "analysis"),
+    ("figures", "report", "export"),
+    (),
+    ("cli",),
+)
+ALL = tuple(name for row in ROWS for name in row)
+
+TRAINING = {"data", "folds", "draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train"}
+DOORS: dict[str, set[str]] = {
+    "optuna": {"space", "space_arms", "space_samplers", "run", "analysis"},
+    "torch": TRAINING,
+    "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "psycopg": {"store"},
+    "plotly": {"figures"},
+    "dask": {"launch"},
+    "distributed": {"launch"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "optuna_dashboard": {"cli"},
+    "pydantic": {"spec_schema"},
+    "pandas": {"tables", "suggest"},
+    "jinja2": {"report"},
+}
+
+
+def modules() -> Iterator[tuple[str, str, Path]]:
+    """(dotted name below ``sweep``, row name, path) of every module but ``__init__``."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts[-1] != "__init__" and not parts[0].startswith("_"):
+            yield ".".join(parts), parts[0], path
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module imported anywhere in a file, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+MODULES = list(modules())
+
+
+def test_every_module_has_a_place() -> None:
+    assert {row for _, row, _ in MODULES} == set(ALL)
+
+
+@pytest.mark.parametrize(("name", "row", "path"), MODULES, ids=[name for name, _, _ in MODULES])
+def test_imports_point_upwards(name: str, row: str, path: Path) -> None:
+    allowed = set(ALL[: ALL.index(row) + 1])
+    row_of = {module: index for index, names in enumerate(ROWS) for module in names}
+    for target in imports(path):
+        if not target.startswith("sweep."):
+            continue
+        top = target.split(".")[1]
+        assert top in allowed, f"{name} imports {target}, which stands below it"
+        pair = {row, top}
+        assert not ("store" in pair and pair & TRAINING and row_of[top] == row_of[row]), "train and store never meet"
+
+
+@pytest.mark.parametrize(("name", "row", "path"), MODULES, ids=[name for name, _, _ in MODULES])
+def test_each_framework_enters_by_its_door(name: str, row: str, path: Path) -> None:
+    for target in imports(path):
+        framework = target.split(".")[0]
+        if framework in DOORS:
+            assert row in DOORS[framework], f"{name} imports {framework}, which enters by {sorted(DOORS[framework])}"
+
+
+def test_packages_have_no_circles() -> None:
+    graph = {
+        f"sweep.{name}": {t for t in imports(path) if t.startswith("sweep.")} & {f"sweep.{n}" for n, _, _ in MODULES}
+        for name, _, path in MODULES
+    }
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, f"circle: {' -> '.join((*path, module))}"
+        if module not in done:
+            for target in graph[module]:
+                visit(target, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_init_files_import_nothing() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        body = ast.parse(path.read_text()).body
+        assert all(isinstance(node, ast.Expr) for node in body), f"{path} does more than describe its package"
+
+
+def test_modules_are_short() -> None:
+    long = {name: lines for name, _, path in MODULES if (lines := len(path.read_text().splitlines())) > 400}
+    assert not long
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("sweep.spec", ("torch", "optuna", "pandas", "sqlalchemy")),
+        ("sweep.tables.load", ("torch", "optuna")),
+        ("sweep.store.store", ("torch", "optuna")),
+        ("sweep.train", ("sqlalchemy", "optuna", "distributed")),
+        ("sweep.report", ("torch",)),
+        ("sweep.cli", ("torch", "optuna", "pandas", "plotly", "distributed")),
+    ],
+)
+def test_importing_a_layer_leaves_the_others_alone(module: str, absent: tuple[str, ...]) -> None:
+    """Of what a module really loads, in a fresh interpreter."""
+    code = f"import sys, {module}; print([m for m in {absent!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
