@@ -81,6 +81,11 @@ def split_rows(lines: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]
         line = reader.line_num + 1
 
 
+def _first_rows(sample: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The first rows of a sample of text."""
+    return itertools.islice(split_rows(io.StringIO(sample), delimiter), SAMPLE_ROWS)
+
+
 def read_text(path: Path, source: str, *, header: bool | None) -> Table:
     """Reads a text file.
 
@@ -104,7 +109,7 @@ def read_text(path: Path, source: str, *, header: bool | None) -> Table:
 
 def _read(path: Path, source: str, header: bool | None) -> Table:
     dialect, sample, notes = _sniff(path, source)
-    rows = [cells for _, cells in itertools.islice(split_rows(io.StringIO(sample), dialect.delimiter), SAMPLE_ROWS)]
+    rows = [cells for _, cells in _first_rows(sample, dialect.delimiter)]
     if not rows:
         raise DataError(f"{source}: the table is empty")
     named = header
@@ -168,15 +173,15 @@ def detect_delimiter(sample: str) -> tuple[str, str]:
     """
     for delimiter in ("\t", ";", "|", ",", " "):
         try:
-            rows = itertools.islice(split_rows(io.StringIO(sample), delimiter), SAMPLE_ROWS)
-            lengths = Counter(len(cells) for _, cells in rows)
+            lengths = [len(cells) for _, cells in _first_rows(sample, delimiter)]
         except csv.Error:
             continue
+        if len(lengths) > 2:
+            del lengths[0]  # a header may be a cell shorter or longer
         if not lengths:
             break
-        # The header may be a cell shorter or longer than the rows.
-        length, count = lengths.most_common(1)[0]
-        if length > 1 and count >= 0.95 * (lengths.total() - 1):
+        length, count = Counter(lengths).most_common(1)[0]
+        if length > 1 and count >= 0.95 * len(lengths):
             return delimiter, f"{length} cells in each line"
     return ",", "no delimiter divides the lines into equally many cells, so each line is a cell"
 
@@ -185,9 +190,7 @@ def detect_decimal(sample: str, delimiter: str) -> str:
     """``","`` where numbers are written like ``1,5``, else ``"."``."""
     if delimiter == ",":
         return "."
-    cells = [
-        cell.strip() for _, cells in itertools.islice(split_rows(io.StringIO(sample), delimiter), 200) for cell in cells
-    ]
+    cells = [cell.strip() for _, cells in _first_rows(sample, delimiter) for cell in cells]
     comma = any(_COMMA_NUMBER.fullmatch(cell) for cell in cells)
     return "," if comma and not any(_POINT_NUMBER.fullmatch(cell) for cell in cells) else "."
 
@@ -271,9 +274,8 @@ def check_distinct(names: list[str], source: str) -> None:
 
 def _parse(dialect: Dialect, source: str, header: bool, names: list[str], used: list[int]) -> pd.DataFrame:
     """All rows. Read in pieces (``low_memory``), which leaves one copy of each column."""
-    first = next((line for line, _ in itertools.islice(dialect.rows(), 1, 2)), None) if header else 1
-    if first is None:
-        return pd.DataFrame(columns=names)
+    # The header is one record for pandas, however many lines it has; blank lines above it are one each.
+    skipped = next(dialect.rows())[0] if header else 0
     chosen = [names[position] for position in used]
     options: dict[str, Any] = {
         "compression": "gzip" if dialect.gzipped else None,
@@ -281,7 +283,7 @@ def _parse(dialect: Dialect, source: str, header: bool, names: list[str], used: 
         "sep": r"\s+" if dialect.delimiter == " " else dialect.delimiter,
         "decimal": dialect.decimal,
         "header": None,
-        "skiprows": first - 1,
+        "skiprows": skipped,
         "names": names,
         "index_col": False,
         "skipinitialspace": True,
