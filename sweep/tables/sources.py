@@ -134,9 +134,7 @@ def openml(source: str) -> Table:
             )
     except urllib.error.HTTPError as error:
         with error:
-            missing = error.code in (404, 412)  # OpenML answers 412 for an id it does not have
-        what = f"OpenML has no table {number}" if missing else f"OpenML answers {error.code} {error.reason}"
-        raise DataError(f"{source}: {what}") from error
+            raise DataError(f"{source}: OpenML answers {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise DataError(f"{source}: OpenML cannot be reached: {reason}") from error
