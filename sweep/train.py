@@ -93,9 +93,9 @@ def block_trials(data: Dataset, folds: Folds, hidden: Sequence[int], plan: Train
     if device.startswith("cuda"):
         capacity = torch.cuda.get_device_properties(device).total_memory // 8
     else:
-        # Fewer than some 40 members, and a step is mostly the overhead of calling its operations: up to twice
-        # the cache costs less than that.
-        capacity = 2 * _l2_bytes()
+        # A step of few members is mostly the overhead of calling its operations. At the Sonar shape the cost per
+        # member falls until the working set is about twice a 2 MiB cache and is flat up to ten times.
+        capacity = 4 * _l2_bytes()
     return int(max(1, capacity // (4 * floats)))
 
 
