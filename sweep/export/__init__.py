@@ -1,0 +1,4 @@
+"""Taking the best configuration of a sweep elsewhere.
+
+``definition``: as a definition of one trial (TOML), or as one JSON document · ``files``: writing what is exported.
+"""

@@ -1,0 +1,112 @@
+"""The best configuration as text: a definition that trains it again, and a JSON document about it.
+
+Both hold every key that changes numbers, so that ``sweep run`` on the exported definition gives the same score again,
+bit for bit on one CPU type. The raw score never stands alone: the honest one stands beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib import metadata
+from typing import Any
+
+from sweep import spec
+from sweep.analysis import wording
+from sweep.analysis.results import SweepSummary, TrialRow
+from sweep.errors import NotFoundError
+from sweep.spec import SweepSpec
+
+SUFFIX = "-best"
+"""Added to the name: the exported definition can run beside its sweep, in the same database."""
+
+LONGEST_NAME = 100
+
+# What a trial's numbers depend on beside the definition and the table.
+PACKAGES = ("dropout-sweep", "torch", "numpy", "scikit-learn", "pandas", "optuna")
+
+
+def best_definition(summary: SweepSummary) -> SweepSpec:
+    """The definition of the best trial alone, every dimension fixed.
+
+    Raises:
+        NotFoundError: No trial has finished.
+    """
+    name = summary.name[: LONGEST_NAME - len(SUFFIX)] + SUFFIX
+    return spec.fixed(summary.spec, _best(summary).hyperparameters, name)
+
+
+def to_toml(summary: SweepSummary) -> str:
+    """The best configuration as a definition, with scores and versions as comments.
+
+    Raises:
+        NotFoundError: No trial has finished.
+    """
+    best, metric, info = _best(summary), summary.metric, summary.info
+    lines = [
+        f"Best configuration of the sweep {summary.name}: trial {best.number}, {wording.placement(best.placement)}.",
+        "`sweep run` on this file trains it again, as one trial, and gives the same score.",
+        "",
+        f"{metric.title}, raw:    {wording.score(metric, best.score)} ({best.score!r})",
+        f"{metric.title}, honest: {_honest_in_words(summary)}",
+        f"Chosen epoch: {best.epoch} of {summary.spec.training.epochs}",
+        f"Table: {_one_line(info.source)}, {wording.count(info.rows, 'row')}, SHA-256 {info.content_hash}",
+        f"Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}",
+    ]
+    comments = "".join(f"# {line}".rstrip() + "\n" for line in lines)
+    return f"{comments}\n{spec.to_toml(best_definition(summary))}"
+
+
+def to_json(summary: SweepSummary) -> str:
+    """The best configuration as one JSON document; its ``definition`` has the keys of the TOML file.
+
+    Raises:
+        NotFoundError: No trial has finished.
+    """
+    definition, info = best_definition(summary), summary.info
+    document: dict[str, Any] = {
+        "sweep": summary.name,
+        **{key: value for key, value in summary.best_to_dict().items() if key != "name"},
+        "trials": len(summary.trials),
+        "data": {
+            "source": definition.data.source,
+            "content_hash": info.content_hash,
+            "rows": info.rows,
+            "features": list(info.features),
+            "target": info.target,
+            "task": info.task,
+            "classes": list(info.classes),
+        },
+        "versions": versions(),
+        "definition": spec.plain(definition),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def versions() -> dict[str, str]:
+    """Python and the installed packages that scores depend on, by name."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+            found[package] = "unknown"
+    return found
+
+
+def _best(summary: SweepSummary) -> TrialRow:
+    if summary.best is None:
+        raise NotFoundError(f"no trial of sweep {summary.name} has finished yet: there is nothing to export")
+    return summary.best
+
+
+def _honest_in_words(summary: SweepSummary) -> str:
+    honest, metric = summary.honest, summary.metric
+    if honest is None:
+        return "not defined for this sweep"
+    return f"{wording.score(metric, honest.value)} (95 % interval {wording.interval(metric, honest.low, honest.high)})"
+
+
+def _one_line(text: str) -> str:
+    """Text that cannot end a comment: anything unprintable is escaped."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
