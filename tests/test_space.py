@@ -107,6 +107,14 @@ def test_a_resume_anywhere_proposes_what_an_undisturbed_run_does(sampler: str, a
         assert proposer.propose(stopped) == whole[stopped]
 
 
+@pytest.mark.parametrize("sampler", ["random", "qmc"])
+def test_what_does_not_learn_depends_on_the_number_alone(sampler: str) -> None:
+    spec = make(f"search.sampler={sampler}")
+    others = run(make(f"search.sampler={sampler}", "seed=4"), 20)
+    proposer = resumed(spec, others, others)
+    assert [proposer.propose(number) for number in range(20, 30)] == run(spec, 30)[20:]
+
+
 def test_what_was_told_of_the_own_batch_is_not_seen() -> None:
     spec = make("space.placement=all")
     whole = run(spec, 60)
@@ -115,6 +123,15 @@ def test_what_was_told_of_the_own_batch_is_not_seen() -> None:
     assert params_of([proposer.propose(number) for number in (51, 52, 53)]) == params_of(whole[51:54])
     observe(proposer, [whole[53], whole[51], whole[52]])
     assert params_of([proposer.propose(number) for number in range(54, 60)]) == params_of(whole[54:60])
+
+
+def test_the_earlier_trials_of_the_own_batch_are_seen_as_running() -> None:
+    spec = make("space.placement=input")
+    whole = run(spec, 54)
+    proposer = resumed(spec, whole[:52], whole[:48])
+    # A running trial at the very place that would be proposed next drives the proposal elsewhere.
+    proposer.restore(52, {**whole[52].params, **whole[53].params, "weight_decay": 0.0, "momentum": 0.5})
+    assert proposer.propose(53).params != whole[53].params
 
 
 def test_what_was_told_of_earlier_batches_is_seen() -> None:
