@@ -19,9 +19,10 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
+from sweep.metrics import Direction
 from sweep.records import Hyperparameters
 from sweep.space_arms import EVERYTHING, Budget, Turn, arm_of, arms, budget, parse_hidden, turn_of, used_up
-from sweep.space_samplers import ArmSampler, Direction, distributions
+from sweep.space_samplers import ArmSampler, distributions
 from sweep.spec import OFF, SweepSpec, layer_names, layers_of
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import optuna
@@ -14,10 +14,9 @@ from optuna.trial import TrialState, create_trial
 from scipy.stats.qmc import Sobol
 
 from sweep.errors import DefinitionError
+from sweep.metrics import Direction
 from sweep.space_arms import Arm, Cell, dimension_at, dimension_size, hidden_name, snapped
 from sweep.spec import Choices, Dimension, Range, SweepSpec
-
-Direction = Literal["maximize", "minimize"]
 
 # A sampler that repeats an earlier trial is asked again this often, then another way is found.
 _ATTEMPTS = 4
@@ -56,12 +55,17 @@ class ArmSampler:
     """One arm: the configurations it has tried, and the sampler's view of them in a study in memory.
 
     The study holds searched parameters only, and only of this arm.
+
+    Args:
+        spec: Of the sweep.
+        arm: Whose trials these are.
+        position: Of the arm among all arms: gives each its own Sobol scrambling and order of the grid.
+        direction: Of the values that :meth:`tell` is given.
     """
 
     def __init__(self, spec: SweepSpec, arm: Arm, position: int, direction: Direction) -> None:
         self.arm = arm
         self._spec = spec
-        self._position = position
         with _quiet():
             # Its own sampler draws nothing: ``_draw`` asks a fresh one each time.
             self._study = optuna.create_study(direction=direction, sampler=RandomSampler(seed=0))
@@ -77,15 +81,24 @@ class ArmSampler:
         )
 
     def propose(self, number: int, index: int) -> dict[str, Any]:
-        """A configuration not tried before, for the trial ``number``, this arm's number ``index``."""
+        """A configuration not tried before, for the trial ``number``, this arm's number ``index``.
+
+        Raises:
+            DefinitionError: None is found: the space is continuous, but of a few floats.
+        """
         for params in self._candidates(number, index):
             if _key(params) not in self._tried:
                 return params
         place = self._spec.origin or self._spec.name
-        raise DefinitionError([f"the space of {self.arm.name} must be wider: no new configuration is found ({place})"])
+        rule = f"the space of {self.arm.name} must have room for another configuration"
+        raise DefinitionError([f"{rule}, however: {_RANDOM_ATTEMPTS} draws gave only known ones ({place})"])
 
     def add(self, number: int, params: Mapping[str, Any]) -> None:
-        """Takes a trial as running."""
+        """Takes a trial as running.
+
+        Raises:
+            ValueError: The parameters are not those of a configuration of this arm.
+        """
         try:
             cell = self.arm.cell(params)
         except LookupError as error:
