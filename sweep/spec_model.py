@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -345,7 +346,10 @@ def absolute_source(source: str, base_dir: Path | None) -> str:
     """A local ``data.source`` made absolute from ``base_dir`` (the current folder if ``None``); others unchanged."""
     if not is_local(source):
         return source
-    return str(((base_dir or Path.cwd()) / Path(source).expanduser()).resolve())
+    path = Path(source)
+    with contextlib.suppress(RuntimeError):  # "~somebody" unknown here is a file name like any other
+        path = path.expanduser()
+    return str(((base_dir or Path.cwd()) / path).resolve())
 
 
 def _table(section: DataSpec | TrainingSpec | ValidationSpec | SearchSpec) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 # The widest and deepest networks that make sense on a table, and numbers no sweep reaches: a typing error
@@ -57,6 +57,13 @@ def _label(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise PydanticCustomError("rule", "must be a class label, as text or a whole number")
     return str(value)
+
+
+def _without_nul(value: str) -> str:
+    """No file, column or database takes this character."""
+    if "\0" in value:
+        raise PydanticCustomError("rule", "must not contain the character NUL")
+    return value
 
 
 def _number(value: Any) -> Any:
@@ -108,7 +115,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Width = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
 Widths = Annotated[list[Width], Field(min_length=1, max_length=MAX_DEPTH)]
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(_without_nul)]
 
 
 class RangeModel(_Strict):

@@ -18,7 +18,7 @@ from sweep.errors import DefinitionError
 from sweep.records import Hyperparameters
 from sweep.space import Proposal, Proposer, arm_of, budget, distributions, hyperparameters
 from sweep.space_arms import Arm, arms, dimension_at, dimension_size, dimension_value, parse_hidden, snapped, turn_of
-from sweep.spec import Choices, Fixed, Range, SweepSpec, layers_of, parse
+from sweep.spec import Choices, Fixed, Range, SweepSpec, fixed, layers_of, parse, to_toml
 
 SAMPLERS = ["tpe", "random", "qmc"]
 
@@ -285,6 +285,18 @@ def test_hyperparameters_resolve_everything() -> None:
     assert hyperparameters(spec, params) == expected
     assert hyperparameters(spec, {**params, "max_norm": 2.0}).max_norm == 2.0
     assert set(distributions(spec, params)) == set(params)
+
+
+@pytest.mark.parametrize("sampler", [*SAMPLERS, "grid"])
+def test_a_fixed_definition_proposes_its_trial_alone(sampler: str) -> None:
+    options = ["network.hidden={choices = [[8], [8, 4]]}", f"search.sampler={sampler}", "search.trials=20"]
+    for shared in ("true", "false"):
+        spec = make(*options, *FINITE, f"space.shared={shared}")
+        for proposal in run(spec, 20):
+            alone = hyperparameters(spec, proposal.params)
+            again = parse(to_toml(fixed(spec, alone, "alone")))
+            assert budget(again).trials == 1
+            assert hyperparameters(again, Proposer(again, "maximize").propose(0).params) == alone
 
 
 def test_qmc_fills_the_space_evenly() -> None:

@@ -279,6 +279,7 @@ def test_what_is_refused(body: str, said: str) -> None:
         ('drop = ["c", "c"]', "", "data.drop[1] must not be listed twice"),
         ('drop = "c"', "", "data.drop must be a list"),
         ('source = ""', "", "data.source must not be empty"),
+        ('source = "a\\u0000b"', "", "data.source must not contain the character NUL"),
         ("dropout_layers = 3", "", "data.dropout_layers must be a known key"),
     ],
 )
@@ -421,6 +422,11 @@ def test_where_a_relative_source_is_relative_to(tmp_path: Path, monkeypatch: pyt
     assert changed.data.source == str(tmp_path.parent / "data" / "y.csv")
 
 
+def test_the_home_of_nobody_is_a_file_name(tmp_path: Path) -> None:
+    assert absolute_source("~no-such-user/x.csv", tmp_path) == str(tmp_path / "~no-such-user" / "x.csv")
+    assert absolute_source("~/x.csv", tmp_path) == str((Path.home() / "x.csv").resolve())
+
+
 @pytest.mark.parametrize("source", ["openml:40", "sklearn:wine", "https://example.org/a.csv", "FILE:///a.csv"])
 def test_sources_that_are_no_local_files(source: str) -> None:
     assert not is_local(source)
@@ -536,7 +542,7 @@ def _dimensions(low: float, high: float) -> st.SearchStrategy[Any]:
     )
 
 
-TEXT = st.text(min_size=1, max_size=20).filter(lambda text: not any(0xD800 <= ord(char) < 0xE000 for char in text))
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
 DEFINITIONS = st.fixed_dictionaries(
     {
         "name": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),
