@@ -1,0 +1,192 @@
+"""Placements, checkpoints, sources, fingerprints, differences, and a trial as a definition of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweep.records import Hyperparameters
+from sweep.spec import (
+    Fixed,
+    absolute_source,
+    checkpoint_epochs,
+    differences,
+    fixed,
+    is_local,
+    layer_names,
+    layers_of,
+    parse,
+    placement_name,
+    subsets,
+    to_toml,
+)
+
+MINIMAL = 'name = "a"\n[data]\nsource = "x.csv"\n'
+
+# The example of the design, every key of it.
+WHOLE = """
+format = 1
+name = "sonar"
+seed = 7
+
+[data]
+source = "openml:40"
+target = "Class"
+header = false
+task = "classification"
+positive = "M"
+categorical = ["sex"]
+drop = ["id"]
+groups = "patient"
+
+[network]
+hidden = { choices = [[60, 30], [120, 60]] }
+activation = "tanh"
+init = "he_uniform"
+
+[training]
+epochs = 30
+batch_size = 8
+nesterov = true
+checkpoints = 3
+stop = "last"
+class_weight = "balanced"
+
+[space]
+placement = { choices = ["none", "hidden2"] }
+dropout = { low = 0.1, high = 0.5, step = 0.1 }
+learning_rate = { low = 0.003, high = 0.5, log = true }
+momentum = 0.9
+max_norm = { choices = [1, 3.5, "off"] }
+lr_decay = { choices = [1.0] }
+weight_decay = 0
+
+[space.dropout_layers]
+hidden2 = 0.25
+input = { low = 0.0, high = 0.3 }
+
+[validation]
+folds = 5
+repeats = 2
+scheme = "group"
+metric = "roc_auc"
+
+[search]
+trials = 64
+batch = 4
+allocation = "sampler"
+sampler = "random"
+pruner = "none"
+"""
+
+
+def test_layers_of_a_placement() -> None:
+    assert layer_names(2) == ("input", "hidden1", "hidden2")
+    assert layers_of("none", 2) == (False, False, False)
+    assert layers_of("input", 2) == (True, False, False)
+    assert layers_of("hidden", 2) == (False, True, True)
+    assert layers_of("all", 2) == (True, True, True)
+    assert layers_of("hidden2", 2) == (False, False, True)
+    assert layers_of("hidden2+input", 2) == (True, False, True)
+    for wrong in ("", "hidden0", "hidden01", "output", "none+input", "input+", "INPUT"):
+        with pytest.raises(ValueError, match="must be none, input"):
+            layers_of(wrong, 2)
+
+
+@given(st.integers(1, 5))
+@settings(max_examples=5)
+def test_subsets_are_all_subsets_each_by_its_shortest_name(depth: int) -> None:
+    names = subsets(depth)
+    meanings = [layers_of(name, depth) for name in names]
+    assert len(set(meanings)) == 2 ** (depth + 1) == len(names)
+    assert [placement_name(layers) for layers in meanings] == list(names)
+    assert names[0] == "none"
+    assert names[-1] == "all"
+
+
+@given(st.integers(1, 2000), st.integers(1, 50))
+@settings(max_examples=50)
+def test_checkpoints_are_evenly_spaced_and_end_with_the_last_epoch(epochs: int, wanted: int) -> None:
+    found = checkpoint_epochs(epochs, wanted)
+    assert len(found) == min(epochs, wanted)
+    assert found[-1] == epochs
+    gaps = [later - earlier for earlier, later in zip((0, *found), found, strict=False)]
+    assert min(gaps) >= 1
+    assert max(gaps) - min(gaps) <= 1
+
+
+def test_where_a_relative_source_is_relative_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = parse(MINIMAL, Path("studies/x.toml"))
+    assert spec.data.source == "x.csv"
+    assert spec.base_dir == tmp_path / "studies"
+    assert absolute_source(spec.data.source, spec.base_dir) == str(tmp_path / "studies" / "x.csv")
+    changed = parse(MINIMAL, Path("studies/x.toml"), ["data.source=../data/y.csv"])
+    assert changed.data.source == str(tmp_path.parent / "data" / "y.csv")
+
+
+def test_the_home_of_nobody_is_a_file_name(tmp_path: Path) -> None:
+    assert absolute_source("~no-such-user/x.csv", tmp_path) == str(tmp_path / "~no-such-user" / "x.csv")
+    assert absolute_source("~/x.csv", tmp_path) == str((Path.home() / "x.csv").resolve())
+
+
+@pytest.mark.parametrize("source", ["openml:40", "sklearn:wine", "https://example.org/a.csv", "FILE:///a.csv"])
+def test_sources_that_are_no_local_files(source: str) -> None:
+    assert not is_local(source)
+    assert absolute_source(source, Path("/somewhere")) == source
+
+
+def test_fingerprint_leaves_out_name_trials_and_file_only() -> None:
+    spec = parse(WHOLE, Path("a.toml"))
+    same = parse(WHOLE, Path("b/c.toml"), ["name=other", "search.trials=256"])
+    assert same.fingerprint == spec.fingerprint
+    assert differences(spec, same) == []
+    others = ["seed=8", "data.source=openml:41", "search.batch=8", "space.dropout.high=0.6", "training.epochs=31"]
+    changed = [parse(WHOLE, overrides=[override]) for override in others]
+    assert len({spec.fingerprint, *(one.fingerprint for one in changed)}) == len(others) + 1
+
+
+def test_fingerprint_of_spelled_out_defaults_is_the_same() -> None:
+    spec = parse(MINIMAL)
+    assert parse(to_toml(spec)).fingerprint == spec.fingerprint
+
+
+def test_differences_name_the_keys() -> None:
+    old = parse(WHOLE)
+    overrides = ["training.epochs=20", "space.dropout.high=0.6", "validation.metric=accuracy", "search.trials=99"]
+    assert differences(old, parse(WHOLE, overrides=overrides)) == [
+        "training.epochs: 30 → 20",
+        'space.dropout: {"low": 0.1, "high": 0.5, "step": 0.1} → {"low": 0.1, "high": 0.6, "step": 0.1}',
+        'validation.metric: "roc_auc" → "accuracy"',
+    ]
+    assert differences(old, replace(old, validation=replace(old.validation, metric=None))) == [
+        'validation.metric: "roc_auc" → not set'
+    ]
+
+
+TRIAL = Hyperparameters((60, 30), "all", (0.1, 0.30000000000000004, 0.2), 1e-05, 0.9, None, 0.1 + 0.2, 0.0)
+
+
+def test_a_trial_as_a_fixed_definition() -> None:
+    spec = parse(WHOLE, Path("studies/sonar.toml"), ["space.placement=all"])
+    alone = fixed(spec, TRIAL, "sonar-best")
+    assert parse(to_toml(alone)) == alone
+    assert alone.space.placements == ("all",)
+    assert [alone.space.rate(layer) for layer in layer_names(2)] == [Fixed(rate) for rate in TRIAL.dropout]
+    assert (alone.space.max_norm, alone.space.learning_rate) == (Fixed("off"), Fixed(1e-05))
+    assert (alone.network.hidden, alone.search.trials, alone.seed) == (((60, 30),), 1, 7)
+    assert replace(alone, space=spec.space, network=spec.network, search=spec.search, name="sonar") == spec
+
+
+def test_a_fixed_definition_is_short_where_it_can_be() -> None:
+    spec = parse(MINIMAL, Path("studies/x.toml"), ["space.shared=true"])
+    same = fixed(spec, replace(TRIAL, dropout=(0.1, 0.1, 0.1)), "best")
+    assert (same.space.dropout, same.space.dropout_layers, same.space.shared) == (Fixed(0.1), {}, True)
+    none = fixed(spec, replace(TRIAL, placement="none", dropout=(0.0, 0.0, 0.0), max_norm=2.5), "best")
+    assert (none.space.placements, none.space.dropout, none.space.max_norm) == (("none",), Fixed(0.0), Fixed(2.5))
+    assert none.data.source == str(Path("studies/x.csv").absolute())
+    assert parse(to_toml(none)) == none
