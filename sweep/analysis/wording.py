@@ -1,0 +1,142 @@
+"""Scores, placements and hyperparameters in words and with sensible precision, for commands and pages alike."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from sweep.metrics import Metric
+from sweep.records import HonestScore
+
+# Longest first: "hidden" is part of the others' names.
+_PLACEMENTS = {
+    "none": "no dropout",
+    "input": "dropout on the inputs",
+    "hidden": "dropout on the hidden layers",
+    "all": "dropout on the inputs and the hidden layers",
+}
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+
+PARAMETERS = {
+    "placement": "Placement",
+    "hidden": "Hidden units",
+    "dropout": "Dropout rate",
+    "learning_rate": "Learning rate",
+    "momentum": "Momentum",
+    "max_norm": "Max-norm",
+    "lr_decay": "Learning-rate decay",
+    "weight_decay": "Weight decay",
+}
+
+
+def score(metric: Metric, value: float) -> str:
+    """``"84.1 %"`` for shares, else with the metric's own precision."""
+    if metric.percent and math.isfinite(value):
+        return f"{100 * value:.1f} %"
+    return metric.format(value)
+
+
+def bare_score(metric: Metric, value: float) -> str:
+    """A score without its unit: ``"84.1"``."""
+    return score(metric, value).removesuffix(" %")
+
+
+def interval(metric: Metric, low: float, high: float) -> str:
+    """``"80.0 to 88.2"``."""
+    return f"{bare_score(metric, low)} to {bare_score(metric, high)}"
+
+
+def size(metric: Metric, difference: float) -> str:
+    """A difference's size without sign or unit: ``"2.8"``."""
+    if metric.percent:
+        return f"{100 * abs(difference):.1f}"
+    return metric.format_difference(abs(difference)).removeprefix("+")
+
+
+def honest_in_words(metric: Metric, honest: HonestScore) -> str:
+    """``"84.1 % (80.0 to 88.2); the sweep's best reads 86.9 %, 2.8 too high because it was chosen for being high"``."""
+    return f"{honest_value(metric, honest)}; {raw_in_words(metric, honest)}"
+
+
+def honest_value(metric: Metric, honest: HonestScore) -> str:
+    """``"84.1 % (80.0 to 88.2)"``."""
+    return f"{score(metric, honest.value)} ({interval(metric, honest.low, honest.high)})"
+
+
+def raw_in_words(metric: Metric, honest: HonestScore) -> str:
+    """What the best raw score reads, and how far it is from the honest one."""
+    reads = f"the sweep's best reads {score(metric, honest.raw)}"
+    if honest.trials < 2:
+        return f"{reads}, and nothing was chosen: there is one trial"
+    # As shown: the difference of the two rounded numbers, so that a reader's subtraction agrees.
+    optimism = _as_shown(metric, honest.raw) - _as_shown(metric, honest.value)
+    too = "high" if metric.maximize else "low"
+    if (optimism if metric.maximize else -optimism) > 0 and not re.fullmatch(r"[0.]+", size(metric, optimism)):
+        return f"{reads}, {size(metric, optimism)} too {too} because it was chosen for being {too}"
+    return f"{reads}, which choosing among {honest.trials} trials did not make better than it is"
+
+
+def placement(name: str) -> str:
+    """``"dropout on the inputs"`` for ``"input"``; ``"no dropout"`` for ``"none"``."""
+    if name in _PLACEMENTS:
+        return _PLACEMENTS[name]
+    parts = [_layer_phrase(part) for part in name.split("+")]
+    joined = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"dropout on {joined}"
+
+
+def layer(name: str) -> str:
+    """``"Inputs"`` for ``"input"``, ``"Hidden layer 1"`` for ``"hidden1"``."""
+    return "Inputs" if name == "input" else f"Hidden layer {name.removeprefix('hidden')}"
+
+
+def parameter(name: str) -> str:
+    """A title for an Optuna parameter: ``"Learning rate"``, ``"Dropout, hidden layer 1"``."""
+    if name.startswith("dropout_"):
+        return f"Dropout, {layer(name.removeprefix('dropout_')).lower()}"
+    return PARAMETERS.get(name, name)
+
+
+def number(value: float, digits: int = 3, *, trim: bool = True) -> str:
+    """Significant digits, without an exponent between 0.0001 and a million: ``"0.0312"``, ``"300"``.
+
+    Args:
+        value: Any.
+        digits: How many.
+        trim: Without zeros at the end, for a sentence; with them numbers of a column line up.
+    """
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else "undefined"
+    if not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.{digits - 1}e}"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    text = f"{value:.{max(0, decimals)}f}"
+    return text.rstrip("0").rstrip(".") if trim and "." in text else text
+
+
+def duration(seconds: float) -> str:
+    """``"0.6 s"``, ``"45 s"``, ``"3 min"``, ``"2 h 5 min"``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def count(number: int, singular: str, plural: str | None = None) -> str:
+    """``"1 trial"``, ``"1,024 trials"``."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def _layer_phrase(part: str) -> str:
+    if part == "input":
+        return "the inputs"
+    if part == "hidden":
+        return "the hidden layers"
+    position = int(part.removeprefix("hidden"))
+    ordinal = _ORDINALS[position - 1] if position <= len(_ORDINALS) else f"{position}th"
+    return f"the {ordinal} hidden layer"
+
+
+def _as_shown(metric: Metric, value: float) -> float:
+    shown = bare_score(metric, value)
+    return float(shown) / (100 if metric.percent else 1) if shown != "undefined" else math.nan

@@ -1,0 +1,65 @@
+"""Result records: the best of ties, arms, JSON documents."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from sweep.analysis.results import TrialRow, arms_of, best_trial
+from sweep.metrics import METRICS
+from sweep.records import Hyperparameters
+from tests.made_sweep import made_summary
+
+PLAIN = Hyperparameters((4,), "none", (0.0, 0.0), 0.1, 0.9, None, 1.0, 0.0)
+
+
+def row(number: int, score: float, placement: str = "none", folds: tuple[float, ...] = (0.5, 0.7)) -> TrialRow:
+    return TrialRow(number, replace(PLAIN, placement=placement), score, folds, 10, 0.1)
+
+
+def test_the_best_is_the_earliest_of_equals_in_the_metrics_direction() -> None:
+    rows = [row(5, 0.8), row(2, 0.8), row(3, 0.7), row(1, 0.75)]
+    assert best_trial(rows, METRICS["accuracy"]) == row(2, 0.8)
+    assert best_trial(rows, METRICS["log_loss"]) == row(3, 0.7)
+    assert best_trial([], METRICS["rmse"]) is None
+
+
+def test_arms_keep_the_definitions_order_and_leave_out_the_untried() -> None:
+    rows = [row(0, 0.8, "input"), row(1, 0.7), row(2, 0.9)]
+    arms = arms_of(rows, ["none", "input", "all"], METRICS["accuracy"], {"none": (("momentum", 1.0),)})
+    assert [(arm.placement, arm.trials, arm.best.number) for arm in arms] == [("none", 2, 2), ("input", 1, 0)]
+    assert [arm.importance for arm in arms] == [(("momentum", 1.0),), ()]
+
+
+def test_spread_ignores_undefined_folds() -> None:
+    assert row(0, 0.6, folds=(0.5, float("nan"), 0.7)).spread == pytest.approx(0.1 * 2**0.5)
+    assert row(0, 0.6, folds=(0.6, float("nan"))).spread is None
+
+
+def test_with_and_without_dropout() -> None:
+    summary = made_summary(40)
+    assert summary.best_without is not None
+    assert summary.best_with is not None
+    assert summary.best_without.placement == "none"
+    assert summary.best_with.score == max(t.score for t in summary.trials if t.placement != "none")
+
+
+def test_the_best_document_holds_the_honest_score_beside_the_raw_one() -> None:
+    document = made_summary().best_to_dict()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["score"] > document["honest_score"]["value"] > document["honest_score"]["low"]
+    assert document["placement"] == document["params"]["placement"] == "input"
+    assert made_summary(0).best_to_dict() == {
+        "name": "sonar",
+        "metric": "accuracy",
+        **dict.fromkeys(("trial", "score", "honest_score", "placement", "params", "epoch")),
+    }
+
+
+def test_the_status_document() -> None:
+    document = made_summary(12).status.to_dict()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert (document["name"], document["state"]) == ("sonar", "done")
+    assert document["trials"] == {"budget": 12, "complete": 12, "pruned": 0, "failed": 0, "running": 0}
