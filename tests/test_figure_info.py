@@ -1,0 +1,141 @@
+"""What the figures say. Looks are not tested, only that every info record can be drawn (``test_figures.py``)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sweep.analysis.results import Curves, SweepSummary
+from sweep.figure_info import (
+    curve_infos,
+    describe,
+    importance_infos,
+    placement_info,
+    rate_infos,
+    score_scale,
+)
+from sweep.metrics import METRICS
+from sweep.palette import slots_of
+from tests.made_sweep import DEFINITION, made_summary
+
+ACCURACY, RMSE = METRICS["accuracy"], METRICS["rmse"]
+
+
+@pytest.fixture(scope="module")
+def summary() -> SweepSummary:
+    return made_summary()
+
+
+def test_every_trial_stands_once_in_the_column_of_its_placement(summary: SweepSummary) -> None:
+    info = placement_info(summary)
+    assert info is not None
+    assert info.labels == ("none", "input", "hidden", "all")
+    scores = {trial.number: trial.score for trial in summary.trials}
+    seen = [number for column in info.columns for number in column.numbers]
+    assert sorted(seen) == list(scores)
+    for place, column in enumerate(info.columns):
+        assert list(column.scores) == [scores[number] for number in column.numbers]
+        assert list(column.at) == sorted(column.at), "from the first to the last"
+        assert all(round(at) == place for at in column.at)
+        assert info.best[place].score == max(column.scores)
+
+
+def test_rates_hold_the_trials_that_drop_on_the_layer(summary: SweepSummary) -> None:
+    infos = rate_infos(summary)
+    assert [info.layer for info in infos] == ["input", "hidden1", "hidden2"]
+    assert [arm.placement for arm in infos[0].arms] == ["input", "all"]
+    assert [arm.placement for arm in infos[2].arms] == ["hidden", "all"]
+    for place, info in enumerate(infos):
+        for arm in info.arms:
+            for number, rate in zip(arm.numbers, arm.at, strict=True):
+                assert rate == summary.trials[number].hyperparameters.dropout[place] > 0
+        assert info.without == max(trial.score for trial in summary.trials if trial.placement == "none")
+
+
+def test_a_shared_rate_is_one_figure() -> None:
+    shared = DEFINITION.replace("[space]", "[space]\nshared = true")
+    infos = rate_infos(made_summary(40, definition=shared))
+    assert [info.layer for info in infos] == [None]
+    assert sum(len(arm.numbers) for arm in infos[0].arms) == 30
+
+
+def test_a_fixed_rate_is_no_figure() -> None:
+    summary = made_summary(12)
+    fixed = tuple(
+        replace(trial, hyperparameters=replace(trial.hyperparameters, dropout=(0.2, 0.0, 0.0)))
+        for trial in summary.trials
+    )
+    assert rate_infos(replace(summary, trials=fixed)) == ()
+
+
+def test_curves_are_of_the_best_with_and_the_best_without_on_one_scale(summary: SweepSummary) -> None:
+    with_, without = curve_infos(summary)
+    assert with_.trial == summary.best_with
+    assert without.trial == summary.best_without
+    assert with_.scale == without.scale
+    curves = summary.curves[with_.trial.number]
+    means, deviations = zip(*with_.validation, strict=True)
+    np.testing.assert_allclose(means, curves.validation.mean(axis=0))
+    np.testing.assert_allclose(deviations, curves.validation.std(axis=0, ddof=1))
+    np.testing.assert_allclose([mean for mean, _ in with_.training], curves.training.mean(axis=0))
+
+
+def test_curves_with_undefined_values_stay_finite(summary: SweepSummary) -> None:
+    best = summary.best_with
+    assert best is not None
+    holes = Curves((10, 20, 30), np.array([[np.nan, 0.5, np.nan]] * 2), np.array([[np.nan, 0.5, np.nan], [0.5] * 3]))
+    only = replace(summary, curves={best.number: holes})
+    (info,) = curve_infos(only)
+    assert info.training == ((0.0, 0.0), (0.5, 0.0), (0.5, 0.0))
+    assert all(np.isfinite(pair).all() for pair in info.validation)
+
+
+def test_importance_of_every_arm_on_one_scale(summary: SweepSummary) -> None:
+    infos = importance_infos(summary)
+    assert [info.placement for info in infos] == ["none", "input", "hidden", "all"]
+    assert len({info.longest for info in infos}) == 1
+    assert infos[0].longest == max(share for info in infos for share in info.shares)
+    assert importance_infos(made_summary(20)) == ()
+
+
+def test_the_scale_holds_the_best_and_most_of_the_rest_but_not_what_squeezes_them() -> None:
+    scores = [0.80, 0.82, 0.84, 0.86, 0.10]
+    scale = score_scale(scores, ACCURACY)
+    assert scale.low > 0.6
+    assert scale.high > 0.86
+    assert scale.at(0.10) == scale.low
+    losses = score_scale([50.0, 51.0, 52.0, 5000.0], RMSE)
+    assert losses.low < 50.0
+    assert losses.high < 100.0
+    equal = score_scale([0.5, 0.5], ACCURACY)
+    assert equal.low < 0.5 < equal.high
+
+
+def test_colours_follow_the_placement(summary: SweepSummary) -> None:
+    slots = slots_of(("none", "input", "hidden", "all"))
+    info = placement_info(summary)
+    assert info is not None
+    assert [column.slot for column in info.columns] == [slots[label] for label in info.labels]
+    assert [curve.slot for curve in curve_infos(summary)] == [slots["input"], slots["none"]]
+
+
+def test_words_say_what_the_figures_show(summary: SweepSummary) -> None:
+    info = placement_info(summary)
+    assert describe(info).startswith(
+        "Accuracy of 128 trials by placement of dropout. Best of each: none: 85.6 %; input"
+    )
+    assert "hidden layer 2" in describe(rate_infos(summary)[2])
+    assert "over 300 epochs of trial" in describe(curve_infos(summary)[0])
+    assert "Momentum" in describe(importance_infos(summary)[0])
+    with pytest.raises(TypeError):
+        describe("no info record")
+
+
+def test_without_trials_there_is_nothing_to_show() -> None:
+    empty = made_summary(0)
+    assert placement_info(empty) is None
+    assert not rate_infos(empty)
+    assert not curve_infos(empty)
+    assert not importance_infos(empty)
