@@ -1,0 +1,226 @@
+"""The page: self-contained, escaped, honest, and complete."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from sweep import figures
+from sweep.analysis.results import Counts, SweepSummary
+from sweep.errors import NotFoundError
+from sweep.records import TableInfo
+from sweep.report import render, write
+from sweep.report_page import page
+from tests.made_sweep import DEFINITION, made_summary, sonar
+
+VOID = {"meta", "circle", "line", "path", "br", "link", "img"}
+
+
+class Outline(HTMLParser):
+    """Tags in order with their attributes, text by tag, and whether tags close in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and data.strip():
+            self.texts.append((self.open[-1], data.strip()))
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def summary() -> SweepSummary:
+    return made_summary()
+
+
+@pytest.fixture(scope="module")
+def html(summary: SweepSummary) -> str:
+    return render(summary)
+
+
+@pytest.fixture(scope="module")
+def outline(html: str) -> Outline:
+    return Outline(html)
+
+
+def without_plotly(html: str) -> str:
+    return html.replace(figures.plotly_js(), "")
+
+
+def test_the_page_is_well_formed_and_holds_plotly_once(html: str, outline: Outline) -> None:
+    assert outline.open == []
+    assert html.count("plotly.js v") == 1
+    assert len(html) < 6_000_000
+
+
+def test_nothing_is_loaded_from_anywhere(html: str, outline: Outline) -> None:
+    loading = {"src", "href", "srcset", "action", "data"}
+    assert not [(tag, a) for tag, a in outline.tags if loading & set(a)]
+    assert "url(" not in without_plotly(html)
+    assert "@import" not in without_plotly(html)
+    assert "http" not in without_plotly(html).replace("http-equiv", "")
+
+
+def test_the_policy_lets_only_our_scripts_run(html: str, outline: Outline) -> None:
+    (policy,) = [a["content"] or "" for a in outline.of("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; ")
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    scripts = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    hashes = {f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts}
+    assert len(hashes) == 2
+    assert set(directives["script-src"].split()) == hashes
+    assert not [name for tag, attributes in outline.tags for name in attributes if name.startswith("on")]
+
+
+def test_the_headline_says_raw_and_honest_score(html: str) -> None:
+    assert "The highest score came with dropout on the inputs" in html
+    assert "85.3 %" in html
+    assert "(81.2 to 89.4)" in html
+    assert "The sweep&#39;s best reads 88.1 %, 2.8 too high because it was chosen for being high." in html
+    assert "Whether dropout helps cannot be read" in html
+
+
+def test_an_error_metric_turns_the_words_around() -> None:
+    html = without_plotly(render(made_summary(40, "rmse")))
+    assert "The lowest score came with" in html
+    assert "too low because it was chosen for being low" in html
+
+
+def test_every_figure_has_a_place_and_words(html: str, outline: Outline) -> None:
+    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', html, flags=re.DOTALL)
+    assert found is not None
+    drawn = json.loads(found[1])
+    places = {a["id"]: a for a in outline.of("div") if a.get("role") == "img"}
+    assert set(drawn) == set(places)
+    assert all(a["aria-label"] for a in places.values())
+    assert len(drawn) == 10
+
+
+def test_the_table_holds_every_trial_best_first(summary: SweepSummary) -> None:
+    content = page(summary)
+    order = [int(row[0]["text"]) for row in content["rows"]]
+    scores = {trial.number: trial.score for trial in summary.trials}
+    assert sorted(order) == list(scores)
+    assert [scores[number] for number in order] == sorted(scores.values(), reverse=True)
+    assert [column["sorted"] for column in content["columns"]].count("descending") == 1
+    titles = [column["title"] for column in content["columns"]]
+    assert "Learning rate" in titles
+    assert "Weight decay" not in titles, "the same in all trials"
+    assert all(len(row) == len(titles) for row in content["rows"])
+    for row in content["rows"]:
+        assert all(cell["value"] == "" or cell["arm"] or float(cell["value"]) is not None for cell in row)
+
+
+def test_the_best_of_an_error_metric_is_the_lowest() -> None:
+    content = page(made_summary(40, "rmse"))
+    scores = [float(row[2]["value"]) for row in content["rows"]]
+    assert scores == sorted(scores)
+    assert content["columns"][2]["sorted"] == "ascending"
+
+
+def test_user_text_is_escaped_everywhere() -> None:
+    evil = "</script><img src=x onerror=alert(1)>{{ 7*7 }}"
+    info = replace(
+        sonar(), target=evil, classes=(evil, "b"), source=f"data/{evil}.csv", notes=(evil,), features=(evil,)
+    )
+    definition = DEFINITION.replace('source = "openml:40"', f'source = "{evil}.csv"')
+    summary = made_summary(40, info=info, definition=definition)
+    summary = replace(summary, status=replace(summary.status, name=evil), note=evil)
+    html = without_plotly(render(summary))
+    assert "<img" not in html
+    assert "onerror=alert(1)&gt;" in html
+    assert "49" not in re.findall(r"<h1>(.*?)</h1>", html)[0]
+    assert html.count("</script>") == 3
+    assert Outline(html).open == []
+
+
+def test_folders_of_the_machine_stay_away() -> None:
+    info = replace(sonar(), source="/home/someone/secret/sonar.csv")
+    definition = DEFINITION.replace("openml:40", "/home/someone/secret/sonar.csv")
+    html = without_plotly(render(made_summary(40, info=info, definition=definition)))
+    assert "sonar.csv" in html
+    assert "someone" not in html
+    assert str(Path.cwd()) not in html
+
+
+def test_a_sweep_without_trials_and_one_under_way() -> None:
+    empty = made_summary(0)
+    waiting = replace(empty, status=replace(empty.status, state="running", budget=128))
+    html = without_plotly(render(waiting))
+    assert "No trial has finished yet" in html
+    assert "0 of 128 trials finished" in html
+    some = made_summary(3)
+    html = without_plotly(render(replace(some, status=replace(some.status, state="paused", budget=128))))
+    assert "This sweep is paused: 3 of 128 trials finished" in html
+    assert "Too few trials to tell" in html
+
+
+def test_without_an_honest_score_no_raw_one_makes_the_headline() -> None:
+    summary = replace(made_summary(40), honest=None)
+    content = page(summary)
+    assert content["headline"]["value"] is None
+    assert "%" not in content["headline"]["sentence"]
+    assert "undefined on every resampling" in without_plotly(render(summary))
+
+
+def test_only_placements_without_dropout() -> None:
+    definition = DEFINITION.replace('{ choices = ["none", "input", "hidden", "all"] }', '"none"')
+    content = page(made_summary(20, definition=definition))
+    assert content["headline"]["title"] == "The highest score came with no dropout"
+    html = without_plotly(render(made_summary(20, definition=definition)))
+    assert "against dropout rate" not in html
+
+
+def test_pruned_failed_and_diverged_trials_are_counted() -> None:
+    summary = made_summary(60)
+    counts = Counts(complete=50, pruned=10, failed=2, running=0)
+    text = page(replace(summary, status=replace(summary.status, counts=counts)))["trials_text"]
+    assert text.startswith("60 trials finished; 10 of them stopped early; 2 diverged in some fold")
+    assert "2 failed and were replaced" in text
+
+
+def test_several_classes_are_counted_not_listed() -> None:
+    info = replace(sonar(), task="multiclass", classes=tuple("abcdefghijklmnop"))
+    content = page(made_summary(12, info=info))
+    assert "telling 16 classes of Class apart" in content["lede"]
+    table = {fact["label"]: fact["value"] for fact in content["searched"][2]["facts"]}
+    assert table["Classes"].endswith("k and 5 more")
+
+
+def test_regression_is_worded_as_such() -> None:
+    info = TableInfo("sklearn:diabetes", "ab" * 32, 442, ("age",), "progression", "regression", (), 152.1, 77.0, ())
+    content = page(made_summary(20, "rmse", info=info))
+    assert "442 rows with 1 feature from sklearn:diabetes: predicting progression" in content["lede"]
+    assert content["headline"]["track"]["legend"][-1][1].startswith("always the mean")
+
+
+def test_write(tmp_path: Path, summary: SweepSummary, html: str) -> None:
+    target = tmp_path / "sonar.html"
+    write(summary, target)
+    assert target.read_text(encoding="utf-8") == html
+    with pytest.raises(NotFoundError, match="must go to a file that can be written"):
+        write(summary, tmp_path / "absent" / "sonar.html")
