@@ -4,15 +4,16 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from sweep.errors import NotFoundError, StorageError
-from sweep.store import database
+from sweep.store import database, versions
 from sweep.store.store import Store
 
 
@@ -138,6 +139,12 @@ def test_file_that_cannot_be_a_database(tmp_path: Path) -> None:
         Store.open(f"sqlite:///{tmp_path}/nowhere/a.db", create=True)
 
 
+def test_name_that_no_file_can_have() -> None:
+    for create in (False, True):
+        with pytest.raises(StorageError, match="cannot be used: File name too long"):
+            Store.open(f"sqlite:///{'a' * 300}.db", create=create)
+
+
 def test_folder_that_cannot_be_written() -> None:
     # Not even root may write here.
     with pytest.raises(StorageError, match=r"sqlite:////proc/sweep\.db cannot be used: unable to open database file"):
@@ -175,6 +182,34 @@ def test_sqlite_is_set_up_for_two_writers(sqlite_url: str, tmp_path: Path) -> No
     plain = sqlite3.connect(tmp_path / "sweep.db")
     assert plain.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     plain.close()
+
+
+def test_opening_waits_for_a_reader_of_a_file_without_write_ahead_log(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As Optuna alone would have left it, a dashboard reading it at this moment.
+    other = sqlite3.connect(tmp_path / "sweep.db", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE studies (id INTEGER)")
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM studies").fetchall()
+    monkeypatch.setattr(versions, "BUSY_SECONDS", 0.05)
+    with pytest.raises(StorageError, match="database is locked"):
+        Store.open(sqlite_url, create=True)
+    monkeypatch.undo()
+    done = threading.Timer(0.2, other.close)
+    done.start()
+    Store.open(sqlite_url, create=True).close()
+    done.join()
+
+
+def test_a_write_holds_the_file_from_its_first_read_on(sqlite_url: str, tmp_path: Path) -> None:
+    with Store.open(sqlite_url, create=True) as store, store._writing() as session:
+        session.execute(text("SELECT count(*) FROM sweep_sweeps"))
+        # Were this one let in between, our write would be refused at once, without any waiting.
+        other = sqlite3.connect(tmp_path / "sweep.db", timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+            other.execute("DELETE FROM sweep_sweeps")
+        other.close()
 
 
 def test_a_lock_held_too_long_is_one_clear_error(

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 from sqlalchemy import Engine, event, text
 
@@ -206,6 +205,7 @@ def test_instants_are_utc() -> None:
     kept = UtcDateTime().process_bind_param(datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=2))), dialect)
     assert kept == datetime(2025, 12, 31, 23, tzinfo=UTC)
     assert UtcDateTime().process_result_value(datetime(2026, 1, 1), dialect) == datetime(2026, 1, 1, tzinfo=UTC)
+    assert UtcDateTime().process_bind_param(None, dialect) is UtcDateTime().process_result_value(None, dialect) is None
     with pytest.raises(ValueError, match="needs its time zone"):
         UtcDateTime().process_bind_param(datetime(2026, 1, 1), dialect)
 
@@ -341,6 +341,8 @@ def test_damaged_artifact_is_not_handed_out(store: Store, key: str) -> None:
 
 
 def test_studies_come_and_go_without_us(store: Store, key: str) -> None:
+    import optuna  # here: the processes below do not need it, and it takes longer to import than they run
+
     _save(store, key, 0)
     counts = _counts(store)
     storage = optuna.storages.RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)
@@ -357,13 +359,13 @@ def test_studies_come_and_go_without_us(store: Store, key: str) -> None:
 def test_processes_may_write_at_once(storage_url: str) -> None:
     # They also meet when the database is made, and share a data set.
     names = ("a", "b")
-    processes = [subprocess.Popen([sys.executable, __file__, storage_url, name, "40", ""]) for name in names]
+    processes = [subprocess.Popen([sys.executable, __file__, storage_url, name, "20", ""]) for name in names]
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
     with Store.open(storage_url) as store:
         for name in names:
             found = store.sweep(name)
             assert found is not None
-            assert store.saved_numbers(found.key) == set(range(40))
+            assert store.saved_numbers(found.key) == set(range(20))
 
 
 @pytest.mark.parametrize("moment", ["sweep_folds", "UPDATE sweep_sweeps"])

@@ -84,6 +84,12 @@ def check_file(url: URL, *, create: bool) -> None:
         NotFoundError: There is no such file, and it is not to be created.
     """
     path = sqlite_path(url)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:  # a folder on the way may not be entered, a name is too long
+        raise StorageError(f"the database {shown_url(url)} cannot be used: {error.strerror}") from None
     if path.is_dir():
         raise StorageError(f"storage must name a file, however: {path} is a folder ({shown_url(url)})")
     if path.exists():
