@@ -35,6 +35,11 @@ FEW_LEVELS = 20
 """Up to here, distinct values can be the levels of a category, or classes."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
+# Other ways to write numbers: 1,234.5 and 1.234,5 or 1,5. A group of thousands never begins with 0.
+_GROUPED = (
+    (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"), ",", "."),
+    (re.compile(r"(?=.*\d)[+-]?([1-9]\d{0,2}(\.\d{3})+|\d*)(,\d+)?"), ".", ","),
+)
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?")
 
 
@@ -49,6 +54,7 @@ class Column:
             1970-01-01 (UTC).
         codes: ``[n]`` int64 positions in ``levels``, -1 for missing; ``None`` for numbers.
         levels: Distinct texts in natural order.
+        written: How numbers are written, where that was a decision; else empty.
     """
 
     name: str
@@ -56,6 +62,7 @@ class Column:
     numbers: Floats | None = None
     codes: NDArray[np.int64] | None = None
     levels: tuple[str, ...] = ()
+    written: str = ""
 
     def take(self, rows: NDArray[np.int64]) -> Column:
         """The same column at these rows only."""
@@ -216,6 +223,10 @@ def _as_numbers(table: Table, name: str, codes: NDArray[np.int64], texts: list[s
     is_number = np.array([_NUMBER.fullmatch(text) is not None for text in texts])
     if is_number.all():
         return Column(name, "numeric", numbers=_spread(np.array([float(text) for text in texts]), codes))
+    grouped = _grouped(texts, is_number)
+    if grouped is not None:
+        values, written = grouped
+        return Column(name, "numeric", numbers=_spread(values, codes), written=written)
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     share, distinct = counts[is_number].sum() / counts.sum(), int(is_number.sum())
     frequent = counts[~is_number].min() >= max(3, 0.01 * counts.sum())
@@ -230,6 +241,17 @@ def _as_numbers(table: Table, name: str, codes: NDArray[np.int64], texts: list[s
         "correct it, empty the cell if it is missing, or name the column in data.categorical (values as "
         "categories) or data.drop (left out)"
     )
+
+
+def _grouped(texts: list[str], is_number: NDArray[np.bool_]) -> tuple[Floats, str] | None:
+    """Numbers with separated thousands or a decimal comma, and words about it; ``None`` where they are not."""
+    others = [text for text, plain in zip(texts, is_number, strict=True) if not plain]
+    for pattern, thousands, decimal in _GROUPED:
+        # A point is something else where commas are decimal: then all must be written that way.
+        if all(pattern.fullmatch(text) for text in (others if decimal == "." else texts)):
+            values = [float(text.replace(thousands, "").replace(decimal, ".")) for text in texts]
+            return np.array(values), f"{others[0]!r} is read as {number_text(values[texts.index(others[0])])}"
+    return None
 
 
 def _not_a_value(table: Table, name: str, series: pd.Series[Any]) -> DataError:

@@ -48,6 +48,7 @@ def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
         check_finite(table, column)
         plan, remark = plan_column(column.take(target.rows) if len(target.rows) < len(table.frame) else column)
         remarks += [remark] if remark else []
+        notes += [f"column {name!r}: {column.written}"] if column.written else []
         notes += _about_row_numbers(column)
         if plan is not None:
             plans.append(plan)

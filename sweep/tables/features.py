@@ -87,8 +87,8 @@ def plan_column(column: Column) -> tuple[FeaturePlan | None, Remark | None]:
         return None, Remark("empty", name, text)
     if column.kind == "identifier":
         text = (
-            f"column {name!r} is left out: {len(column.levels)} distinct texts in {len(missing)} rows look like "
-            "identifiers (name it in data.categorical to use it, in data.drop to leave this note out)"
+            f"column {name!r} is left out: {len(column.levels)} distinct texts in {len(missing)} rows, such as "
+            f"{column.levels[0][:40]!r}, look like identifiers (data.categorical would use it; data.drop says so)"
         )
         return None, Remark("identifier", name, text)
     if column.codes is not None:
@@ -187,7 +187,7 @@ def _plan_levels(column: Column, codes: NDArray[np.int64]) -> tuple[FeaturePlan 
     said = [f"column {name!r}: {occurring} levels become {len(plan.names)} columns of 0 and 1"]
     if rare:
         pooled = int(counts.sum() - counts[by_count].sum())
-        said.append(f"{occurring - len(kept)} rare ones ({pooled} rows) share one column")
+        said.append(f"rare ones ({occurring - len(kept)}, rows: {pooled}) share one column")
     if missing:
-        said.append(f"missing ({int((codes < 0).sum())} rows) is a level of its own")
+        said.append(f"missing cells ({int((codes < 0).sum())}) are a level of their own")
     return plan, Remark("levels", name, "; ".join(said), float(len(plan.names)))

@@ -81,7 +81,7 @@ def read_target(table: Table, data: DataSpec) -> Target:
     if len(known) == 0:
         raise DataError(f"{table.source}: all cells of the target {name!r} are missing")
     declared = isinstance(table.frame[name].dtype, pd.CategoricalDtype)
-    notes = []
+    notes = [f"target {name!r}: {column.written}"] if column.written else []
     if len(known) < len(table.frame):
         gone = len(table.frame) - len(known)
         notes.append(f"{gone} of {len(table.frame)} rows are left out: their target {name!r} is missing")

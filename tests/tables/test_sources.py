@@ -157,6 +157,7 @@ def test_an_index_of_pandas_is_a_column(frame: pd.DataFrame, tmp_path: Path) -> 
     ("content", "said"),
     [
         (b"PAR1 and then nothing", "damaged or incomplete"),
+        (b"PAR1" + bytes(range(200)) + b"\x40\0\0\0PAR1", "cannot be read"),
         (b"ARROW1\0\0 and then nothing", "damaged or incomplete"),
         (b"\xff\xff\xff\xff\x10\x00", "damaged or incomplete"),
         (b"PK\x03\x04....", "save the sheet as CSV"),
@@ -318,6 +319,13 @@ def test_openml_warnings_become_notes(openml: Site) -> None:
     openml.pages["/api/v1/json/data/40"] = json.dumps(page).encode()
     notes = read_table(of("openml:40"), None).notes
     assert any("use with care" in note for note in notes)
+
+
+def test_openml_without_the_file(openml: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    del openml.pages["/data/v1/download/1/tiny.arff"]
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between scikit-learn's attempts
+    with pytest.raises(DataError, match="openml:40: OpenML answers 404"):
+        read_table(of("openml:40"), None)
 
 
 def test_a_damaged_openml_table(openml: Site) -> None:

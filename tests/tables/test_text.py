@@ -40,6 +40,14 @@ def test_blanks_of_any_number_divide(tmp_path: Path) -> None:
     assert cells(table) == [[1.5, 2, "x"], [3.5, 4, "y"], [5.5, 6, "z"]]
 
 
+def test_blanks_with_a_tab_among_them(tmp_path: Path) -> None:
+    text = '18.0   8   307.0   ?\t"chevrolet malibu"\n15.0   8   350.0   165.0\t"buick skylark 320"\n'
+    assert cells(read(tmp_path, text)) == [
+        [18, 8, 307, None, "chevrolet malibu"],
+        [15, 8, 350, 165, "buick skylark 320"],
+    ]
+
+
 def test_quotes_blanks_and_breaks_inside_cells(tmp_path: Path) -> None:
     table = read(tmp_path, 'a,b\n1,"x, y"\n 2 , z\n3,"two\nlines"\n4,"say ""hi"""\n')
     assert table.frame["b"].tolist() == ["x, y", "z", "two\nlines", 'say "hi"']
@@ -208,6 +216,8 @@ def test_a_header_over_two_lines(tmp_path: Path) -> None:
         (b"<!DOCTYPE html>\n<html>\n", "is a web page"),
         (gzip.compress(b"a,b\n1,2\n" * 1000)[:40], "damaged or incomplete"),
         (b"\x1f\x8bnonsense", "damaged or incomplete"),
+        (b"a,b\n" + b"x" * 140_000 + b",1\n", "cannot be divided into rows and cells (field larger"),
+        ("a,b\n1,2\n3,4\n".encode("utf-16") + b"\0", "cannot be decoded as text"),
     ],
 )
 def test_bad_files(tmp_path: Path, text: bytes, said: str) -> None:

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweep.errors import DataError
+from sweep.spec_model import DataSpec
+from sweep.tables.columns import read_column
+from sweep.tables.encode import encode
+from sweep.tables.features import MOST_LEVELS, fill, plan_column
+from sweep.tables.types import Encoded, Table
+
+BASE = DataSpec(source="t.csv", target="y", header=None, task=None, positive=None, categorical=(), drop=(), groups=None)
+
+
+def table_of(**columns: Any) -> Table:
+    return Table(pd.DataFrame({name: pd.Series(values) for name, values in columns.items()}), "t.csv")
+
+
+def encoded(table: Table, **keys: Any) -> Encoded:
+    return encode(table, replace(BASE, **keys))
+
+
+def error(table: Table, **keys: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        encoded(table, **keys)
+    assert str(caught.value).startswith("t.csv")
+    return str(caught.value)
+
+
+X = list(np.linspace(-1, 1, 12))
+TWO = ["m", "r"] * 6
+
+
+# --- features ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_column_for_each_level() -> None:
+    found = encoded(table_of(x=X, c=["b", "a", "c"] * 4, y=TWO))
+    assert found.info.features == ("x", "c=a", "c=b", "c=c")
+    assert found.features.dtype == np.float32
+    assert found.features[:3, 1:].tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
+    assert "column 'c': 3 levels become 3 columns of 0 and 1" in found.info.notes
+
+
+def test_rare_levels_and_missing_ones() -> None:
+    found = encoded(table_of(c=["b", "a", "z", "b", "a", "w", "a", "b", None, "?", "b", "a"], y=TWO))
+    assert found.info.features == ("c=a", "c=b", "c=(rare)", "c=(missing)")
+    assert found.features.argmax(axis=1).tolist() == [1, 0, 2, 1, 0, 2, 0, 1, 3, 3, 1, 0]
+    assert found.features.sum(axis=1).tolist() == [1] * 12
+    note = next(note for note in found.info.notes if "'c'" in note)
+    assert "rare ones (2, rows: 2) share one column; missing cells (2) are a level of their own" in note
+
+
+@pytest.mark.parametrize(("rows", "fewest"), [(100, 2), (1_000, 10), (10_000, 20)])
+def test_how_rare_is_rare(rows: int, fewest: int) -> None:
+    values = np.array(["usual"] * rows, dtype=object)
+    values[: fewest - 1], values[fewest - 1 : 2 * fewest - 1] = "rare", "enough"
+    found = encoded(table_of(c=values, y=np.arange(rows) % 2))
+    assert found.info.features == ("c=enough", "c=usual", "c=(rare)")
+
+
+def test_the_most_frequent_levels_only() -> None:
+    values = [f"level {level}" for level in range(150) for _ in range(20 + level)]
+    found = encoded(table_of(c=values, y=np.arange(len(values)) % 2))
+    assert len(found.info.features) == MOST_LEVELS + 1
+    assert "c=level 149" in found.info.features
+    assert "c=level 49" not in found.info.features
+
+
+def test_a_level_never_seen() -> None:
+    pooled, _ = plan_column(read_column(table_of(c=["a", "a", "b", "b", "z", None]), "c"))
+    strict, _ = plan_column(read_column(table_of(c=["a", "a", "b", "b"]), "c"))
+    assert pooled is not None
+    assert strict is not None
+    later = read_column(table_of(c=["b", "new", None]), "c")
+    for plan, expected in [(pooled, [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), (strict, [[0, 1], [0, 0], [0, 0]])]:
+        out = np.zeros((3, len(plan.names)), np.float32)
+        fill(plan, later, out)
+        assert out.tolist() == expected
+
+
+def test_numbers_dates_and_yes_no_are_one_column_each() -> None:
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(12), unit="D")
+    gaps = [np.nan, *X[1:]]
+    found = encoded(table_of(x=gaps, day=days, flag=["yes", "no", None] * 4, y=TWO))
+    assert found.info.features == ("x", "day", "flag")
+    assert np.isnan(found.features).sum(axis=0).tolist() == [1, 0, 4]
+    assert found.features[:, 1].tolist() == list(range(18262, 18274))
+    assert any("'x': 1 missing (8.3 %), filled in with the mean" in note for note in found.info.notes)
+
+
+def test_how_numbers_were_read_is_said() -> None:
+    grouped = [f"{row},500" for row in range(1, 13)]
+    found = encoded(table_of(x=grouped, y=[text.replace(",500", ",5") for text in grouped]))
+    assert found.features[:2, 0].tolist() == [1500.0, 2500.0]
+    assert found.target[:2].tolist() == [1.5, 2.5]
+    assert "column 'x': '1,500' is read as 1500" in found.info.notes
+    assert "target 'y': '1,5' is read as 1.5" in found.info.notes
+
+
+def test_columns_left_out() -> None:
+    rows = 30
+    found = encoded(
+        table_of(
+            x=np.linspace(0, 1, rows),
+            none=[None] * rows,
+            same=[5] * rows,
+            word=["w"] * rows,
+            name=[f"n{row}" for row in range(rows)],
+            number=range(rows),
+            gone=range(rows),
+            y=["a", "b"] * 15,
+        ),
+        drop=("gone",),
+    )
+    assert found.info.features == ("x", "number")
+    notes = "\n".join(found.info.notes)
+    assert "warning: column 'none' is left out: all of its cells are missing" in notes
+    assert "column 'same' is left out: it has one value only, 5" in notes
+    assert "column 'word' is left out: it has one value only, 'w'" in notes
+    assert "column 'name' is left out: 30 distinct texts in 30 rows, such as 'n0', look like identifiers" in notes
+    assert "warning: column 'number' counts the rows from 0" in notes
+    assert "gone" not in notes
+
+
+def test_identifiers_named_as_categories_are_used() -> None:
+    values = [f"n{row}" for row in range(28)] + ["n0", "n0"]
+    table = table_of(x=np.linspace(0, 1, 30), name=values, code=[1, 2, 3] * 10, y=["a", "b"] * 15)
+    found = encoded(table, categorical=("name", "code"))
+    assert found.info.features == ("x", "name=n0", "name=(rare)", "code=1", "code=2", "code=3")
+
+
+def test_many_remarks_become_one_note() -> None:
+    constants = {f"c{position}": [1] * 12 for position in range(40)}
+    gaps = {f"g{position}": [np.nan, *X[1:]] for position in range(20)}
+    notes = encoded(table_of(**constants, **gaps, y=TWO)).info.notes
+    assert len(notes) == 3
+    assert any(note.startswith("40 columns are left out, each has one value only: 'c0', 'c1'") for note in notes)
+    assert any("20 columns have missing cells (up to 8.3 %)" in note for note in notes)
+
+
+def test_nothing_left_to_learn_from() -> None:
+    message = error(table_of(same=[1] * 12, none=[None] * 12, y=TWO))
+    assert "no column is left to predict 'y' from" in message
+    assert "one value only" in message
+    assert "no column is left" in error(table_of(y=TWO))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(np.inf, "inf is infinite"), (-np.inf, "-inf is infinite"), (1e39, "1e+39 is beyond the range")]
+)
+def test_infinite_values(value: float, said: str) -> None:
+    message = error(table_of(x=[*X[:6], value, *X[7:]], y=TWO))
+    assert "column 'x', row 7: " in message
+    assert said in message
+    assert "target" not in message
+    assert "column 'y', row 3" in error(table_of(x=X, y=[*X[:2], value, *X[3:]]))
+
+
+def test_align_pads_with_zeros() -> None:
+    found = encode(table_of(x=X, y=TWO), BASE, align=16)
+    assert found.features.shape == (12, 16)
+    assert not found.features[:, 1:].any()
+    assert found.info.content_hash == encode(table_of(x=X, y=TWO), BASE).info.content_hash
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.floats(-(2.0**100), 2.0**100, width=32)), st.sampled_from(["a", "b", "c", "", "?"])
+        ),
+        min_size=8,
+        max_size=40,
+    )
+)
+def test_encoding_keeps_every_cell_property(cells: list[tuple[float | None, str]]) -> None:
+    rows = len(cells)
+    table = table_of(
+        x=pd.Series([x for x, _ in cells], dtype="float64"),
+        c=[c for _, c in cells],
+        z=np.arange(rows) * 2.5,
+        y=np.arange(rows) % 2,
+    )
+    found = encoded(table)
+    by_name = dict(zip(found.info.features, found.features.T, strict=True))
+    assert by_name["z"].tolist() == (np.arange(rows) * 2.5).tolist()
+    if "x" in by_name:
+        expected = np.array([np.nan if x is None else x for x, _ in cells], np.float32)
+        assert np.array_equal(by_name["x"], expected, equal_nan=True)
+    levels = [name for name in by_name if name.startswith("c=")]
+    if levels:
+        assert sum(by_name[name] for name in levels).tolist() == [1.0] * rows
+        for name in levels:
+            if name[2:] in ("a", "b", "c"):
+                assert by_name[name].tolist() == [float(c == name[2:]) for _, c in cells]
+
+
+# --- the target -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "classes"),
+    [
+        (TWO, "binary", ("m", "r")),
+        ([1, 0] * 6, "binary", ("0", "1")),
+        ([True, False] * 6, "binary", ("False", "True")),
+        (["Yes", "No"] * 6, "binary", ("No", "Yes")),
+        ([0.5, 1.5] * 6, "binary", ("0.5", "1.5")),
+        ([10, 9, 8] * 4, "multiclass", ("8", "9", "10")),
+        ([1.0, 2.0, 3.0] * 4, "multiclass", ("1", "2", "3")),
+        (["c10", "c9", "c1"] * 4, "multiclass", ("c1", "c9", "c10")),
+        (pd.Categorical(["2", "10", "1"] * 4), "multiclass", ("1", "2", "10")),
+        (list(range(12)), "regression", ()),
+        (X, "regression", ()),
+        ([str(x) for x in X], "regression", ()),
+        (pd.Series(range(12)).to_numpy("datetime64[D]"), "regression", ()),
+    ],
+)
+def test_task_detection(y: Any, task: str, classes: tuple[str, ...]) -> None:
+    found = encoded(table_of(x=X, y=y))
+    assert (found.info.task, found.info.classes) == (task, classes)
+    assert any(note.startswith("target 'y' holds ") for note in found.info.notes)
+    if classes:
+        assert found.target.dtype == np.int64
+        labels = [classes[code] for code in found.target]
+        assert [float(a) if a[0].isdigit() else a for a in labels] == [
+            float(b) if str(b)[0].isdigit() else str(b) for b in y
+        ]
+        assert (found.info.target_mean, found.info.target_scale) == (0.0, 1.0)
+    else:
+        values = np.array([float(value.astype(int) if isinstance(value, np.datetime64) else value) for value in y])
+        assert found.target.tolist() == values.tolist()
+        assert (found.info.target_mean, found.info.target_scale) == (values.mean(), values.std())
+
+
+def test_the_task_can_be_given() -> None:
+    numbers = table_of(x=X, y=[1, 2, 3, 4] * 3)
+    assert encoded(numbers).info.task == "multiclass"
+    assert encoded(numbers, task="regression").info.task == "regression"
+    assert encoded(table_of(x=X, y=["yes", "no"] * 6), task="regression").target.tolist() == [1.0, 0.0] * 6
+    mixed = table_of(x=[*X, *X], y=["1"] * 12 + ["x"] * 12)
+    assert encoded(mixed, task="classification").info.classes == ("1", "x")
+    assert "'m' is text, however data.task" in error(table_of(x=X, y=TWO), task="regression")
+
+
+def test_positive_class() -> None:
+    table = table_of(x=X, y=TWO)
+    default, chosen = encoded(table), encoded(table, positive="m")
+    assert (default.info.classes, chosen.info.classes) == (("m", "r"), ("r", "m"))
+    assert (default.target + chosen.target).tolist() == [1] * 12
+    assert encoded(table, positive="R").info.classes == ("m", "r")
+    assert encoded(table_of(x=X, y=[0, 1] * 6), positive="0.0").info.classes == ("1", "0")
+    assert any("positive 'r' (data.positive = 'm' if not)" in note for note in default.info.notes)
+    assert "must be one of its classes (m, r), however: 'rock'" in error(table, positive="rock")
+    assert "is for two classes, however there are 3: a, b, c" in error(table_of(x=X, y=list("abc") * 4), positive="a")
+    assert "however the task is regression" in error(table_of(x=X, y=X), positive="1")
+
+
+def test_rows_without_target_are_left_out() -> None:
+    found = encoded(table_of(x=X, c=["a"] * 6 + ["b"] * 6, y=["m", None, "r", "?"] * 3))
+    assert found.info.rows == 6
+    assert found.features[:, 0] == pytest.approx(X[::2])
+    assert found.target.tolist() == [0, 1] * 3
+    assert "6 of 12 rows are left out: their target 'y' is missing" in found.info.notes
+
+
+def test_a_column_that_is_constant_where_the_target_is_known() -> None:
+    found = encoded(table_of(x=X, c=["a", "b"] * 6, y=["m", None, "r", None] * 3))
+    assert found.info.features == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (["m"] * 12, "the target 'y' has one class only: 'm'"),
+        ([1.5] * 12, "the target 'y' has one class only: '1.5'"),
+        ([None] * 12, "all cells of the target 'y' are missing"),
+        ([f"n{row}" for row in range(12)], "12 distinct values in 12 rows, too many for classes"),
+        ([*map(str, X[:-1]), "oops"], "column 'y', row 12: 'oops' is text in a column of numbers"),
+    ],
+)
+def test_targets_that_cannot_be_used(y: Any, said: str) -> None:
+    assert said in error(table_of(x=X, y=y))
+
+
+def test_a_constant_regression_target() -> None:
+    assert "is constant: all values are 1.5" in error(table_of(x=X, y=[1.5] * 12), task="regression")
+
+
+# --- columns by name and position -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("target", "name"), [(-1, "y"), (2, "y"), (-2, "b"), (0, "a"), ("b", "b")])
+def test_target_by_name_or_position(target: str | int, name: str) -> None:
+    assert encoded(table_of(a=X, b=X[::-1], y=TWO), target=target).info.target == name
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"target": "class"}, "data.target: there is no column 'class'; columns are 'a', 'group', 'y'"),
+        ({"target": "grup"}, "did you mean 'group'?"),
+        ({"target": 3}, "data.target must be a position from -3 to 2, however: 3"),
+        ({"target": -4}, "from -3 to 2, however: -4"),
+        ({"drop": ("b",)}, "data.drop: there is no column 'b'"),
+        ({"drop": ("y",)}, "data.drop names the target 'y'"),
+        ({"groups": "y"}, "data.groups names the target 'y'"),
+        ({"groups": "groups"}, "data.groups: there is no column 'groups'; did you mean 'group'?"),
+        ({"categorical": ("aa",)}, "data.categorical: there is no column 'aa'"),
+    ],
+)
+def test_columns_that_are_not_there(keys: dict[str, Any], said: str) -> None:
+    assert said in error(table_of(a=X, group=[1, 2, 3] * 4, y=TWO), **keys)
+
+
+@pytest.mark.parametrize("values", [["p10", "p2", "p1"] * 4, [10, 2, 1] * 4, [10.0, 2.0, 1.0] * 4])
+def test_groups(values: Any) -> None:
+    found = encoded(table_of(x=X, g=values, y=[*TWO[:-1], None]), groups="g")
+    assert found.groups is not None
+    assert found.groups.dtype == np.int64
+    assert found.groups.tolist() == ([2, 1, 0] * 4)[:-1]
+    assert found.info.features == ("x",)
+    assert any("groups: 3 in column 'g'" in note for note in found.info.notes)
+
+
+def test_a_row_without_group() -> None:
+    assert "column 'g', row 3: the group is missing" in error(table_of(x=X, g=[1, 2, None] * 4, y=TWO), groups="g")
+    assert "all cells of column 'g' are missing" in error(table_of(x=X, g=[None] * 12, y=TWO), groups="g")
