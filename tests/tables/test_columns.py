@@ -75,7 +75,7 @@ def test_columns_of_numbers(values: Any, kind: str, expected: list[float | None]
         ([f"name {row}" for row in range(30)], "identifier", tuple(f"name {row}" for row in range(30)), None),
         (["2020-13-45", "2020-01-01"], "categorical", ("2020-01-01", "2020-13-45"), None),
         (["1.2.2020", "3.2.2020"], "categorical", ("1.2.2020", "3.2.2020"), None),
-        (["+", "1"], "categorical", ("+", "1"), None),
+        (["+", "1"], "categorical", ("1", "+"), None),
         (["1,2", "1,2,3"], "categorical", ("1,2", "1,2,3"), None),
         (["yes", "no", "maybe"], "categorical", ("maybe", "no", "yes"), None),
         (["0", "1", "2", "3+"] * 5, "categorical", ("0", "1", "2", "3+"), None),
