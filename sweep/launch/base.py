@@ -1,0 +1,121 @@
+"""The contract between the run loop and whatever trains its blocks.
+
+The coordinator (``run``) decides what is trained; a launcher only carries jobs to workers and results back.
+
+What a backend guarantees
+    1. *Results do not depend on it.* A block is trained by :func:`train_shared`, on one torch thread, from the
+       table and the folds given to :meth:`Launcher.share`, wherever that happens. Equal jobs give equal numbers.
+    2. *The table travels once.* :meth:`Launcher.share` carries the table and the folds to each worker once; a
+       job itself is a few hundred bytes, a result what its trials gave.
+    3. *Every job comes back exactly once*, from :meth:`Launcher.finished`, in the order in which jobs finish, or
+       an error says why it cannot. A worker that dies is replaced and its job trained again; a job that keeps
+       killing its workers ends in :class:`~sweep.errors.LaunchError`, never in silence.
+    4. *An exception of the training code* comes out of :meth:`Launcher.finished` as it was raised.
+    5. *Only plain records come back*: :class:`~sweep.records.TrialResult`. Workers see no database.
+    6. *An interrupt is the coordinator's.* Ctrl-C reaches the coordinator as ``KeyboardInterrupt`` while it waits;
+       workers ignore it. After :meth:`Launcher.cancel` nothing of what was in flight comes back, and the launcher
+       can be used again.
+    7. *Nothing is left behind.* :meth:`Launcher.close` ends within seconds, whatever the workers are doing, and can
+       be called twice. Workers started by a launcher end with it, also when its process is killed.
+
+What a backend may assume
+    One thread uses a launcher. Jobs are submitted after ``share``. All jobs in flight belong to the table and folds
+    shared when they were submitted.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+from sweep import train
+from sweep.data import Dataset
+from sweep.folds import Folds
+from sweep.records import BlockJob, TrialResult
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What every job of a sweep needs: the table and how it is split. Equal only to itself."""
+
+    data: Dataset
+    folds: Folds
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDone:
+    """A job that came back.
+
+    Attributes:
+        job: As submitted.
+        results: One per trial, in the order of ``job.numbers``.
+        seconds: Wall time of the training on its worker.
+    """
+
+    job: BlockJob
+    results: tuple[TrialResult, ...]
+    seconds: float
+
+
+def warm() -> None:
+    """Has a worker import what training needs, before its first block."""
+
+
+def train_shared(shared: Shared, job: BlockJob, device: str) -> BlockDone:
+    """What a worker does with a job, whichever backend it belongs to."""
+    start = perf_counter()
+    results = train.train_block(shared.data, shared.folds, job, device)
+    return BlockDone(job, results, perf_counter() - start)
+
+
+class Launcher(ABC):
+    """Trains blocks somewhere. See the module's text for what a backend guarantees.
+
+    A context manager: leaving it cancels what is in flight and closes.
+
+    Args:
+        device: What workers train on: ``"cpu"`` or ``"cuda:N"``.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """How many blocks train at the same time, at least 1."""
+
+    @abstractmethod
+    def share(self, data: Dataset, folds: Folds) -> None:
+        """Brings the table and the folds to every worker, in place of what was shared before."""
+
+    @abstractmethod
+    def submit(self, job: BlockJob) -> None:
+        """Hands in a job and returns at once. Allowed while :meth:`finished` is being iterated."""
+
+    @abstractmethod
+    def finished(self) -> Iterator[BlockDone]:
+        """Jobs as they finish, until none is in flight.
+
+        Raises:
+            LaunchError: The workers are gone, or a job keeps killing them. What is still in flight is lost to
+                the caller: :meth:`cancel` or :meth:`close` come next.
+        """
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Drops everything in flight. A block being trained may go on for a while; its result is thrown away."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Cancels, and gives everything back: processes, connections, the shared table."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

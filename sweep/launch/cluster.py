@@ -1,0 +1,144 @@
+"""Reaching Dask workers: started here on this machine, or those of a scheduler that runs already."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+
+from dask.system import CPU_COUNT
+from distributed import Client, LocalCluster, Security
+from distributed.comm import connect as greet
+from distributed.core import send_recv
+
+from sweep.errors import LaunchError, UserError
+from sweep.launch.base import warm
+
+SCHEMES = ("tcp://", "tls://")
+CONNECT_SECONDS = 8.0
+# For a worker in the middle of a block to leave by itself, before it is killed: it holds nothing worth waiting for.
+GRACE_SECONDS = 0.5
+# Dask writes to these by itself, on standard error. What a user must know comes as an error of ours.
+LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
+
+
+def default_workers(device: str) -> int:
+    """A process for each core (of the container, if it has fewer); one alone where they would share a CUDA device."""
+    return int(CPU_COUNT) if device == "cpu" else 1
+
+
+def start_local(workers: int) -> tuple[LocalCluster, Client]:
+    """A scheduler in this process, on loopback, and single-threaded worker processes that end with this process.
+
+    Raises:
+        UserError: ``workers`` is below 1.
+        LaunchError: They do not start.
+    """
+    if workers < 1:
+        raise UserError(f"the number of workers must be at least 1, however: {workers}")
+    _silence()
+    try:
+        with _interrupts_blocked():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                # No dashboard. Its HTTP server cannot be left out, but need not take a fixed port.
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                # The size of blocks bounds memory. Dask's own limits pause a worker, for ever if the
+                # interpreter alone exceeds its share of a small machine.
+                memory_limit=None,
+                silence_logs=logging.CRITICAL,
+            )
+            return cluster, Client(cluster, set_as_default=False)
+    except (OSError, RuntimeError) as error:
+        raise LaunchError(f"cannot start {workers} worker processes: {error}") from error
+
+
+def connect(address: str) -> Client:
+    """A connection to a scheduler that has workers, which can import this package.
+
+    Raises:
+        UserError: The address is not of the form ``tcp://host:port`` or ``tls://host:port``.
+        LaunchError: No scheduler answers within seconds, it has no workers, or they cannot be used.
+    """
+    if not address.startswith(SCHEMES):
+        raise UserError(f"the address of a cluster must begin with {' or '.join(SCHEMES)}, however: {address}")
+    _silence()
+    try:
+        # Before there is a Client: one that cannot connect lingers, and complains when it is collected.
+        with ThreadPoolExecutor(1) as thread:  # the caller's thread may be running an event loop
+            thread.submit(asyncio.run, _greet(address)).result()
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except ValueError as error:
+        raise UserError(f"not the address of a cluster: {address} ({error})") from error
+    except OSError as error:
+        raise LaunchError(f"no Dask scheduler answers at {address} within {CONNECT_SECONDS:.0f} s") from error
+    except Exception as error:  # anything may answer, and raise anything
+        raise LaunchError(f"no Dask scheduler can be spoken to at {address}: {error}") from error
+    try:
+        if not client.nthreads():
+            raise LaunchError(f"the Dask scheduler at {address} has no workers")
+        client.run(warm)
+    except (ImportError, AttributeError) as error:
+        client.close()
+        raise LaunchError(f"the workers of {address} cannot use this version of sweep: {error}") from error
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def disconnect(client: Client, cluster: LocalCluster | None) -> None:
+    """Leaves a cluster, and ends one that was started here, in the middle of a block if need be."""
+    if cluster is not None:
+        with suppress(asyncio.TimeoutError):
+            cluster.sync(_end_workers, cluster)
+    client.close(timeout=GRACE_SECONDS)
+    if cluster is not None:
+        cluster.close(timeout=GRACE_SECONDS)
+
+
+async def _greet(address: str) -> None:
+    # Two limits: `connect` gives up by itself on what refuses, and waits for ever for what stays silent.
+    security = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(greet(address, timeout=CONNECT_SECONDS, **security), CONNECT_SECONDS + 1)
+    try:
+        kind = (await asyncio.wait_for(send_recv(comm, op="identity"), CONNECT_SECONDS))["type"]
+    finally:
+        await comm.close()
+    if kind != "Scheduler":
+        raise LookupError(f"what answers is a {kind}")
+
+
+async def _end_workers(cluster: LocalCluster) -> None:
+    await asyncio.gather(*(nanny.close(timeout=GRACE_SECONDS) for nanny in cluster.workers.values()))
+
+
+def _silence() -> None:
+    """Keeps Dask from writing to the terminal, unless this package's own logging is at debug level."""
+    if not logging.getLogger("sweep").isEnabledFor(logging.DEBUG):
+        for name in LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Threads and processes started inside never see SIGINT, nor do those that they start later.
+
+    A terminal sends Ctrl-C to the whole process group. Workers would print a traceback each, when it is for the
+    coordinator to end them. A blocked signal is inherited by threads and through ``exec``, so there is no moment
+    at which a worker could be hit.
+    """
+    # Started before: by itself it starts inside, and its code unblocks the signal when it has.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

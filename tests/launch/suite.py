@@ -1,0 +1,107 @@
+"""What every backend of ``sweep.launch`` guarantees. Inherit it and provide the fixture ``launcher``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sweep.launch.base import Launcher
+from sweep.records import BlockJob, TrialResult
+from sweep.train import train_block
+from tests.tables_for_tests import make_dataset, make_plan, make_splits, random_trials
+
+DATA = make_dataset("binary", rows=60)
+FOLDS = make_splits(DATA)
+TRIALS = random_trials(6, (7, 5))
+
+
+def make_job(*numbers: int, **plan: Any) -> BlockJob:
+    return BlockJob(numbers, tuple(TRIALS[number] for number in numbers), make_plan("binary", **plan))
+
+
+def assert_same(found: tuple[TrialResult, ...], expected: tuple[TrialResult, ...]) -> None:
+    """Bit for bit, but for the time it took."""
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        assert (a.number, a.epoch, a.score, a.diverged) == (b.number, b.epoch, b.score, b.diverged)
+        np.testing.assert_array_equal(a.metrics, b.metrics)
+        np.testing.assert_array_equal(a.predictions, b.predictions)
+
+
+class LauncherSuite:
+    """The guarantees of ``sweep.launch.base``, by number."""
+
+    @pytest.fixture
+    def ready(self, launcher: Launcher) -> Launcher:
+        launcher.share(DATA, FOLDS)
+        return launcher
+
+    def test_results_are_those_of_the_training_loop(self, ready: Launcher) -> None:  # 1
+        jobs = [make_job(0, 1), make_job(2), make_job(3, 4, 5)]
+        for job in jobs:
+            ready.submit(job)
+        done = {one.job.numbers: one for one in ready.finished()}
+        assert set(done) == {job.numbers for job in jobs}
+        for job in jobs:
+            assert done[job.numbers].seconds > 0
+            assert_same(done[job.numbers].results, train_block(DATA, FOLDS, job))
+
+    def test_another_table_takes_the_place_of_the_first(self, ready: Launcher) -> None:  # 1, 2
+        data = make_dataset("binary", rows=50, seed=4)
+        folds = make_splits(data)
+        job = make_job(0)
+        for table in ((data, folds), (DATA, FOLDS)):
+            ready.share(*table)
+            ready.submit(job)
+            (done,) = ready.finished()
+            assert_same(done.results, train_block(*table, job))
+
+    def test_an_equal_job_is_trained_again(self, ready: Launcher) -> None:  # 3
+        for _ in range(2):
+            ready.submit(make_job(1))
+        first, second = ready.finished()
+        assert first.seconds != second.seconds
+        assert_same(first.results, second.results)
+
+    def test_jobs_can_be_handed_in_while_others_finish(self, ready: Launcher) -> None:  # 3
+        ready.submit(make_job(0))
+        numbers: list[int] = []
+        for done in ready.finished():
+            numbers += done.job.numbers
+            if len(numbers) < 4:
+                ready.submit(make_job(len(numbers)))
+        assert numbers == [0, 1, 2, 3]
+
+    def test_nothing_in_flight_nothing_finishes(self, ready: Launcher) -> None:  # 3
+        assert list(ready.finished()) == []
+
+    def test_an_exception_of_the_training_code_comes_out(self, ready: Launcher) -> None:  # 4
+        job = make_job(0, metric="no such metric")
+        with pytest.raises(Exception) as expected:  # noqa: PT011 - whichever it is, it is the same
+            train_block(DATA, FOLDS, job)
+        ready.submit(job)
+        with pytest.raises(type(expected.value)) as found:
+            list(ready.finished())
+        assert str(found.value) == str(expected.value)
+        ready.submit(make_job(1))
+        assert [done.job.numbers for done in ready.finished()] == [(1,)]
+
+    def test_what_was_cancelled_does_not_come_back(self, ready: Launcher) -> None:  # 6
+        for number in range(3):
+            ready.submit(make_job(number, epochs=40, checkpoints=(40,)))
+        ready.cancel()
+        assert list(ready.finished()) == []
+        ready.submit(make_job(5))
+        assert [done.job.numbers for done in ready.finished()] == [(5,)]
+
+    def test_cancelling_ends_an_iteration(self, ready: Launcher) -> None:  # 6
+        for number in range(4):
+            ready.submit(make_job(number))
+        for _ in ready.finished():
+            ready.cancel()
+        assert list(ready.finished()) == []
+
+    def test_there_is_at_least_one_worker(self, ready: Launcher) -> None:
+        assert ready.workers >= 1

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dask
+import pytest
+from distributed import LocalCluster
+
+from sweep.data import Dataset
+from sweep.errors import LaunchError, UserError
+from sweep.launch.base import Launcher
+from sweep.launch.dask import DaskLauncher
+from sweep.train import train_block
+from tests.launch.suite import DATA, FOLDS, LauncherSuite, assert_same, make_job
+from tests.processes import alive, children, wait_until_gone
+
+ROOT = Path(__file__).parents[2]
+LONG: dict[str, Any] = {"epochs": 1000, "checkpoints": (1000,)}  # a second or so
+ENDLESS: dict[str, Any] = {"epochs": 10_000_000, "checkpoints": (10_000_000,)}
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[DaskLauncher]:
+    with DaskLauncher(workers=2) as launcher:
+        yield launcher
+
+
+class TestLocalWorkers(LauncherSuite):
+    @pytest.fixture
+    def launcher(self, local: DaskLauncher) -> Launcher:
+        return local
+
+
+class TestWorkersOfAScheduler(LauncherSuite):
+    @pytest.fixture
+    def launcher(self, local: DaskLauncher) -> Iterator[Launcher]:
+        with DaskLauncher(address=address_of(local)) as launcher:
+            yield launcher
+        assert local.workers == 2  # left as they were
+
+
+def address_of(launcher: DaskLauncher) -> str:
+    """Of the scheduler behind a launcher."""
+    return str(launcher._client.scheduler.address)
+
+
+def pids_of(launcher: DaskLauncher) -> set[int]:
+    """Of its workers."""
+    return set(launcher._client.run(os.getpid).values())
+
+
+def wait_until_training(launcher: DaskLauncher, jobs: int) -> None:
+    """Until so many jobs are being worked on."""
+    deadline = time.monotonic() + 20
+    while sum(map(len, launcher._client.processing().values())) < jobs and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+# --- the table travels once -------------------------------------------------------------------------------------------
+
+
+class CountedDataset(Dataset):
+    """Counts how often it is sent, and arrives as what it is."""
+
+    sent = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        type(self).sent += 1
+        return Dataset, (self.features, self.target, self.groups, self.info, self.has_missing)
+
+
+def test_the_table_travels_once_whatever_the_number_of_jobs(local: DaskLauncher) -> None:
+    data = CountedDataset(DATA.features, DATA.target, None, DATA.info, False)
+    CountedDataset.sent = 0
+    local.share(data, FOLDS)
+    after_sharing = CountedDataset.sent
+    holders = next(iter(local._client.who_has([local._table]).values()))
+    for number in range(6):
+        local.submit(make_job(number))
+    local.share(data, FOLDS)
+    assert len(list(local.finished())) == 6
+    assert CountedDataset.sent == after_sharing == 1
+    assert len(holders) == 2  # before the first job
+
+
+def test_a_job_is_small() -> None:
+    assert len(pickle.dumps(make_job(0, 1, 2, 3))) < 2000
+
+
+# --- interrupted and dying workers ------------------------------------------------------------------------------------
+
+
+def test_workers_ignore_an_interrupt(local: DaskLauncher) -> None:
+    before = pids_of(local)
+    local.share(DATA, FOLDS)
+    for number in range(2):
+        local.submit(make_job(number, **LONG))
+    wait_until_training(local, 2)
+    for pid in before:
+        os.kill(pid, signal.SIGINT)
+    assert len(list(local.finished())) == 2
+    assert pids_of(local) == before
+
+
+def test_a_job_survives_its_worker_and_the_table_too() -> None:
+    with DaskLauncher(workers=1) as launcher:
+        launcher.share(DATA, FOLDS)
+        jobs = [make_job(0, 1, **LONG), make_job(2)]
+        for job in jobs:
+            launcher.submit(job)
+        wait_until_training(launcher, 1)
+        first = pids_of(launcher)
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)  # the only one that has the table
+        done = {one.job.numbers: one.results for one in launcher.finished()}
+        for job in jobs:
+            assert_same(done[job.numbers], train_block(DATA, FOLDS, job))
+        second = pids_of(launcher)
+        assert not second & first
+
+        launcher.submit(make_job(0, **ENDLESS))
+        wait_until_training(launcher, 1)
+        start = time.monotonic()
+        launcher.close()
+        launcher.close()
+        assert time.monotonic() - start < 10
+        assert not any(map(alive, second))
+
+
+def test_a_job_that_keeps_killing_its_workers_is_given_up() -> None:
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), DaskLauncher(workers=2) as launcher:
+        launcher.share(DATA, FOLDS)
+        launcher.submit(make_job(3, 4, **ENDLESS))
+        for _ in range(2):
+            wait_until_training(launcher, 1)
+            busy = [worker for worker, tasks in launcher._client.processing().items() if tasks]
+            (pid,) = launcher._client.run(os.getpid, workers=busy).values()
+            os.kill(pid, signal.SIGKILL)
+            assert not wait_until_gone([pid], seconds=10)
+        with pytest.raises(LaunchError, match="trials 3, 4 was trained 2 times, and its worker died each time"):
+            list(launcher.finished())
+
+
+# --- nothing is left behind -------------------------------------------------------------------------------------------
+
+
+def start_coordinator(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-W", "error", "-m", "tests.launch.coordinator", *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def test_workers_end_when_the_coordinator_is_killed() -> None:
+    with start_coordinator() as coordinator:
+        assert coordinator.stdout is not None
+        assert coordinator.stdout.readline() == "ready\n"
+        family = children(coordinator.pid)
+        assert len(family) >= 2
+        coordinator.kill()
+        coordinator.wait()
+        assert not wait_until_gone(family, seconds=10)
+
+
+def test_ctrl_c_ends_everything_quickly_and_quietly() -> None:
+    with start_coordinator() as coordinator:
+        assert coordinator.stdout is not None
+        assert coordinator.stdout.readline() == "ready\n"
+        family = children(coordinator.pid)
+        start = time.monotonic()
+        os.killpg(coordinator.pid, signal.SIGINT)  # as a terminal does it
+        output, errors = coordinator.communicate(timeout=20)
+        assert time.monotonic() - start < 10
+        assert (coordinator.returncode, output, errors) == (130, "", "")
+        assert not wait_until_gone(family, seconds=1)
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["localhost:8786", "http://localhost:1", "tcp://127.0.0.1", "tcp://127.0.0.1:port"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(UserError, match="address") as refused:
+        DaskLauncher(address=address)
+    assert address in str(refused.value)
+
+
+def test_an_address_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweep.launch.cluster.CONNECT_SECONDS", 1.0)
+    with pytest.raises(LaunchError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 within 1 s"):
+        DaskLauncher(address="tcp://127.0.0.1:9")
+
+
+def test_an_address_of_something_else(local: DaskLauncher) -> None:
+    worker = next(iter(local._client.nthreads()))
+    with pytest.raises(LaunchError, match="what answers is a Worker"):
+        DaskLauncher(address=worker)
+
+
+def test_a_scheduler_without_workers() -> None:
+    with (
+        LocalCluster(
+            n_workers=0, scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"}, processes=True
+        ) as empty,
+        pytest.raises(LaunchError, match="has no workers"),
+    ):
+        DaskLauncher(address=empty.scheduler_address)
+
+
+def test_the_number_of_workers_must_make_sense(local: DaskLauncher) -> None:
+    with pytest.raises(UserError, match="at least 1, however: 0"):
+        DaskLauncher(workers=0)
+    with pytest.raises(UserError, match="has its own"):
+        DaskLauncher(workers=2, address=address_of(local))
