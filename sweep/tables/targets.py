@@ -11,7 +11,7 @@ Class labels are text, in natural order (numbers by value). The positive class o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,9 @@ def _read(table: Table, name: str, task: str | None) -> Column:
     """The column, text as classes where the task says so, yes/no by its words."""
     numeric = pd.api.types.is_numeric_dtype(table.frame[name].dtype)
     column = read_column(table, name, as_categories=task == "classification" and not numeric)
+    if column.numbers is not None and str(table.frame[name].dtype).lower() == "float32":
+        # The shortest decimals, as a text file has them: 0.1 in single precision is 0.10000000149 in double.
+        column = replace(column, numbers=column.numbers.astype(np.float32).astype(str).astype(np.float64))
     if column.kind == "boolean" and task != "regression":
         return read_column(table, name, as_categories=True)
     return column

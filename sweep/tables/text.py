@@ -16,6 +16,7 @@ import gzip
 import io
 import itertools
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -299,15 +300,17 @@ def _parse(dialect: Dialect, source: str, header: bool, names: list[str], used: 
         "na_values": sorted(MISSING),
     }
     try:
-        # With usecols, rows that are too long would pass.
-        frame = _in_pieces(dialect, usecols=None if len(chosen) == len(names) else chosen, **options)
-        mixed = [name for name in chosen if frame[name].dtype == object or frame[name].dtype == bool]
-        if mixed:
-            # Pieces of a column typed each for itself, or True and False: the text itself is wanted.
-            again = pd.read_csv(dialect.path, usecols=mixed, dtype=str, **options)
-            for name in mixed:
-                frame[name] = again[name]
-    except pd.errors.ParserError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # it would leave out what is too long
+            # With usecols, rows that are too long would pass.
+            frame = _in_pieces(dialect, usecols=None if len(chosen) == len(names) else chosen, **options)
+            mixed = [name for name in chosen if frame[name].dtype == object or frame[name].dtype == bool]
+            if mixed:
+                # Pieces of a column typed each for itself, or True and False: the text itself is wanted.
+                again = pd.read_csv(dialect.path, usecols=mixed, dtype=str, **options)
+                for name in mixed:
+                    frame[name] = again[name]
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         _check_widths(dialect, source, len(names))
         raise DataError(f"{source}: cannot be read as a table ({str(error).strip()})") from error
     if len(frame) and frame[chosen[-1]].isna().any():

@@ -114,7 +114,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
                 writer.write_table(table)
 
 
-@pytest.mark.parametrize("target", ["y", "gaps", "color"])
+@pytest.mark.parametrize("target", ["y", "gaps", "color", "small", "whole", "day"])
 def test_one_table_has_one_hash_in_every_format(frame: pd.DataFrame, tmp_path: Path, target: str) -> None:
     found = {}
     for kind in ("csv", "tsv", "csv.gz", "parquet", "feather", "arrow", "arrows"):

@@ -211,6 +211,7 @@ def test_a_header_over_two_lines(tmp_path: Path) -> None:
         (b"a,b,a\n1,2,3\n4,5,6\n", "2 columns have the name 'a' (columns 1, 3)"),
         (b"a,b\n" + b"1,2\n" * 50 + b"1,2,3\n", "line 52: has 3 cells, however the other lines have 2"),
         (b"a,b,c\n" + b"1,2,3\n" * 50 + b"1,2\n", "line 52: has 2 cells, however the other lines have 3"),
+        (b"1,2,3\n" + b"1,2\n" * 50, "line 1: has 3 cells, however the other lines have 2"),
         (b"a,b,c,d,e\n1,2,3\n4,5,6\n", "the header names 5 columns, however the rows have 3 cells"),
         (b"a,b\n1,\x002\n", "is not text"),
         (b"<!DOCTYPE html>\n<html>\n", "is a web page"),
