@@ -1,0 +1,199 @@
+"""From the store to result records.
+
+::
+
+    with Store.open("sqlite:///sweep.db") as store:
+        summary = summarise(store, "sonar")
+
+A sweep whose study was deleted or renamed elsewhere keeps its trials: it is *orphaned*, and only what Optuna alone
+knows (trials under way, importance) is missing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial, TrialState
+
+from sweep.analysis import weighted
+from sweep.analysis.honest import honest_score
+from sweep.analysis.importance import importance
+from sweep.analysis.results import Arm, Counts, Curves, State, SweepStatus, SweepSummary, TrialRow, arms_of, best_trial
+from sweep.analysis.study import StudyView, find_study, open_storage
+from sweep.analysis.weighted import Truth
+from sweep.errors import NotFoundError
+from sweep.metrics import METRICS
+from sweep.records import TRAIN, VALIDATION, HonestScore
+from sweep.space import budget
+from sweep.spec import SweepSpec, parse
+from sweep.store.rows import DatasetRecord, SweepRecord
+from sweep.store.store import Store
+
+
+def status(store: Store, name: str) -> SweepStatus:
+    """How far a sweep is.
+
+    Raises:
+        NotFoundError: No sweep has that name; the message lists those there are.
+    """
+    sweep = _sweep(store, name)
+    with open_storage(store) as storage:
+        return _status(store, sweep, find_study(storage, sweep))
+
+
+def statuses(store: Store) -> tuple[SweepStatus, ...]:
+    """How far every sweep is, oldest first."""
+    sweeps = store.sweeps()
+    if not sweeps:
+        return ()
+    with open_storage(store) as storage:
+        return tuple(_status(store, sweep, find_study(storage, sweep)) for sweep in sweeps)
+
+
+def summarise(store: Store, name: str) -> SweepSummary:
+    """Everything there is to show of a sweep.
+
+    Reads the out-of-fold predictions of all trials, a few at a time: seconds for thousands of trials.
+
+    Raises:
+        NotFoundError: No sweep has that name; the message lists those there are.
+    """
+    sweep = _sweep(store, name)
+    metric = METRICS[sweep.metric]
+    spec = parse(sweep.definition)
+    with open_storage(store) as storage:
+        study = find_study(storage, sweep)
+        asked = [] if study is None else study.trials()
+        how_far = _status(store, sweep, study)
+    trials = _trials(store, sweep, asked)
+    best = best_trial(trials, metric)
+    dataset = store.dataset(sweep.data_hash)
+    arms = _arms(spec, trials, asked, sweep.metric)
+    failed = sum(trial.state == TrialState.FAIL for trial in asked)
+    return SweepSummary(
+        status=how_far,
+        spec=spec,
+        info=sweep.info,
+        checkpoints=sweep.checkpoints,
+        note=_note(spec, sweep.trials),
+        trials=trials,
+        arms=arms,
+        best=best,
+        honest=None if best is None else _honest(store, sweep, dataset, trials, best, failed),
+        baseline=_baseline(sweep, dataset),
+        curves={arm.best.number: _curves(store, sweep, arm.best.number) for arm in arms},
+    )
+
+
+def _sweep(store: Store, name: str) -> SweepRecord:
+    sweep = store.sweep(name)
+    if sweep is not None:
+        return sweep
+    names = [other.name for other in store.sweeps()]
+    known = f"there are: {', '.join(names)}" if names else "there is none"
+    raise NotFoundError(f"no sweep named {name} in {store.shown}; {known}")
+
+
+def _status(store: Store, sweep: SweepRecord, study: StudyView | None) -> SweepStatus:
+    counts = Counts(len(store.saved_numbers(sweep.key)), 0, 0, 0) if study is None else study.counts()
+    return SweepStatus(
+        name=sweep.name,
+        state="orphaned" if study is None else _state(counts, sweep.trials),
+        budget=sweep.trials,
+        counts=counts,
+        metric=sweep.metric,
+        source=sweep.info.source,
+        created_at=sweep.created_at,
+        updated_at=sweep.updated_at,
+    )
+
+
+def _state(counts: Counts, wanted: int) -> State:
+    """A sweep that was killed looks like one that runs, until it is resumed: its trials are still open."""
+    if counts.finished >= wanted:
+        return "done"
+    return "running" if counts.running else "paused"
+
+
+def _trials(store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial]) -> tuple[TrialRow, ...]:
+    by_fold = store.fold_scores(sweep.key)
+    folds = dict(zip(by_fold.numbers.tolist(), by_fold.scores.tolist(), strict=True))
+    pruned = {trial.number for trial in asked if trial.state == TrialState.PRUNED}
+    return tuple(
+        TrialRow(
+            number=trial.number,
+            hyperparameters=trial.hyperparameters,
+            score=trial.score,
+            folds=tuple(folds[trial.number]),
+            epoch=trial.epoch,
+            seconds=trial.seconds,
+            diverged=trial.diverged,
+            pruned=trial.number in pruned,
+        )
+        for trial in store.trials(sweep.key)
+        if trial.number in folds  # saved between the two reads
+    )
+
+
+def _arms(spec: SweepSpec, trials: Sequence[TrialRow], asked: Sequence[FrozenTrial], metric: str) -> tuple[Arm, ...]:
+    by_placement: dict[str, list[FrozenTrial]] = {}
+    for trial in asked:
+        by_placement.setdefault(str(trial.params.get("placement")), []).append(trial)
+    shares = {placement: importance(own, METRICS[metric]) for placement, own in by_placement.items()}
+    return arms_of(trials, spec.space.placements, METRICS[metric], shares)
+
+
+def _honest(
+    store: Store,
+    sweep: SweepRecord,
+    dataset: DatasetRecord,
+    trials: Sequence[TrialRow],
+    best: TrialRow,
+    failed: int,
+) -> HonestScore | None:
+    """BBC-CV over the finished trials; those that failed count as the constant prediction."""
+    known = {trial.number for trial in trials}
+
+    def predictions() -> Iterator[NDArray[np.float32] | None]:
+        yield from (values for number, values in store.predictions_all(sweep.key) if number in known)
+        yield from [None] * failed
+
+    rows = _kept(sweep)
+    return honest_score(
+        predictions(),
+        dataset.target[rows],
+        sweep.info,
+        metric=sweep.metric,
+        folds=sweep.folds,
+        groups=None if dataset.groups is None else dataset.groups[rows],
+        raw=best.score,
+    )
+
+
+def _baseline(sweep: SweepRecord, dataset: DatasetRecord) -> float | None:
+    truth = Truth.of(dataset.target[_kept(sweep)], sweep.info)
+    rows = np.ones((len(truth.target), 1))
+    value = float(weighted.scores(sweep.metric, weighted.constant_output(truth)[None], truth, rows)[0, 0])
+    return value if math.isfinite(value) else None
+
+
+def _kept(sweep: SweepRecord) -> NDArray[np.int64]:
+    """Rows whose predictions are stored."""
+    return np.arange(sweep.info.rows) if sweep.kept_rows is None else sweep.kept_rows
+
+
+def _curves(store: Store, sweep: SweepRecord, number: int) -> Curves:
+    values = store.fold_metrics(sweep.key, number)[..., sweep.metrics.index(sweep.metric)]
+    return Curves(sweep.checkpoints, values[:, :, TRAIN], values[:, :, VALIDATION])
+
+
+def _note(spec: SweepSpec, trials: int) -> str | None:
+    """Why the budget is not as written."""
+    planned = budget(spec)
+    if planned.trials != trials:  # more were wanted on a resume
+        planned = budget(replace(spec, search=replace(spec.search, trials=trials)))
+    return planned.note

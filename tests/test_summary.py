@@ -1,0 +1,280 @@
+"""From real databases to result records, and to a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from sweep.analysis import summary as module
+from sweep.analysis.honest import honest_score
+from sweep.analysis.study import KEY_ATTRIBUTE
+from sweep.analysis.summary import status, statuses, summarise
+from sweep.errors import NotFoundError, StorageError
+from sweep.metrics import metrics_for
+from sweep.records import TRAIN, VALIDATION, TableInfo, TrialResult
+from sweep.report import render
+from sweep.space import distributions, hyperparameters
+from sweep.spec import parse, to_toml
+from sweep.store.rows import DatasetRecord, NewSweep
+from sweep.store.store import Store
+
+N, FOLDS, CHECKPOINTS = 60, 3, (5, 10)
+TRIALS = 32
+METRICS = metrics_for("binary")
+DEFINITION = """
+format = 1
+name = "made"
+[data]
+source = "made.csv"
+target = "y"
+[network]
+hidden = [8]
+[training]
+epochs = 10
+checkpoints = 2
+[space]
+momentum = 0.9
+max_norm = "off"
+lr_decay = 1.0
+weight_decay = 0.0
+placement = { choices = ["none", "input"] }
+dropout = { low = 0.05, high = 0.5 }
+learning_rate = { low = 0.01, high = 0.5, log = true }
+[validation]
+folds = 3
+[search]
+trials = 31
+"""
+SPEC = parse(DEFINITION)
+INFO = TableInfo("made.csv", "ab" * 32, N, ("a", "b"), "y", "binary", ("no", "yes"), 0.0, 1.0, ("it was so",))
+TARGET = np.arange(N) % 2
+
+
+def result(number: int) -> TrialResult:
+    """Better with a larger number; the last third of the trials predict well."""
+    rng = np.random.default_rng(number)
+    metrics = rng.random((FOLDS, len(CHECKPOINTS), 2, len(METRICS)))
+    link = ((TARGET * 2 - 1) * (0.2 + 0.05 * number) + rng.normal(size=N)).astype(np.float32)
+    metrics[:, 1, VALIDATION, 0] = ((link > 0) == TARGET).reshape(FOLDS, -1).mean(axis=1)
+    return TrialResult(
+        number=number,
+        epoch=10,
+        score=float(metrics[:, 1, VALIDATION, 0].mean()),
+        metrics=metrics,
+        predictions=link[None, :, None],
+        diverged=5 if number == 3 else None,
+        seconds=0.25,
+    )
+
+
+def fill(
+    url: str, name: str = "made", trials: int = TRIALS, running: int = 0, failed: int = 0, budget: int = TRIALS
+) -> None:
+    """A sweep as the run loop leaves it: trials saved, then told."""
+    rng = np.random.default_rng(0)
+    with Store.open(url, create=True) as store:
+        new = NewSweep(
+            name=name,
+            format=1,
+            definition=to_toml(SPEC).replace('"made"', f'"{name}"'),
+            fingerprint=SPEC.fingerprint,
+            trials=budget,
+            info=INFO,
+            metric="accuracy",
+            metrics=METRICS,
+            checkpoints=CHECKPOINTS,
+            folds=FOLDS,
+            repeats=1,
+        )
+        key = store.create_sweep(new, DatasetRecord(INFO.content_hash, TARGET))
+        storage = RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)
+        study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+        study.set_user_attr(KEY_ATTRIBUTE, key)
+        for number in range(trials):
+            placement = ("none", "input")[number % 2]
+            params = {
+                "placement": placement,
+                "hidden": "8",
+                "learning_rate": float(rng.uniform(0.01, 0.5)),
+                "momentum": 0.9,
+                "max_norm": "off",
+                "lr_decay": 1.0,
+                "weight_decay": 0.0,
+            } | ({"dropout_input": float(rng.uniform(0.05, 0.5))} if placement == "input" else {})
+            saved = result(number)
+            store.save_trial(key, hyperparameters(SPEC, params), saved)
+            study.add_trial(
+                optuna.trial.create_trial(params=params, distributions=distributions(SPEC, params), value=saved.score)
+            )
+        for state, count in ((TrialState.RUNNING, running), (TrialState.FAIL, failed)):
+            for _ in range(count):
+                study.add_trial(optuna.trial.create_trial(state=state))
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    yield
+    optuna.logging.set_verbosity(before)
+
+
+def test_a_finished_sweep(storage_url: str) -> None:
+    fill(storage_url)
+    with Store.open(storage_url) as store:
+        found = summarise(store, "made")
+    assert (found.name, found.status.state, found.status.budget, found.status.counts.complete) == (
+        "made",
+        "done",
+        32,
+        32,
+    )
+    assert found.spec == SPEC
+    assert found.info == INFO
+    assert found.note is not None
+    assert "31" in found.note
+    expected = [result(number) for number in range(TRIALS)]
+    assert [trial.score for trial in found.trials] == [one.score for one in expected]
+    assert found.best is not None
+    assert found.best.score == max(one.score for one in expected)
+    assert found.best.number == min(one.number for one in expected if one.score == found.best.score)
+    assert [trial.diverged for trial in found.trials[:5]] == [None, None, None, 5, None]
+    assert found.trials[7].folds == tuple(expected[7].metrics[:, 1, VALIDATION, 0])
+    assert [(arm.placement, arm.trials) for arm in found.arms] == [("none", 16), ("input", 16)]
+    assert found.baseline == 0.5
+    for arm in found.arms:
+        curves = found.curves[arm.best.number]
+        np.testing.assert_array_equal(curves.training, expected[arm.best.number].metrics[:, :, TRAIN, 0])
+        np.testing.assert_array_equal(curves.validation, expected[arm.best.number].metrics[:, :, VALIDATION, 0])
+        assert curves.epochs == CHECKPOINTS
+
+
+def test_the_honest_score_is_that_of_the_stored_predictions(sqlite_url: str) -> None:
+    fill(sqlite_url)
+    with Store.open(sqlite_url) as store:
+        found = summarise(store, "made")
+    # Kept as float16.
+    stored = [result(number).predictions.astype(np.float16).astype(np.float32) for number in range(TRIALS)]
+    assert found.best is not None
+    expected = honest_score(stored, TARGET, INFO, metric="accuracy", folds=FOLDS, raw=found.best.score)
+    assert found.honest == expected
+    assert expected is not None
+    assert expected.raw == found.best.score > expected.value
+
+
+def test_importance_is_that_of_each_arms_own_parameters(sqlite_url: str) -> None:
+    fill(sqlite_url)
+    with Store.open(sqlite_url) as store:
+        arms = {arm.placement: dict(arm.importance) for arm in summarise(store, "made").arms}
+    assert set(arms["none"]) == {"learning_rate"}
+    assert set(arms["input"]) == {"learning_rate", "dropout_input"}
+
+
+def test_states(storage_url: str) -> None:
+    fill(storage_url, "finished", trials=2, budget=2)
+    fill(storage_url, "under-way", trials=4, running=3, failed=1)
+    fill(storage_url, "stopped", trials=4)
+    fill(storage_url, "deleted", trials=2)
+    fill(storage_url, "replaced", trials=2)
+    with Store.open(storage_url) as store:
+        storage = RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)
+        for name in ("deleted", "replaced"):
+            optuna.delete_study(study_name=name, storage=storage)
+        optuna.create_study(study_name="replaced", storage=storage)
+        storage.remove_session()
+        storage.engine.dispose()
+        found = {one.name: one for one in statuses(store)}
+        assert found["stopped"] == status(store, "stopped")
+        orphan = summarise(store, "deleted")
+    states = {"finished": "done", "under-way": "running", "stopped": "paused"}
+    assert {name: one.state for name, one in found.items()} == states | {"deleted": "orphaned", "replaced": "orphaned"}
+    counts = found["under-way"].counts
+    assert (counts.complete, counts.running, counts.failed) == (4, 3, 1)
+    assert found["deleted"].counts.complete == 2
+    assert len(orphan.trials) == 2
+    assert orphan.honest is not None
+    assert all(arm.importance == () for arm in orphan.arms)
+
+
+def test_failed_trials_count_in_the_honest_score_as_constant_predictions(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=4, failed=2)
+    with Store.open(sqlite_url) as store:
+        found = summarise(store, "made")
+    assert found.honest is not None
+    assert found.honest.trials == 6
+    assert len(found.trials) == 4
+
+
+def test_rows_that_were_not_kept_do_not_count(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = np.arange(0, N, 2)  # class 0 alone
+    fill(sqlite_url)
+    with Store.open(sqlite_url) as store:
+        sweep = store.sweep("made")
+        assert sweep is not None
+        assert module._kept(sweep).tolist() == list(range(N))
+    monkeypatch.setattr(module, "_kept", lambda _: kept)
+    with Store.open(sqlite_url) as store:
+        assert module._baseline(sweep, store.dataset(sweep.data_hash)) == 1.0
+
+
+def test_before_the_first_trial(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=0)
+    with Store.open(sqlite_url) as store:
+        found = summarise(store, "made")
+    assert found.best is None
+    assert found.honest is None
+    assert not found.trials
+    assert not found.arms
+    assert "No trial has finished yet" in render(found)
+
+
+def test_an_unknown_name_lists_the_known_ones(sqlite_url: str) -> None:
+    with Store.open(sqlite_url, create=True) as store:
+        assert statuses(store) == ()
+        with pytest.raises(NotFoundError, match=r"no sweep named nothing in .*; there is none"):
+            status(store, "nothing")
+    fill(sqlite_url, trials=1)
+    with (
+        Store.open(sqlite_url) as store,
+        pytest.raises(NotFoundError, match=r"no sweep named nothing.*there are: made"),
+    ):
+        summarise(store, "nothing")
+
+
+def test_tables_of_another_optuna_are_a_clear_error(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=1)
+    with Store.open(sqlite_url) as store:
+        storage = RDBStorage(store.url)
+        with storage.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+        storage.remove_session()
+        storage.engine.dispose()
+        with pytest.raises(StorageError, match="cannot read its tables"):
+            status(store, "made")
+
+
+def test_a_page_from_a_database(sqlite_url: str, tmp_path: Path) -> None:
+    fill(sqlite_url)
+    with Store.open(sqlite_url) as store:
+        html = render(summarise(store, "made"))
+    assert "The highest score came with" in html
+    assert str(tmp_path) not in html
+
+
+def test_a_sweep_that_optuna_has_never_heard_of(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=1)
+    with Store.open(sqlite_url) as store:
+        storage = RDBStorage(store.url)
+        with storage.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE version_info")
+        storage.remove_session()
+        storage.engine.dispose()
+        assert status(store, "made").state == "orphaned"
