@@ -75,12 +75,14 @@ class RateInfo:
         scale: Of the scores.
         arms: Placements with dropout on that layer.
         without: The best score without dropout, for comparison.
+        highest: The highest rate of any layer: the figures of all layers share their axes.
     """
 
     layer: str | None
     scale: Scale
     arms: tuple[Points, ...]
     without: float | None
+    highest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +151,14 @@ def rate_infos(summary: SweepSummary) -> tuple[RateInfo, ...]:
     depth = max(len(trial.hyperparameters.hidden) for trial in dropped)
     scale = score_scale([trial.score for trial in summary.trials], summary.metric)
     without = summary.best_without
+    highest = max(rate for trial in dropped for rate in trial.hyperparameters.dropout)
     infos = []
     for place, layer in enumerate((None,) if summary.spec.space.shared else layer_names(depth)):
         rates = {trial.number: _rate(trial, None if layer is None else place) for trial in dropped}
         if len({rate for rate in rates.values() if rate}) < 2:
             continue
         arms = _points_by_arm(summary, [trial for trial in dropped if rates[trial.number]], rates)
-        infos.append(RateInfo(layer, scale, arms, None if without is None else without.score))
+        infos.append(RateInfo(layer, scale, arms, None if without is None else without.score, highest))
     return tuple(infos)
 
 

@@ -22,6 +22,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 # Pixels of each slot's mark, so that all look equally large.
 SIZES = (8, 9, 7.5, 9, 9, 9, 8.5, 8.5)
+CROWD = 120  # marks of one placement beyond which they shrink
 
 
 @singledispatch
@@ -67,8 +68,7 @@ def _(info: RateInfo, palette: Palette = PAGE) -> go.Figure:
     if info.without is not None:
         line = {"color": palette.muted, "width": 1.5, "dash": "dot"}
         figure.add_hline(y=_y(info.scale, info.without), line=line, layer="below")
-    highest = max(rate for points in info.arms for rate in points.at)
-    figure.update_xaxes(title="dropout rate", range=[0, highest * 1.06], tickformat=".1f")
+    figure.update_xaxes(title="dropout rate", range=[0, info.highest * 1.06], tickformat=".1f")
     return _score_axis(figure, info.scale)
 
 
@@ -173,6 +173,7 @@ def _cloud(points: Points, scale: Scale, palette: Palette) -> go.Scatter:
     """Trials as marks; those beyond the scale are hollow, at its edge."""
     inside = [scale.low <= score <= scale.high for score in points.scores]
     symbol = SYMBOLS[points.slot]
+    crowded = min(1.0, (CROWD / len(points.scores)) ** 0.4)
     return go.Scatter(
         x=list(points.at),
         y=[_y(scale, score) for score in points.scores],
@@ -181,8 +182,8 @@ def _cloud(points: Points, scale: Scale, palette: Palette) -> go.Scatter:
         marker={
             "color": palette.arms[points.slot],
             "symbol": [symbol if kept else f"{symbol}-open" for kept in inside],
-            "size": SIZES[points.slot],
-            "opacity": 0.7,
+            "size": SIZES[points.slot] * max(crowded, 0.35),
+            "opacity": 0.7 * max(crowded, 0.6),
             "line": {"width": [0 if kept else 1.5 for kept in inside], "color": palette.arms[points.slot]},
         },
         text=[

@@ -14,11 +14,11 @@ from typing import Any
 from sweep.analysis import wording
 from sweep.analysis.importance import MIN_TRIALS
 from sweep.analysis.results import NO_DROPOUT, Arm, SweepSummary, TrialRow
-from sweep.palette import SHAPES, slots_of
+from sweep.palette import slots_of
+from sweep.report_table import NOTHING, chip, trials_table
 from sweep.spec import Choices, Dimension, Fixed, Range, is_local, layer_names
 
 UNITS = 20  # marks that stand for a layer's units in the picture of the network
-NOTHING = "–"
 
 Fact = dict[str, Any]
 
@@ -47,7 +47,7 @@ def page(summary: SweepSummary) -> dict[str, Any]:
         "searched": _searched(summary),
         "notes": summary.info.notes,
         "trials_text": _trials_text(summary),
-        **_table(summary),
+        **trials_table(summary),
         "footer": _footer(summary),
     }
 
@@ -69,7 +69,8 @@ def _lede(summary: SweepSummary) -> str:
     repeated = "" if validation.repeats == 1 else f", repeated {validation.repeats} times"
     return (
         f"{table} from {shown_source(info.source)}: {task}. "
-        f"Judged by {_in_sentence(summary.metric.title)} in {validation.folds}-fold cross-validation{repeated}."
+        f"Judged by {_in_sentence(summary.metric.title)}{'' if summary.metric.maximize else ' (lower is better)'} in "
+        f"{validation.folds}-fold cross-validation{repeated}."
     )
 
 
@@ -186,7 +187,7 @@ def _units(rate: float) -> list[dict[str, Any]]:
 def _arm(summary: SweepSummary, arm: Arm) -> dict[str, Any]:
     best = arm.best
     return {
-        **_chip(summary, arm.placement),
+        **chip(summary, arm.placement),
         "drops": arm.placement != NO_DROPOUT,
         "wins": summary.best is not None and best.number == summary.best.number,
         "score": wording.score(summary.metric, best.score),
@@ -195,11 +196,6 @@ def _arm(summary: SweepSummary, arm: Arm) -> dict[str, Any]:
         "number": best.number,
         "trials": arm.trials,
     }
-
-
-def _chip(summary: SweepSummary, placement: str) -> dict[str, Any]:
-    slot = slots_of(summary.spec.space.placements)[placement]
-    return {"placement": placement, "slot": slot, "shape": SHAPES[slot]}
 
 
 def _rates(rates: Sequence[float]) -> str:
@@ -230,75 +226,6 @@ def _trials_text(summary: SweepSummary) -> str:
     seconds = sum(trial.seconds for trial in summary.trials)
     parts.append(f"{wording.duration(seconds)} of training in all")
     return f"{'; '.join(parts)}. Scores are raw, ± is the standard deviation over folds."
-
-
-def _table(summary: SweepSummary) -> dict[str, Any]:
-    """Columns and rows of the table of trials, best first; what is the same for all trials has no column."""
-    metric = summary.metric
-    depth = max((len(trial.hyperparameters.hidden) for trial in summary.trials), default=0)
-    best_first = "descending" if metric.maximize else "ascending"
-    columns: list[dict[str, Any]] = [
-        {"title": "Trial", "kind": "number", "first": "ascending", "sorted": None},
-        {"title": "Placement", "kind": "", "first": "ascending", "sorted": None},
-        {"title": metric.title, "kind": "number", "first": best_first, "sorted": best_first},
-        {"title": "±\u00a0folds", "kind": "number", "first": "ascending", "sorted": None},
-    ]
-    getters = _varying(summary, depth)
-    columns += [{"title": title, "kind": "number", "first": "ascending", "sorted": None} for title, _ in getters]
-    order = sorted(summary.trials, key=lambda trial: (-trial.score if metric.maximize else trial.score, trial.number))
-    rows = [
-        [
-            _cell(trial.number, str(trial.number)),
-            {"kind": "", "value": trial.placement, "text": "", "arm": _chip(summary, trial.placement)},
-            _cell(trial.score, wording.score(metric, trial.score)),
-            _cell(trial.spread, NOTHING if trial.spread is None else wording.bare_score(metric, trial.spread)),
-            *(_cell(*getter(trial)) for _, getter in getters),
-        ]
-        for trial in order
-    ]
-    return {"columns": columns, "rows": rows}
-
-
-def _varying(summary: SweepSummary, depth: int) -> list[tuple[str, Any]]:
-    """Titles and getters ``trial → (value, text)`` of the columns in which trials differ."""
-
-    def rate(place: int) -> Any:
-        def get(trial: TrialRow) -> tuple[float | None, str]:
-            rates = trial.hyperparameters.dropout
-            value = rates[place] if place < len(rates) else 0.0
-            return (value, f"{value:.2f}") if value else (None, NOTHING)
-
-        return get
-
-    def plain(name: str) -> Any:
-        def get(trial: TrialRow) -> tuple[float | None, str]:
-            value = getattr(trial.hyperparameters, name)
-            return (None, "off") if value is None else (value, wording.number(value, trim=False))
-
-        return get
-
-    def hidden(trial: TrialRow) -> tuple[float, str]:
-        return float(sum(trial.hyperparameters.hidden)), "-".join(map(str, trial.hyperparameters.hidden))
-
-    candidates: list[tuple[str, Any]] = [
-        ("Hidden", hidden),
-        *(
-            (f"Dropout {'inputs' if name == 'input' else name.replace('hidden', 'hidden ')}", rate(place))
-            for place, name in enumerate(layer_names(depth))
-        ),
-        ("Learning rate", plain("learning_rate")),
-        ("Momentum", plain("momentum")),
-        ("Max-norm", plain("max_norm")),
-        ("LR decay", plain("lr_decay")),
-        ("Weight decay", plain("weight_decay")),
-        ("Epoch", lambda trial: (float(trial.epoch), str(trial.epoch))),
-        ("Seconds", lambda trial: (trial.seconds, f"{trial.seconds:.1f}")),
-    ]
-    return [pair for pair in candidates if len({pair[1](trial)[1] for trial in summary.trials}) > 1]
-
-
-def _cell(value: float | None, text: str) -> dict[str, Any]:
-    return {"kind": "number", "value": "" if value is None else repr(value), "text": text, "arm": None}
 
 
 def _searched(summary: SweepSummary) -> list[dict[str, Any]]:

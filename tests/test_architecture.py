@@ -22,7 +22,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train", "store"),
     ("launch",),
     ("run", "analysis"),
-    ("palette", "figure_info", "figures", "report_page", "report", "export"),
+    ("palette", "figure_info", "figures", "report_table", "report_page", "report", "export"),
     (),
     ("cli",),
 )

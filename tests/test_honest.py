@@ -162,6 +162,18 @@ def test_accuracy_interval_is_the_formula() -> None:
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * np.sqrt(10 / 9 * right.var(ddof=1) / 50), rel=1e-4)
 
 
+def test_the_interval_ends_at_a_perfect_score() -> None:
+    y = np.arange(20) % 2
+    nearly = np.where(y == 1, 5.0, -5.0)[None, :, None].astype(np.float32)
+    nearly[0, 0] = 0.5
+    for metric in CLASSIFICATION:
+        found = honest_score([nearly], y, table("binary", 20), metric=metric, folds=5)
+        assert found is not None
+        assert 0 <= found.low <= found.value <= found.high
+        if metric not in LESS_IS_BETTER:
+            assert found.high == 1.0
+
+
 def test_a_sweep_without_signal_is_optimistic_and_its_honest_score_is_not() -> None:
     raw, value = [], []
     for seed in range(20):

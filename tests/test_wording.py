@@ -20,7 +20,7 @@ def test_the_honest_score_in_words() -> None:
 
 def test_an_error_is_too_low_not_too_high() -> None:
     honest = HonestScore(value=55.31, low=50.0, high=60.0, raw=53.28, trials=40)
-    assert "reads 53.28, 2.030 too low because it was chosen for being low" in wording.honest_in_words(RMSE, honest)
+    assert "reads 53.28, 2.03 too low because it was chosen for being low" in wording.honest_in_words(RMSE, honest)
 
 
 def test_the_difference_is_that_of_the_numbers_shown() -> None:

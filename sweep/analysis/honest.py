@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from sweep.analysis import weighted
 from sweep.analysis.weighted import Floats, Truth
-from sweep.metrics import direction
+from sweep.metrics import METRICS, Metric
 from sweep.records import HonestScore, TableInfo
 
 # Draws for tables of up to FULL_ROWS rows. The Monte-Carlo error of the value is about 0.15 points of accuracy at 100
@@ -115,7 +115,7 @@ def honest_score(
         each[:, number:-1],
         each[:, -1],
         np.concatenate(variances) * overlap_factor(folds),
-        sign=1.0 if direction(metric) == "maximize" else -1.0,
+        METRICS[metric],
         raw=raw,
         rng=rng,
     )
@@ -138,8 +138,8 @@ def _combine(
     outside: Floats,
     pooled: Floats,
     variances: Floats,
+    metric: Metric,
     *,
-    sign: float,
     raw: float | None,
     rng: np.random.Generator,
 ) -> HonestScore | None:
@@ -150,10 +150,11 @@ def _combine(
         outside: ``[T, B]`` scores on the rows left out.
         pooled: ``[T]`` scores on all rows.
         variances: ``[T]`` variances of the trials' scores.
-        sign: 1 if more is better, -1 if less is.
+        metric: Says which way is better, and what a perfect score is: the interval does not reach beyond.
         raw: Shown as the best raw score, if given.
         rng: For ties.
     """
+    sign = 1.0 if metric.maximize else -1.0
     winners = _winners(inside * sign, rng)
     found = outside[winners, np.arange(inside.shape[1])]
     usable = ~np.isnan(found) & ~np.isnan(inside).all(axis=0)
@@ -162,7 +163,12 @@ def _combine(
     value = float(found[usable].mean())
     half = Z * float(np.sqrt(variances[winners[usable]].mean()))
     best = float(np.nanmax(pooled * sign)) * sign if raw is None else raw
-    return HonestScore(value=value, low=value - half, high=value + half, raw=best, trials=len(inside))
+    low, high = value - half, value + half
+    if metric.maximize:
+        high = min(high, metric.best)
+    else:
+        low = max(low, metric.best)
+    return HonestScore(value=value, low=low, high=high, raw=best, trials=len(inside))
 
 
 def _winners(goodness: Floats, rng: np.random.Generator) -> NDArray[np.int64]:

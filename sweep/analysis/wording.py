@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 from sweep.metrics import Metric
 from sweep.records import HonestScore
@@ -46,13 +45,6 @@ def interval(metric: Metric, low: float, high: float) -> str:
     return f"{bare_score(metric, low)} to {bare_score(metric, high)}"
 
 
-def size(metric: Metric, difference: float) -> str:
-    """A difference's size without sign or unit: ``"2.8"``."""
-    if metric.percent:
-        return f"{100 * abs(difference):.1f}"
-    return metric.format_difference(abs(difference)).removeprefix("+")
-
-
 def honest_in_words(metric: Metric, honest: HonestScore) -> str:
     """``"84.1 % (80.0 to 88.2); the sweep's best reads 86.9 %, 2.8 too high because it was chosen for being high"``."""
     return f"{honest_value(metric, honest)}; {raw_in_words(metric, honest)}"
@@ -68,11 +60,13 @@ def raw_in_words(metric: Metric, honest: HonestScore) -> str:
     reads = f"the sweep's best reads {score(metric, honest.raw)}"
     if honest.trials < 2:
         return f"{reads}, and nothing was chosen: there is one trial"
-    # As shown: the difference of the two rounded numbers, so that a reader's subtraction agrees.
-    optimism = _as_shown(metric, honest.raw) - _as_shown(metric, honest.value)
+    # Of the two numbers as they are shown, so that a reader's subtraction agrees.
+    shown, corrected = bare_score(metric, honest.raw), bare_score(metric, honest.value)
+    optimism = (float(shown) - float(corrected)) * (1 if metric.maximize else -1)
     too = "high" if metric.maximize else "low"
-    if (optimism if metric.maximize else -optimism) > 0 and not re.fullmatch(r"[0.]+", size(metric, optimism)):
-        return f"{reads}, {size(metric, optimism)} too {too} because it was chosen for being {too}"
+    digits = len(shown.partition(".")[2])
+    if round(optimism, digits) > 0:
+        return f"{reads}, {optimism:.{digits}f} too {too} because it was chosen for being {too}"
     return f"{reads}, which choosing among {honest.trials} trials did not make better than it is"
 
 
@@ -135,8 +129,3 @@ def _layer_phrase(part: str) -> str:
     position = int(part.removeprefix("hidden"))
     ordinal = _ORDINALS[position - 1] if position <= len(_ORDINALS) else f"{position}th"
     return f"the {ordinal} hidden layer"
-
-
-def _as_shown(metric: Metric, value: float) -> float:
-    shown = bare_score(metric, value)
-    return float(shown) / (100 if metric.percent else 1) if shown != "undefined" else math.nan
