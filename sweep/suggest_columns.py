@@ -1,0 +1,290 @@
+"""What `sweep init` sees in a table's columns: the target, identifiers, stand-ins for missing values, groups.
+
+Everything here is a guess from names and numbers, and is only ever written down as a comment, but for two things: the
+target, and columns that are left out (``data.drop``) because they name or count the rows, or cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sweep.errors import DataError
+from sweep.tables.columns import FEW_LEVELS, number_text, read_column
+from sweep.tables.describe import ColumnSummary, describe
+from sweep.tables.targets import find_column
+from sweep.tables.types import Floats, Table
+
+TARGET_NAMES = ("target", "label", "class", "y", "outcome")
+"""Names of a column that is to be predicted; any case."""
+
+_ID_WORDS = frozenset(
+    {"id", "ids", "uid", "uuid", "guid", "index", "idx", "key", "rowid", "rownames", "unnamed", "serial"}
+)
+_GROUP_WORDS = frozenset(
+    ["patient", "subject", "person", "participant", "customer", "client", "user", "member", "household", "family"]
+) | {
+    "animal",
+    "group",
+    "session",
+    "speaker",
+    "author",
+    "site",
+    "hospital",
+    "school",
+    "store",
+    "plot",
+    "device",
+    "batch",
+}
+
+# Numbers that stand for "missing" in tables that have no other way to say it.
+_LOW_STAND_INS = (0.0, -1.0, -9.0, -99.0, -999.0, -9999.0)
+_HIGH_STAND_INS = (99.0, 999.0, 9999.0, 99999.0)
+# A stand-in is cut off from the real values: its distance to the next one is several times the mean of the ten
+# distances after that. On the Pima table the five columns known for it have 6 to 83. Measurements may jump like that
+# next to 0 too (breast cancer: up to 11), but by less than 3 % of their range; whole numbers do not.
+_CUT_OFF = 4.0
+_NEIGHBOURS = 10
+_SHARE_OF_RANGE = 0.05
+_FEWEST_VALUES = 20
+
+_DISTINCT = 0.95
+"""Share of rows with a value of their own, beyond which whole numbers can be identifiers."""
+
+_MOST_CODES = 8
+_FEW_COLUMNS = 12
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something seen in a column. ``text``: what, in words that can follow its name."""
+
+    column: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was seen in a table's columns.
+
+    Attributes:
+        target: Name of the column to predict.
+        why: Why this one; empty where it was named.
+        drop: Columns to leave out.
+        stand_ins: Columns with numbers that may stand for missing values.
+        groups: Columns whose equal values may have to stay in one fold.
+        codes: Columns of few whole numbers, which may be codes rather than quantities.
+        dates: Columns of dates.
+    """
+
+    target: str
+    why: str
+    drop: tuple[Remark, ...]
+    stand_ins: tuple[Remark, ...]
+    groups: tuple[Remark, ...]
+    codes: tuple[Remark, ...]
+    dates: tuple[str, ...]
+
+
+def survey(table: Table, target: str | None) -> Survey:
+    """Looks at every column.
+
+    Args:
+        table: As read.
+        target: Name or position of the column to predict; ``None`` to guess it.
+
+    Raises:
+        DataError: The target does not exist, cannot be read or cannot be guessed.
+    """
+    columns = {name: _summary(table, name) for name in table.columns}
+    chosen, why = _target(table, target, columns)
+    if isinstance(failure := columns.pop(chosen), DataError):
+        raise failure
+    drop: list[Remark] = []
+    kept: list[ColumnSummary] = []
+    for name, column in columns.items():
+        reason = _unusable(column)
+        if reason is not None:
+            drop.append(Remark(name, reason))
+        elif isinstance(column, ColumnSummary) and not column.constant:
+            kept.append(column)
+    return Survey(
+        target=chosen,
+        why=why,
+        drop=tuple(drop),
+        stand_ins=tuple(Remark(c.name, seen) for c in kept if (seen := _stand_ins(table, c))),
+        groups=tuple(Remark(c.name, seen) for c in kept if (seen := _group(c))),
+        codes=_codes(kept),
+        dates=tuple(c.name for c in kept if c.kind == "datetime"),
+    )
+
+
+def _summary(table: Table, name: str) -> ColumnSummary | DataError:
+    """One column, or why it cannot be used: one bad column must not hide the others."""
+    try:
+        (summary,) = describe(replace(table, frame=table.frame[[name]]))
+    except DataError as error:
+        return error
+    return summary
+
+
+# --- the target -------------------------------------------------------------------------------------------------------
+
+
+def _target(table: Table, wanted: str | None, columns: dict[str, ColumnSummary | DataError]) -> tuple[str, str]:
+    """The column to predict, and why.
+
+    Raises:
+        DataError: There is no such column, or it cannot be told.
+    """
+    if wanted is not None:
+        position = re.fullmatch(r"-?\d{1,6}", wanted) if wanted not in table.columns else None
+        return find_column(table, int(wanted) if position else wanted, "the target"), ""
+    if table.default_target is not None:
+        return table.default_target, "the source itself names it"
+    last = table.columns[-1]
+    named = [name for name in table.columns if name.strip().casefold() in TARGET_NAMES]
+    if last in named or len(named) == 1:
+        return (last if last in named else named[0]), "guessed from its name"
+    if len(named) > 1:
+        raise _ask(table, columns, "several columns are called like one")
+    if reason := _implausible(columns[last]):
+        raise _ask(table, columns, f"the last one, {last!r}, {reason}")
+    first = next(iter(table.columns))
+    if len(table.columns) > 2 and not _classes(columns[last]) and _classes(columns[first]):
+        raise _ask(table, columns, f"the first one, {first!r}, holds classes and the last one, {last!r}, numbers")
+    return last, "guessed: it is the last column"
+
+
+def _classes(column: ColumnSummary | DataError) -> bool:
+    return isinstance(column, ColumnSummary) and column.task == "classification" and not _implausible(column)
+
+
+def _implausible(column: ColumnSummary | DataError) -> str | None:
+    """Why nobody would predict this column."""
+    if isinstance(column, DataError):
+        return "cannot be read"
+    if column.constant:
+        return "has one value only"
+    if column.identifier:
+        return "names or counts the rows"
+    if column.kind == "datetime":
+        return "holds dates"
+    if 2 * column.missing > column.rows:
+        return "is missing in most rows"
+    if column.task == "classification" and 2 * column.distinct > column.rows:
+        return "has a class for nearly every row"
+    return None
+
+
+def _ask(table: Table, columns: dict[str, ColumnSummary | DataError], why: str) -> DataError:
+    """The error that says what there is to choose from."""
+    listed = []
+    for name, column in columns.items():
+        what = _implausible(column)
+        if what is None and isinstance(column, ColumnSummary):
+            classes = column.task == "classification"
+            what = f"{column.distinct} classes" if classes else f"numbers, {column.distinct} different ones"
+        listed.append(f"{name!r} ({what})")
+    shown = "; ".join(listed[:30]) + (f"; … ({len(listed)} in all)" if len(listed) > 30 else "")
+    return DataError(
+        f"{table.source}: which column is to be predicted cannot be told: {why}; name it (--target COLUMN). "
+        f"Columns: {shown}"
+    )
+
+
+# --- features ---------------------------------------------------------------------------------------------------------
+
+
+def _words(name: str) -> set[str]:
+    """``"PatientId_2"`` is patient, id."""
+    return {word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
+def _unusable(column: ColumnSummary | DataError) -> str | None:
+    """Why a column is no feature, or ``None``."""
+    if isinstance(column, DataError):
+        return str(column)
+    if column.low is not None and column.high is not None and max(-column.low, column.high) > _LARGEST:
+        return "has infinite or overly large numbers: correct them, or empty these cells if they are missing"
+    if column.kind == "identifier":
+        return f"{column.distinct} different texts in {column.rows} rows: they name the rows"
+    if column.identifier:
+        return "counts the rows"
+    whole = column.whole and column.kind == "numeric"
+    own = column.distinct > max(FEW_LEVELS, _DISTINCT * (column.rows - column.missing))
+    if whole and own and _words(column.name) & _ID_WORDS:
+        return "is called an identifier, and nearly each row has its own"
+    return None
+
+
+def _stand_ins(table: Table, column: ColumnSummary) -> str | None:
+    """``"0 in 227 rows, the next larger value is 7"``, or ``None``."""
+    if column.kind != "numeric" or column.distinct <= _FEWEST_VALUES or column.low is None or column.high is None:
+        return None
+    if column.low not in _LOW_STAND_INS and column.high not in _HIGH_STAND_INS:
+        return None
+    numbers = read_column(table, column.name).numbers
+    if numbers is None:
+        return None
+    values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
+    if column.low in _LOW_STAND_INS and values[1] >= 0 and counts[0] > 1 and _cut_off(values, whole=column.whole):
+        return f"{number_text(values[0])} in {counts[0]} rows, the next larger value is {values[1]:g}"
+    if column.high in _HIGH_STAND_INS and counts[-1] > 1 and _cut_off(-values[::-1], whole=column.whole):
+        return f"{number_text(values[-1])} in {counts[-1]} rows, the next smaller value is {values[-2]:g}"
+    return None
+
+
+def _cut_off(values: Floats, *, whole: bool) -> bool:
+    """Whether the first of these increasing values stands far from the others."""
+    distance, typical = values[1] - values[0], (values[1 + _NEIGHBOURS] - values[1]) / _NEIGHBOURS
+    wide = whole or distance >= _SHARE_OF_RANGE * (values[-1] - values[1])
+    return bool(wide and distance >= _CUT_OFF * typical)
+
+
+def _group(column: ColumnSummary) -> str | None:
+    """Why rows of one value may belong together, or ``None``."""
+    present = column.rows - column.missing
+    if column.missing or not 5 <= column.distinct <= present // 2 or (column.kind == "numeric" and not column.whole):
+        return None
+    named = bool(_words(column.name) & (_GROUP_WORDS | _ID_WORDS))
+    many = column.kind == "categorical" and column.distinct > max(FEW_LEVELS, present // 20)
+    if not (named or many):
+        return None
+    return f"{column.distinct} different values, {present / column.distinct:.1f} rows each"
+
+
+def _codes(columns: list[ColumnSummary]) -> tuple[Remark, ...]:
+    """Columns with so few whole numbers that they may be codes; none where they are a few among many whole numbers."""
+    whole = [column for column in columns if column.kind == "numeric" and column.whole and column.distinct > 2]
+    few = [column for column in whole if column.distinct <= _MOST_CODES]
+    if len(whole) > max(_FEW_COLUMNS, 4 * len(few)):
+        return ()
+    return tuple(Remark(column.name, f"{column.distinct} different whole numbers") for column in few)
+
+
+def copies(features: Floats | np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> int:
+    """How many rows of ``[n, F]`` repeat an earlier one."""
+    rows = np.ascontiguousarray(features)
+    as_bytes = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
+    return len(rows) - len(np.unique(as_bytes))
+
+
+def telling(
+    features: np.ndarray[tuple[int, int], np.dtype[np.float32]], names: tuple[str, ...], target: Floats
+) -> list[str]:
+    """Names of features ``[n, F]`` that alone give the target away: correlation with it beyond 0.999."""
+    found = []
+    for name, column in zip(names, features.T, strict=True):
+        present = ~np.isnan(column)
+        x, y = column[present].astype(np.float64), target[present]
+        if len(x) < 3 or x.std() == 0 or y.std() == 0:
+            continue
+        if abs(np.corrcoef(x, y)[0, 1]) > 0.999:
+            found.append(name)
+    return found
