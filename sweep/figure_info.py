@@ -36,6 +36,10 @@ class Scale:
         """Where a score is drawn."""
         return min(max(value, self.low), self.high)
 
+    def holds(self, value: float) -> bool:
+        """Whether a score is drawn where it is."""
+        return self.low <= value <= self.high
+
 
 @dataclass(frozen=True, slots=True)
 class Points:

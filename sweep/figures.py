@@ -171,7 +171,7 @@ def _empty(palette: Palette, height: int) -> go.Figure:
 
 def _cloud(points: Points, scale: Scale, palette: Palette) -> go.Scatter:
     """Trials as marks; those beyond the scale are hollow, at its edge."""
-    inside = [scale.low <= score <= scale.high for score in points.scores]
+    inside = [scale.holds(score) for score in points.scores]
     symbol = SYMBOLS[points.slot]
     crowded = min(1.0, (CROWD / len(points.scores)) ** 0.4)
     return go.Scatter(
@@ -201,5 +201,7 @@ def _y(scale: Scale, value: float) -> float:
 
 def _score_axis(figure: go.Figure, scale: Scale) -> go.Figure:
     """Scores on the vertical axis; without a title, which the page gives."""
-    figure.update_yaxes(range=[_y(scale, scale.low), _y(scale, scale.high)], nticks=7)
+    low, high = _y(scale, scale.low), _y(scale, scale.high)
+    air = 0.03 * (high - low)  # marks at the edge are seen whole
+    figure.update_yaxes(range=[low - air, high + air], nticks=7)
     return figure.update_yaxes(ticksuffix=" %") if scale.metric.percent else figure

@@ -19,6 +19,7 @@ from sweep import figure_info, figures, palette
 from sweep.analysis import wording
 from sweep.analysis.results import SweepSummary
 from sweep.errors import NotFoundError
+from sweep.figure_info import PlacementInfo
 from sweep.report_page import page
 
 
@@ -72,13 +73,7 @@ class _Drawn:
 
 def _add_figures(summary: SweepSummary, content: dict[str, Any], drawn: _Drawn) -> None:
     by_placement = figure_info.placement_info(summary)
-    content["placement"] = by_placement and drawn.add(
-        by_placement,
-        caption=(
-            "Each mark is a trial, in every column from the first to the last; lines are the best. The scores are raw: "
-            "each best was chosen for being best, and differences between placements are not tested here."
-        ),
-    )
+    content["placement"] = by_placement and drawn.add(by_placement, caption=_placement_caption(by_placement))
     content["rates"] = [
         drawn.add(info, "All layers" if info.layer is None else wording.layer(info.layer))
         for info in figure_info.rate_infos(summary)
@@ -91,6 +86,15 @@ def _add_figures(summary: SweepSummary, content: dict[str, Any], drawn: _Drawn) 
         drawn.add(info, f"{wording.placement(info.placement).capitalize()}")
         for info in figure_info.importance_infos(summary)
     ]
+
+
+def _placement_caption(info: PlacementInfo) -> str:
+    far = sum(not info.scale.holds(score) for column in info.columns for score in column.scores)
+    edge = f" {wording.count(far, 'hollow mark')} at the edge: worse still." if far else ""
+    return (
+        f"Each mark is a trial, in every column from the first to the last; lines are the best.{edge} The scores are "
+        "raw: each best was chosen for being best, and differences between placements are not tested here."
+    )
 
 
 def _folder() -> Path:

@@ -244,11 +244,33 @@ def test_none_without_predictions_or_where_undefined() -> None:
     assert honest_score(outs, y, info, metric="roc_auc", folds=2, groups=y.astype(np.int64)) is None
 
 
-def test_the_score_shown_as_raw_may_be_the_sweeps_own() -> None:
-    outs, y = made("binary", trials=2, rows=20)
-    found = honest_score(outs, y, table("binary", 20), metric="accuracy", folds=5, raw=0.875)
+def test_the_scores_shown_may_be_the_sweeps_own() -> None:
+    outs, y = made("binary", trials=3, rows=20)
+    plain = honest_score(outs, y, table("binary", 20), metric="accuracy", folds=5)
+    found = honest_score(outs, y, table("binary", 20), metric="accuracy", folds=5, scores=[0.5, 0.875, np.nan])
     assert found is not None
+    assert plain is not None
     assert found.raw == 0.875
+    assert found.value == plain.value, "a mean over rows needs no shift"
+    with pytest.raises(ValueError, match="2 scores for 3 trials"):
+        honest_score(outs, y, table("binary", 20), metric="accuracy", folds=5, scores=[0.5, 0.875])
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "rmse"])
+def test_where_nothing_was_chosen_raw_and_honest_agree_though_folds_differ(metric: str) -> None:
+    """The mean over folds of RMSE or AUC is not that over all rows; that difference is no optimism."""
+    task: Task = "regression" if metric == "rmse" else "binary"
+    outs, y = made(task, trials=1, rows=300, seed=8)
+    # Folds on levels of their own: scores over all rows suffer, scores by fold do not.
+    outs[0] += np.repeat(np.linspace(-2, 2, 5), 60)[None, :, None].astype(np.float32)
+    each = [score_of(task, metric, y[rows], outs[0][:, rows], np.arange(60)) for rows in np.arange(300).reshape(5, 60)]
+    by_fold = float(np.mean(each))
+    whole = score_of(task, metric, y, outs[0], np.arange(300))
+    assert abs(by_fold - whole) > 0.02
+    found = honest_score(outs, y, table(task, 300), metric=metric, folds=5, scores=[by_fold])
+    assert found is not None
+    assert found.value == pytest.approx(by_fold, rel=0.01)
+    assert found.raw == by_fold
 
 
 def test_same_seed_same_score_and_trials_of_another_shape_are_refused() -> None:

@@ -164,7 +164,9 @@ def test_the_honest_score_is_that_of_the_stored_predictions(sqlite_url: str) -> 
     # Kept as float16.
     stored = [result(number).predictions.astype(np.float16).astype(np.float32) for number in range(TRIALS)]
     assert found.best is not None
-    expected = honest_score(stored, TARGET, INFO, metric="accuracy", folds=FOLDS, raw=found.best.score)
+    expected = honest_score(
+        stored, TARGET, INFO, metric="accuracy", folds=FOLDS, scores=[trial.score for trial in found.trials]
+    )
     assert found.honest == expected
     assert expected is not None
     assert expected.raw == found.best.score > expected.value

@@ -8,11 +8,16 @@ nothing.
 The interval is ours: ``value ± 1.96 · sqrt(c · v / n)`` with the winner's row-score variance ``v`` averaged over the
 draws and ``c = k / (k - 1)`` for k folds, since the k networks of a trial share most of their training rows. In
 simulated sweeps it covers 94 to 95 %; the paper's percentile interval covers 97.5 to 100 % and is wider.
+
+A sweep's own scores are means over folds. For metrics that are no mean over rows (ROC AUC, F1, balanced accuracy, RMSE,
+R²) these differ from scores over all rows at once even where nothing was chosen: the mean of the folds' RMSE is below
+the RMSE of all rows. That difference, averaged over the draws' winners, is added to the value, so that what is left
+between raw and honest score is the choosing alone. Means over rows need none of this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -61,7 +66,7 @@ def honest_score(
     metric: str,
     folds: int,
     groups: NDArray[np.int64] | None = None,
-    raw: float | None = None,
+    scores: Sequence[float] | None = None,
     draws: int | None = None,
     seed: int = 0,
 ) -> HonestScore | None:
@@ -78,8 +83,8 @@ def honest_score(
         folds: k, at least 2.
         groups: ``[n]`` group of each row, if rows of a group belong together: groups are drawn, and the interval is
             that of groups.
-        raw: The best trial's score as the sweep shows it, a mean over folds; by default the best score over
-            all rows at once. The two are the same for means over rows when folds are of one size.
+        scores: Of the same trials, in their order, as the sweep shows them: means over folds; NaN for a trial without.
+            By default the scores over all rows at once.
         draws: Number of bootstraps; by default :func:`draws_for` the rows.
         seed: Of the draws and of random choices among tied trials.
 
@@ -88,7 +93,7 @@ def honest_score(
         undefined on every draw (ROC AUC when only one group holds a class).
 
     Raises:
-        ValueError: The predictions of two trials have not the same shape.
+        ValueError: The predictions of two trials have not the same shape, or there are not as many scores.
     """
     trials = iter(predictions)
     failed, first = _first(trials)
@@ -105,19 +110,23 @@ def honest_score(
     # Drawn, left out, all rows: one pass over the predictions.
     weights = np.hstack([counts, counts == 0, np.ones((len(rows), 1))])
 
-    scores, variances = [], []
+    found, variances = [], []
     for chunk in _chunks(chain([None] * failed, [first], trials), rows, truth, first.shape):
-        scores.append(weighted.scores(metric, chunk, truth, weights))
+        found.append(weighted.scores(metric, chunk, truth, weights))
         variances.append(_variance_of_mean(weighted.influence(metric, chunk, truth), units))
-    each = np.concatenate(scores)
+    each = np.concatenate(found)
+    pooled = each[:, -1]
+    own = pooled if scores is None else np.asarray(scores, dtype=np.float64)
+    if own.shape != pooled.shape:
+        raise ValueError(f"{len(own)} scores for {len(pooled)} trials")
     return _combine(
         each[:, :number],
         each[:, number:-1],
-        each[:, -1],
         np.concatenate(variances) * overlap_factor(folds),
+        own,
+        np.zeros(len(own)) if metric in weighted.ROW_MEANS else own - pooled,
         METRICS[metric],
-        raw=raw,
-        rng=rng,
+        rng,
     )
 
 
@@ -136,11 +145,10 @@ def _first(
 def _combine(
     inside: Floats,
     outside: Floats,
-    pooled: Floats,
     variances: Floats,
+    own: Floats,
+    offsets: Floats,
     metric: Metric,
-    *,
-    raw: float | None,
     rng: np.random.Generator,
 ) -> HonestScore | None:
     """Choose in the bag, score outside it, average over draws.
@@ -148,10 +156,10 @@ def _combine(
     Args:
         inside: ``[T, B]`` scores on the rows drawn.
         outside: ``[T, B]`` scores on the rows left out.
-        pooled: ``[T]`` scores on all rows.
         variances: ``[T]`` variances of the trials' scores.
+        own: ``[T]`` scores as the sweep shows them.
+        offsets: ``[T]``: by how much these differ from scores over all rows at once; NaN if unknown.
         metric: Says which way is better, and what a perfect score is: the interval does not reach beyond.
-        raw: Shown as the best raw score, if given.
         rng: For ties.
     """
     sign = 1.0 if metric.maximize else -1.0
@@ -160,15 +168,16 @@ def _combine(
     usable = ~np.isnan(found) & ~np.isnan(inside).all(axis=0)
     if not usable.any():
         return None
-    value = float(found[usable].mean())
+    shifts = offsets[winners[usable]]
+    shift = float(shifts[~np.isnan(shifts)].mean()) if not np.isnan(shifts).all() else 0.0
+    value = float(found[usable].mean()) + shift
     half = Z * float(np.sqrt(variances[winners[usable]].mean()))
-    best = float(np.nanmax(pooled * sign)) * sign if raw is None else raw
     low, high = value - half, value + half
     if metric.maximize:
-        high = min(high, metric.best)
+        value, high = min(value, metric.best), min(high, metric.best)
     else:
-        low = max(low, metric.best)
-    return HonestScore(value=value, low=low, high=high, raw=best, trials=len(inside))
+        value, low = max(value, metric.best), max(low, metric.best)
+    return HonestScore(value, low, high, raw=float(np.nanmax(own * sign)) * sign, trials=len(inside))
 
 
 def _winners(goodness: Floats, rng: np.random.Generator) -> NDArray[np.int64]:

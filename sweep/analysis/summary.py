@@ -83,7 +83,7 @@ def summarise(store: Store, name: str) -> SweepSummary:
         trials=trials,
         arms=arms,
         best=best,
-        honest=None if best is None else _honest(store, sweep, dataset, trials, best, failed),
+        honest=None if best is None else _honest(store, sweep, dataset, trials, failed),
         baseline=_baseline(sweep, dataset),
         curves={arm.best.number: _curves(store, sweep, arm.best.number) for arm in arms},
     )
@@ -152,7 +152,6 @@ def _honest(
     sweep: SweepRecord,
     dataset: DatasetRecord,
     trials: Sequence[TrialRow],
-    best: TrialRow,
     failed: int,
 ) -> HonestScore | None:
     """BBC-CV over the finished trials; those that failed count as the constant prediction."""
@@ -170,7 +169,7 @@ def _honest(
         metric=sweep.metric,
         folds=sweep.folds,
         groups=None if dataset.groups is None else dataset.groups[rows],
-        raw=best.score,
+        scores=[*(trial.score for trial in trials), *[math.nan] * failed],
     )
 
 
