@@ -21,7 +21,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("data", "folds", "suggest", "space_arms", "space_samplers", "space"),
     ("draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train", "store"),
     ("launch",),
-    ("run", "analysis"),
+    ("prepare", "events", "resume", "run", "analysis"),
     ("palette", "figure_info", "figures", "report_table", "report_page", "report", "export"),
     (),
     ("cli",),
@@ -30,7 +30,7 @@ ALL = tuple(name for row in ROWS for name in row)
 
 TRAINING = {"data", "folds", "draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train"}
 DOORS: dict[str, set[str]] = {
-    "optuna": {"space", "space_arms", "space_samplers", "run", "analysis"},
+    "optuna": {"space", "space_arms", "space_samplers", "resume", "run", "analysis"},
     "torch": TRAINING,
     "sqlalchemy": {"store"},
     "alembic": {"store"},

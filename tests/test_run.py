@@ -1,0 +1,459 @@
+"""The run loop against real databases: the exact budget, and any interruption without a trace."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from sweep.errors import MismatchError, StorageError
+from sweep.events import Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone
+from sweep.launch.base import BlockDone, Launcher
+from sweep.launch.dask import DaskLauncher
+from sweep.launch.inline import InlineLauncher
+from sweep.metrics import direction
+from sweep.prepare import Setup, prepare
+from sweep.records import BlockJob
+from sweep.resume import optuna_storage
+from sweep.run import run_sweep, split
+from sweep.store.store import Store
+from tests.small_sweep import (
+    Left,
+    Trained,
+    assert_complete,
+    assert_same,
+    remember,
+    small_spec,
+    what_is_left,
+    write_table,
+)
+
+# TPE draws at random until an arm has ten finished trials: one arm, so that it comes to think.
+SWEEPS = {
+    "tpe": ("search.sampler=tpe", "space.placement=all", "search.trials=18", "search.batch=4"),
+    "random": ("search.sampler=random", "search.trials=12", "search.batch=5"),
+}
+
+
+class Recorder(InlineLauncher):
+    """Trains for real, remembers what it trained, and is interrupted before one of its results.
+
+    Args:
+        interrupt_at: Which result: 0 for the first.
+        workers: That it claims to have.
+    """
+
+    def __init__(self, interrupt_at: int | None = None, workers: int = 1) -> None:
+        super().__init__()
+        self.jobs: list[BlockJob] = []
+        self.trained: Trained = {}
+        self._countdown = interrupt_at
+        self._workers = workers
+
+    @property
+    def workers(self) -> int:
+        return self._workers
+
+    def submit(self, job: BlockJob) -> None:
+        self.jobs.append(job)
+        super().submit(job)
+
+    def finished(self) -> Iterator[BlockDone]:
+        for done in super().finished():
+            if self._countdown is not None:
+                if self._countdown == 0:
+                    raise KeyboardInterrupt
+                self._countdown -= 1
+            remember(self.trained, done.job, done.results)
+            yield done
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An undisturbed run on SQLite.
+
+    Attributes:
+        setup: Of the sweep.
+        left: What it left.
+        trials: Those of its study.
+        trained: Everything it trained.
+        empty: A database in which the sweep is stored, and nothing asked.
+    """
+
+    setup: Setup
+    left: Left
+    trials: list[FrozenTrial]
+    trained: Trained
+    empty: Path
+
+    @property
+    def budget(self) -> int:
+        return self.setup.budget.trials
+
+    @property
+    def batch(self) -> int:
+        return self.setup.spec.search.batch
+
+    def begun(self, folder: Path) -> str:
+        """URL of a copy of ``empty``."""
+        return f"sqlite:///{shutil.copyfile(self.empty, folder / 'begun.db')}"
+
+    def with_trials(self, trials: int) -> Setup:
+        """The same with another budget."""
+        spec = self.setup.spec
+        return prepare(dataclasses.replace(spec, search=dataclasses.replace(spec.search, trials=trials)))
+
+
+def make_reference(sampler: str, folder: Path) -> Reference:
+    setup = prepare(small_spec(folder, *SWEEPS[sampler]))
+    storage = f"sqlite:///{folder / 'undisturbed.db'}"
+    launcher = Recorder()
+    run(setup, storage, launcher)
+    with Store.open(storage) as store, optuna_storage(store) as tables:
+        trials = optuna.load_study(study_name="small", storage=tables).get_trials()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Started):
+            raise KeyboardInterrupt
+
+    empty = folder / "empty.db"
+    with pytest.raises(Interrupted):
+        run_sweep(setup.spec, storage=f"sqlite:///{empty}", launcher=Recorder(), setup=setup, on_event=stop)
+    return Reference(setup, what_is_left(storage), trials, launcher.trained, empty)
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reference]:
+    return {sampler: make_reference(sampler, tmp_path_factory.mktemp(sampler)) for sampler in SWEEPS}
+
+
+@pytest.fixture
+def reference(references: dict[str, Reference]) -> Reference:
+    return references["random"]
+
+
+@pytest.fixture(params=SWEEPS)
+def each(request: pytest.FixtureRequest, references: dict[str, Reference]) -> Reference:
+    return references[request.param]
+
+
+def run(setup: Setup, storage: str, launcher: Launcher | None = None) -> Outcome:
+    return run_sweep(setup.spec, storage=storage, launcher=launcher or Recorder(), setup=setup)
+
+
+def told(storage: str) -> list[float]:
+    """The values of a study, all of which are there."""
+    values = what_is_left(storage).values
+    return [value for value in values if value is not None]
+
+
+# --- an undisturbed run -----------------------------------------------------------------------------------------------
+
+
+def test_the_budget_is_met_exactly(each: Reference) -> None:
+    assert_complete(each.left, each.budget)
+    for number, (_, result) in each.trained.items():
+        assert each.left.values[number] == result.score == each.left.results[number][1]
+
+
+def test_arms_take_turns(reference: Reference) -> None:
+    placements = [params["placement"] for params in reference.left.params]
+    assert placements == ["none", "input", "all"] * 4
+
+
+def test_a_budget_that_is_no_multiple_of_the_batch(tmp_path: Path, sqlite_url: str) -> None:
+    setup = prepare(small_spec(tmp_path, "search.trials=7", "search.batch=4"))
+    assert setup.budget.trials == 9
+    outcome = run(setup, sqlite_url)
+    assert (outcome.budget, outcome.complete, outcome.told) == (9, 9, 9)
+    assert_complete(what_is_left(sqlite_url), 9)
+
+
+def test_what_a_run_tells(tmp_path: Path, sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    setup = prepare(small_spec(tmp_path, "search.trials=6"))
+    events: list[Event] = []
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        raise RuntimeError("a display that fails")
+
+    outcome = run_sweep(setup.spec, storage=sqlite_url, launcher=Recorder(), on_event=listen)
+    prepared, started, *done, finished = events
+    assert isinstance(prepared, Prepared)
+    assert (prepared.folds, prepared.scheme, prepared.metric) == (3, "stratified", "accuracy")
+    assert isinstance(started, Started)
+    assert (started.resumed, started.finished, started.budget, started.best) == (False, 0, 6, {})
+    assert [event.finished for event in done if isinstance(event, TrialDone)] == [1, 2, 3, 4, 5, 6]
+    assert finished == Finished(outcome)
+    assert "on_event failed on TrialDone" in caplog.text
+
+    values = told(sqlite_url)
+    last = events[-2]
+    assert isinstance(last, TrialDone)
+    assert {name: best.score for name, best in last.best.items()} == {
+        "none": max(values[0], values[3]),
+        "input": max(values[1], values[4]),
+        "all": max(values[2], values[5]),
+    }
+    assert outcome.best is not None
+    assert (outcome.best.number, outcome.best.score) == (values.index(outcome.best.score), max(values))
+
+
+def test_a_finished_sweep_trains_nothing_more(reference: Reference, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'sweep.db'}"
+    run(reference.setup, storage)
+    launcher = Recorder()
+    outcome = run(reference.setup, storage, launcher)
+    assert (outcome.complete, outcome.told, launcher.jobs) == (reference.budget, 0, [])
+    assert_same(what_is_left(storage), reference.left)
+
+
+def test_the_metric_decides_what_is_best(tmp_path: Path, sqlite_url: str) -> None:
+    assert direction("log_loss") == "minimize"
+    setup = prepare(small_spec(tmp_path, "validation.metric=log_loss", "search.trials=6"))
+    outcome = run(setup, sqlite_url)
+    assert outcome.best is not None
+    assert outcome.best.score == min(told(sqlite_url))
+    with Store.open(sqlite_url) as store, optuna_storage(store) as tables:
+        study = optuna.load_study(study_name="small", storage=tables)
+        assert study.direction.name == "MINIMIZE"
+        assert study.best_value == outcome.best.score
+
+
+# --- interrupted and gone on with -------------------------------------------------------------------------------------
+
+
+def test_interrupted_at_random_points(each: Reference, storage_url: str) -> None:
+    """Again and again, with another number of workers each time; on both databases."""
+    draw = random.Random(f"{each.budget} {storage_url[:6]}")
+    interrupted = 0
+    while True:
+        launcher = Recorder(interrupt_at=draw.randrange(4), workers=draw.randrange(1, 5))
+        try:
+            outcome = run(each.setup, storage_url, launcher)
+            break
+        except Interrupted:
+            interrupted += 1
+    assert interrupted
+    assert outcome.complete == each.budget
+    assert_same(what_is_left(storage_url), each.left)
+
+
+STATES = ("running", "saved", "told")
+
+
+@given(stored=st.integers(0, 17), frontier=st.lists(st.sampled_from(STATES), min_size=5, max_size=5))
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+def test_resumed_from_any_state(each: Reference, tmp_path: Path, stored: int, frontier: list[str]) -> None:
+    """The first ``stored`` trials were asked; all earlier batches are told, the last one is in the given states."""
+    storage = each.begun(tmp_path)
+    stored = min(stored, each.budget)
+    start = stored - stored % each.batch
+    states = ["told"] * start + frontier[: stored - start]
+    leave(each, storage, states)
+
+    launcher = Recorder()
+    outcome = run(each.setup, storage, launcher)
+    left = what_is_left(storage)
+    assert_same(left, each.left)
+    assert_complete(left, each.budget)
+    # What was saved is not trained again, all else is, once.
+    assert sorted(launcher.trained) == [n for n in range(each.budget) if n >= stored or states[n] == "running"]
+    assert outcome.told == each.budget - states.count("told")
+
+
+def leave(reference: Reference, storage: str, states: Sequence[str]) -> None:
+    """Leaves a database as a killed run would."""
+    with Store.open(storage) as store, optuna_storage(store) as tables:
+        study = optuna.load_study(study_name="small", storage=tables)
+        record = store.sweep("small")
+        assert record is not None
+        for number, state in enumerate(states):
+            trial = reference.trials[number]
+            study.add_trial(
+                create_trial(state=TrialState.RUNNING, params=trial.params, distributions=trial.distributions)
+            )
+            if state in ("saved", "told"):
+                store.save_trial(record.key, *reference.trained[number])
+            if state == "told":
+                study.tell(number, trial.value)
+
+
+def test_killed_before_the_study_was_made_or_marked(reference: Reference, tmp_path: Path) -> None:
+    for half_made in (False, True):
+        storage = reference.begun(tmp_path)
+        with Store.open(storage) as store, optuna_storage(store) as tables:
+            optuna.delete_study(study_name="small", storage=tables)
+            if half_made:
+                optuna.create_study(study_name="small", storage=tables, direction="maximize")
+        run(reference.setup, storage)
+        assert_same(what_is_left(storage), reference.left)
+
+
+def test_a_larger_budget_goes_on_as_if_it_had_been_asked_for_at_once(each: Reference, sqlite_url: str) -> None:
+    first = each.budget - 3
+    assert first % each.batch  # it ends in the middle of a batch
+    run(each.with_trials(first), sqlite_url)
+    assert_complete(what_is_left(sqlite_url), first)
+    outcome = run(each.setup, sqlite_url)
+    assert (outcome.complete, outcome.told) == (each.budget, 3)
+    assert_same(what_is_left(sqlite_url), each.left)
+    with Store.open(sqlite_url) as store:
+        record = store.sweep("small")
+        assert record is not None
+        assert record.trials == each.budget
+
+
+def test_another_trial_takes_the_place_of_a_failed_one(reference: Reference, tmp_path: Path) -> None:
+    storage = reference.begun(tmp_path)
+    leave(reference, storage, ["told"] * 4 + ["running"] * 2)
+    with Store.open(storage) as store, optuna_storage(store) as tables:
+        optuna.load_study(study_name="small", storage=tables).tell(5, state=TrialState.FAIL)
+    outcome = run(reference.setup, storage)
+    assert (outcome.complete, outcome.failed) == (reference.budget, 1)
+    left = what_is_left(storage)
+    assert left.states == ["COMPLETE"] * 5 + ["FAIL"] + ["COMPLETE"] * (reference.budget - 5)
+    assert left.params[:6] == reference.left.params[:6]
+    assert len({tuple(sorted(params.items())) for params in left.params}) == reference.budget + 1
+
+
+def test_a_trial_failed_by_somebody_while_it_trains(reference: Reference, sqlite_url: str) -> None:
+    class Meddler(Recorder):
+        def finished(self) -> Iterator[BlockDone]:
+            for done in super().finished():
+                if 7 in done.job.numbers:
+                    with Store.open(sqlite_url) as store, optuna_storage(store) as tables:
+                        optuna.load_study(study_name="small", storage=tables).tell(7, state=TrialState.FAIL)
+                yield done
+
+    outcome = run(reference.setup, sqlite_url, Meddler())
+    assert (outcome.complete, outcome.failed) == (reference.budget, 1)
+    assert what_is_left(sqlite_url).states.count("RUNNING") == 0
+
+
+# --- both backends ----------------------------------------------------------------------------------------------------
+
+
+def test_worker_processes_give_the_same_numbers(reference: Reference, sqlite_url: str) -> None:
+    with DaskLauncher(workers=2) as launcher:
+        run(reference.setup, sqlite_url, launcher)
+    assert_same(what_is_left(sqlite_url), reference.left)
+
+
+# --- refused ----------------------------------------------------------------------------------------------------------
+
+
+def test_another_definition_under_the_same_name(reference: Reference, tmp_path: Path) -> None:
+    storage = reference.begun(tmp_path)
+    before = reference.empty.read_bytes()
+    spec = dataclasses.replace(reference.setup.spec, seed=4)
+    spec = dataclasses.replace(spec, training=dataclasses.replace(spec.training, epochs=5))
+    with pytest.raises(MismatchError) as refused:
+        run(prepare(spec), storage)
+    assert str(refused.value).splitlines()[1:] == ["  seed: 3 → 4", "  training.epochs: 3 → 5"]
+    assert (tmp_path / "begun.db").read_bytes() == before
+
+
+def test_another_table_under_the_same_name(tmp_path: Path, sqlite_url: str) -> None:
+    first = prepare(small_spec(tmp_path, "search.trials=3"))
+    run(first, sqlite_url)
+    write_table(tmp_path, seed=1)
+    second = prepare(first.spec)
+    with pytest.raises(MismatchError) as refused:
+        run(second, sqlite_url)
+    for setup in (first, second):
+        assert setup.data.info.content_hash in str(refused.value)
+
+
+def test_a_smaller_budget(reference: Reference, tmp_path: Path) -> None:
+    with pytest.raises(MismatchError, match=r"search\.trials may only grow: .* 12 trials, however: 9"):
+        run(reference.with_trials(9), reference.begun(tmp_path))
+
+
+def test_a_study_that_is_not_ours(reference: Reference, sqlite_url: str) -> None:
+    with Store.open(sqlite_url, create=True) as store, optuna_storage(store) as tables:
+        optuna.create_study(study_name="small", storage=tables)
+    with pytest.raises(MismatchError, match="the name small belongs to an Optuna study"):
+        run(reference.setup, sqlite_url)
+    with Store.open(sqlite_url) as store:
+        assert store.sweeps() == []
+
+
+def test_a_study_that_took_the_place_of_ours(reference: Reference, tmp_path: Path) -> None:
+    storage = reference.begun(tmp_path)
+    with Store.open(storage) as store, optuna_storage(store) as tables:
+        optuna.delete_study(study_name="small", storage=tables)
+        optuna.create_study(study_name="small", storage=tables).add_trial(create_trial(value=1.0))
+    with pytest.raises(MismatchError, match="the name small belongs to an Optuna study"):
+        run(reference.setup, storage)
+
+
+def test_a_study_that_was_deleted(reference: Reference, tmp_path: Path) -> None:
+    storage = reference.begun(tmp_path)
+    leave(reference, storage, ["told"] * 2)
+    with Store.open(storage) as store, optuna_storage(store) as tables:
+        optuna.delete_study(study_name="small", storage=tables)
+    with pytest.raises(MismatchError, match=r"deleted or renamed .* \(2 trials\) are still there"):
+        run(reference.setup, storage)
+
+
+@pytest.mark.parametrize("state", [TrialState.WAITING, TrialState.COMPLETE])
+def test_a_study_with_trials_of_others(reference: Reference, tmp_path: Path, state: TrialState) -> None:
+    storage = reference.begun(tmp_path)
+    leave(reference, storage, ["told"] * 2)
+    with Store.open(storage) as store, optuna_storage(store) as tables:
+        study = optuna.load_study(study_name="small", storage=tables)
+        study.add_trial(create_trial(state=state, value=1.0 if state == TrialState.COMPLETE else None))
+    with pytest.raises(MismatchError, match=r"trial 2 of the study small .* was not made by this sweep"):
+        run(reference.setup, storage)
+
+
+def test_a_study_that_changes_while_it_runs(reference: Reference, tmp_path: Path) -> None:
+    class Meddler(Recorder):
+        def __init__(self, storage: str, *, delete: bool) -> None:
+            super().__init__()
+            self._storage, self._delete = storage, delete
+
+        def finished(self) -> Iterator[BlockDone]:
+            yield from super().finished()
+            with Store.open(self._storage) as store, optuna_storage(store) as tables:
+                if self._delete:
+                    optuna.delete_study(study_name="small", storage=tables)
+                else:
+                    optuna.load_study(study_name="small", storage=tables).ask()
+
+    for delete, message in ((False, "another program adds trials"), (True, "changed or deleted while it ran")):
+        storage = reference.begun(tmp_path)
+        with pytest.raises(StorageError, match=message):
+            run(reference.setup, storage, Meddler(storage, delete=delete))
+
+
+# --- blocks -----------------------------------------------------------------------------------------------------------
+
+
+def test_blocks_hold_trials_of_one_shape(reference: Reference, sqlite_url: str) -> None:
+    launcher = Recorder(workers=2)
+    run(reference.setup, sqlite_url, launcher)
+    assert all(len({trial.hidden for trial in job.trials}) == 1 for job in launcher.jobs)
+    assert_same(what_is_left(sqlite_url), reference.left)
+
+
+@given(count=st.integers(1, 200), limit=st.integers(1, 50), workers=st.integers(1, 40))
+def test_splitting_a_batch(count: int, limit: int, workers: int) -> None:
+    blocks = list(split(range(count), limit, workers))
+    sizes = [len(block) for block in blocks]
+    assert [number for block in blocks for number in block] == list(range(count))
+    assert max(sizes) <= limit
+    assert max(sizes) - min(sizes) <= 1
+    # Every worker has as many blocks as any other, unless there are not enough trials.
+    assert len(blocks) % workers == 0 or max(sizes) == 1
+    assert len(blocks) < -(-count // limit) + workers
