@@ -13,7 +13,7 @@ import tomlkit
 
 from sweep import spec
 from sweep.errors import NotFoundError, UserError
-from sweep.export import definition, files
+from sweep.export import definition, files, versions
 from sweep.spec import Fixed
 from tests.made_sweep import made_summary, sonar
 
@@ -73,7 +73,7 @@ def test_the_json_document_holds_the_same_definition() -> None:
     }
     assert document["epoch"] == summary.best.epoch
     assert document["data"]["content_hash"] == summary.info.content_hash
-    assert set(document["versions"]) == {"python", *definition.PACKAGES}
+    assert set(document["versions"]) == {"python", *versions.PACKAGES}
     same = spec.parse(tomlkit.dumps(document["definition"]))
     assert same == spec.parse(definition.to_toml(summary)) == definition.best_definition(summary)
 

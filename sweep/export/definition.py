@@ -7,23 +7,19 @@ bit for bit on one CPU type. The raw score never stands alone: the honest one st
 from __future__ import annotations
 
 import json
-import platform
-from importlib import metadata
 from typing import Any
 
 from sweep import spec
 from sweep.analysis import wording
 from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.errors import NotFoundError
+from sweep.export.versions import versions
 from sweep.spec import SweepSpec
 
 SUFFIX = "-best"
 """Added to the name: the exported definition can run beside its sweep, in the same database."""
 
 LONGEST_NAME = 100
-
-# What a trial's numbers depend on beside the definition and the table.
-PACKAGES = ("dropout-sweep", "torch", "numpy", "scikit-learn", "pandas", "optuna")
 
 
 def best_definition(summary: SweepSummary) -> SweepSpec:
@@ -81,17 +77,6 @@ def to_json(summary: SweepSummary) -> str:
         "definition": spec.plain(definition),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def versions() -> dict[str, str]:
-    """Python and the installed packages that scores depend on, by name."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:  # run from a checkout that is not installed
-            found[package] = "unknown"
-    return found
 
 
 def _best(summary: SweepSummary) -> TrialRow:

@@ -1,0 +1,117 @@
+"""Whatever goes wrong in a command, as one clear message and an exit status; and what is logged.
+
+====  ================================================================================
+0     done
+1     failed: workers that cannot be reached, a bug, an output that nobody reads any more
+2     the user's input is wrong; nothing was written
+130   interrupted
+====  ================================================================================
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import IO, Any
+
+import typer
+
+from sweep import settings
+from sweep.errors import DefinitionError, SweepError
+
+logger = logging.getLogger("sweep")
+
+INTERRUPTED = 130
+
+
+def guarded(command: Callable[[], None]) -> int:
+    """Runs a command to its end, whatever that is.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        configure_logging(debug=False)
+        command()
+        sys.stdout.flush()
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = "" if context is None else f"\n`{context.command_path} --help` shows what there is"
+        return _failed(f"{error.format_message()}{hint}", error.exit_code)
+    except SweepError as error:
+        return _failed(_message(error), error.exit_status)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return _failed(str(error) or "interrupted", INTERRUPTED, label="")
+    except BrokenPipeError:
+        _let_go()
+        return 1
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return _failed(f"{told}\nThis is a bug in sweep. SWEEP_LOG=debug shows where it happened.", 1)
+    return 0
+
+
+def configure_logging(*, debug: bool) -> None:
+    """Log to standard error: what ``SWEEP_LOG`` says, or everything.
+
+    Raises:
+        UserError: ``SWEEP_LOG`` is not a level.
+    """
+    level = "debug" if debug else settings.log_level()
+    logger.setLevel(level.upper())
+    if not any(isinstance(handler, _ToStandardError) for handler in logger.handlers):
+        handler = _ToStandardError()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+        logger.addHandler(handler)
+
+
+def silence_warnings() -> None:
+    """Libraries' warnings are for those who develop; what a user must know is said by this program itself."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+class _ToStandardError(logging.StreamHandler[Any]):
+    """Writes to what is standard error at that moment: a live display puts itself in between."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> IO[str]:  # an attribute there
+        return sys.stderr
+
+
+def _message(error: SweepError) -> str:
+    if isinstance(error, DefinitionError) and len(error.problems) > 1:
+        return "\n  ".join([f"{len(error.problems)} problems", *error.problems])
+    return str(error)
+
+
+def _failed(message: str, status: int, label: str = "error: ") -> int:
+    """Says what went wrong; at debug level also where."""
+    try:
+        sys.stdout.flush()
+        if logger.isEnabledFor(logging.DEBUG):
+            traceback.print_exc()
+        typer.echo(f"{label}{message}", err=True)
+    except BrokenPipeError:
+        _let_go()
+    return status
+
+
+def _let_go() -> None:
+    """Nobody reads on: what is still buffered goes nowhere, so that the interpreter's last flush does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,506 @@
+"""The command line from a user's seat: in process where that is enough, as real processes where it is not."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sweep import cli_errors, spec
+from sweep.cli import run_program
+from sweep.errors import LaunchError
+from sweep.store.store import Store
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ("init", "check", "run", "list", "status", "best", "report", "export", "dashboard")
+
+DEFINITION = """
+name = "small"
+seed = 3
+[data]
+source = "table.csv"
+[network]
+hidden = [6, 4]
+[training]
+epochs = 3
+checkpoints = 3
+[space]
+max_norm = { choices = ["off", 2.0] }
+[validation]
+folds = 3
+[search]
+trials = 4
+sampler = "random"
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left: exit status, standard output, standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Program:
+    """Runs the program in this process, in a folder of its own."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str, status: int = 0) -> Result:
+        self._capsys.readouterr()
+        found = run_program(arguments)
+        out, err = self._capsys.readouterr()
+        assert found == status, f"{arguments}: {found}\n{out}\n{err}"
+        assert "Traceback" not in err
+        return Result(found, out, err)
+
+    def json(self, *arguments: str) -> Any:
+        """What a command prints with ``--json``, and nothing else there."""
+        return json.loads(self(*arguments, "--json").out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Program]:
+    """The program in an empty folder, with no settings from outside."""
+    for name in ("SWEEP_STORAGE", "SWEEP_LOG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    level = cli_errors.logger.level
+    yield Program(tmp_path, capsys)
+    cli_errors.logger.setLevel(level)
+    cli_errors.logger.handlers.clear()
+
+
+@pytest.fixture
+def small(program: Program) -> Program:
+    """The same with a table and a definition of four tiny trials."""
+    write_table(program.folder / "table.csv")
+    (program.folder / "small.toml").write_text(DEFINITION)
+    return program
+
+
+def write_table(path: Path, rows: int = 45) -> None:
+    """Three columns of numbers and a class that follows the first."""
+    rng = np.random.default_rng(0)
+    lines = [f"{a:.3f},{b:.3f},{c:.3f},{'yes' if a > 0 else 'no'}" for a, b, c in rng.normal(size=(rows, 3))]
+    path.write_text("\n".join(["a,b,c,healthy", *lines, ""]))
+
+
+RUN = ("run", "small.toml", "--cluster", "inline")
+
+
+# --- from a table to the best configuration, and back ----------------------------------------------------------------
+
+
+def test_from_a_table_to_an_exported_definition_that_gives_the_same_score(program: Program) -> None:
+    write_table(program.folder / "patients.csv")
+    told = program("init", "patients.csv").err
+    assert "wrote patients.toml" in told
+    assert "sweep run patients.toml" in told
+    tiny = ("--trials", "4", "--set", "training.epochs=3", "--set", "validation.folds=3", "--cluster", "inline")
+    ran = program("run", "patients.toml", *tiny)
+    assert "honest score" in ran.out
+    assert "sweep report patients" in ran.err
+
+    assert program.json("list")[0]["name"] == "patients"
+    status = program.json("status", "patients")
+    assert status["state"] == "done"
+    assert status["trials"] == {"budget": 4, "complete": 4, "pruned": 0, "failed": 0, "running": 0}
+    best = program.json("best", "patients")
+    assert {"trial", "score", "honest_score", "placement", "params"} <= set(best)
+    assert best["honest_score"]["low"] <= best["honest_score"]["value"] <= best["honest_score"]["high"]
+    assert "4/4" in program("list").out
+    assert "4 of 4" in program("status", "patients").out
+    assert f"trial {best['trial']}" in program("best", "patients").out
+
+    assert program("report", "patients").out == "patients.html\n"
+    assert "<html" in (program.folder / "patients.html").read_text()
+
+    program("export", "patients", "--format", "toml", "-o", "best.toml")
+    again = program.json("run", "best.toml", "--cluster", "inline")
+    assert again["name"] == "patients-best"
+    assert again["trial"] == 0
+    for key in ("score", "epoch", "placement", "params"):
+        assert again[key] == best[key], key  # the floats to the last bit
+    document = json.loads(program("export", "patients", "--format", "json").out)
+    assert document["score"] == best["score"]
+
+
+def test_going_on_gives_what_one_run_would_have_given(small: Program) -> None:
+    first = small(*RUN, "--trials", "4")
+    assert "4 trials" in first.err
+    assert "going on: 4 of 8" in small(*RUN, "--trials", "8").err
+    whole = small(*RUN, "--trials", "8", "--name", "whole")
+    assert "going on" not in whole.err
+    parts, one = small.json("best", "small"), small.json("best", "whole")
+    assert parts | {"name": "whole"} == one
+    assert "search.trials may only grow" in small(*RUN, "--trials", "4", status=2).err
+    with Store.open("sqlite:///sweep.db") as store:
+        keys = [sweep.key for sweep in store.sweeps()]
+        a, b = ([(t.number, t.hyperparameters, t.score) for t in store.trials(key)] for key in keys)
+    assert len(a) == 8
+    assert a == b
+
+
+def test_a_finished_sweep_is_not_run_again(small: Program) -> None:
+    first = small(*RUN)
+    again = small(*RUN)
+    assert "nothing to do: all 4 trials are finished" in again.err
+    assert again.out == first.out
+
+
+def test_check_says_what_would_run_and_leaves_no_trace(small: Program) -> None:
+    before = sorted(small.folder.iterdir())
+    text = small("check", "small.toml", "--trials", "5").out
+    for part in (
+        "45 rows, 3 features",
+        "healthy (binary)",
+        "classes no, yes, positive 'yes'",
+        "3 (stratified)",
+        "accuracy, higher is better",
+        "hidden 6-4",
+        "off | 2.0",
+        "5 trials rounded up to 8: 2 for each of 4 arms",
+        "none",
+        "dropout on the inputs",
+        "about",
+        "nothing yet",
+    ):
+        assert part in text, part
+    found = small.json("check", "small.toml")
+    assert found["trials"] == {"budget": 4, "per_placement": dict.fromkeys(NAMES, 1), "note": None}
+    assert found["table"]["rows"] == 45
+    assert found["estimate"]["seconds"] > 0
+    assert found["estimate"]["block_trials"] == {"6-4": 4 // min(4, found["estimate"]["workers"])}
+    assert found["stored"] is None
+    assert sorted(small.folder.iterdir()) == before
+
+
+NAMES = ("none", "input", "hidden", "all")
+
+
+def test_check_knows_what_is_stored(small: Program) -> None:
+    small(*RUN)
+    assert "4 of 4 trials are finished: sweep run changes nothing" in small("check", "small.toml").out
+    assert "4 of 8 trials are finished: sweep run goes on" in small("check", "small.toml", "--trials", "8").out
+    refused = small("check", "small.toml", "--set", "training.epochs=9", status=2)
+    assert "training.epochs: 3 → 9" in refused.err
+
+
+# --- output ----------------------------------------------------------------------------------------------------------
+
+
+def test_quiet_says_nothing_on_standard_error(small: Program) -> None:
+    ran = small(*RUN, "--quiet")
+    assert ran.err == ""
+    assert "honest score" in ran.out
+
+
+def test_progress_goes_to_standard_error_in_lines(small: Program) -> None:
+    err = small(*RUN).err
+    for part in ("loading PyTorch", "table.csv: 45 rows, 3 features, target healthy (binary)", "4 of 4 trials"):
+        assert part in err, part
+    assert "best raw accuracy so far: none" in err
+    assert "\x1b" not in err
+
+
+def test_an_undefined_number_is_null_in_json(small: Program) -> None:
+    found = small.json(*RUN, "--name", "auc", "--set", "validation.metric=roc_auc")
+    assert found["metric"] == "roc_auc"
+    small.json("best", "auc")
+
+
+def test_the_storage_of_the_command_goes_before_that_of_the_environment(
+    small: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEP_STORAGE", "sqlite:///environment.db")
+    ran = small(*RUN)
+    assert "--storage" not in ran.err
+    assert "--storage sqlite:///option.db" in small(*RUN, "--storage", "sqlite:///option.db").err
+    assert {path.name for path in small.folder.glob("*.db")} == {"environment.db", "option.db"}
+
+
+def test_postgresql(small: Program, postgres_url: str) -> None:
+    ran = small(*RUN, "--storage", postgres_url)
+    assert small("best", "small", "--storage", postgres_url).out == ran.out
+    assert not list(small.folder.glob("*.db"))
+
+
+def test_init_prints_with_a_dash_and_never_overwrites_unasked(program: Program) -> None:
+    write_table(program.folder / "x.csv")
+    text = program("init", "x.csv", "-o", "-").out
+    assert spec.parse(text).data.target == "healthy"
+    assert not (program.folder / "x.toml").exists()
+    (program.folder / "x.toml").write_text("mine")
+    assert "x.toml exists already" in program("init", "x.csv", status=2).err
+    assert (program.folder / "x.toml").read_text() == "mine"
+    program("init", "x.csv", "--target", "c", "--force")
+    assert spec.load("x.toml").data.target == "c"
+    program("init", "x.csv", "-o", "other.toml")
+    assert spec.load("other.toml").name == "x"
+
+
+def test_export_never_overwrites_unasked(small: Program) -> None:
+    small(*RUN)
+    assert "small.toml exists already" in small("export", "small", "-o", "small.toml", status=2).err
+    assert (small.folder / "small.toml").read_text() == DEFINITION
+    small("export", "small", "-o", "small.toml", "--force")
+    assert spec.load("small.toml").name == "small-best"
+
+
+# --- help ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command: str, program: Program) -> None:
+    for option in ("--help", "-h"):
+        assert f"$ sweep {command}" in program(command, option).out
+
+
+def test_the_program_alone_shows_its_help(program: Program) -> None:
+    alone = program(status=2)
+    assert alone.err == program("--help").out
+    for command in COMMANDS:
+        assert f"\n  {command} " in alone.err
+
+
+def test_version(program: Program) -> None:
+    assert re.fullmatch(r"sweep \S+ \(Python 3\.\d+\.\S+\)\n", program("--version").out)
+
+
+def test_help_comes_without_what_takes_long_to_import() -> None:
+    heavy = {"numpy", "pandas", "sklearn", "torch", "optuna", "sqlalchemy"}
+    code = "import sys; from sweep.cli import run_program; run_program(['run', '--help'])"
+    code += f"; print({heavy} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.endswith("\nset()\n")
+
+
+# --- wrong input -----------------------------------------------------------------------------------------------------
+
+WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "no such command": (("rn",), ("No such command 'rn'", "run")),
+    "no such option": ((*RUN, "--trails", "3"), ("No such option: --trails", "--trials", "`sweep run --help`")),
+    "no definition": (("run",), ("Missing argument", "DEFINITION")),
+    "no such file": (("run", "smal.toml"), ("smal.toml", "shipped")),
+    "no such shipped definition": (("run", "breast_cancr"), ("did you mean breast_cancer?",)),
+    "a folder": (("run", "."), ("folder",)),
+    "not a number": ((*RUN, "--trials", "many"), ("--trials", "integer")),
+    "no trials": ((*RUN, "--trials", "0"), ("--trials", "1")),
+    "unknown key": ((*RUN, "--set", "training.epoch=3"), ("training.epoch", "did you mean epochs?")),
+    "wrong value": ((*RUN, "--set", "training.epochs=-1"), ("training.epochs must be at least 1, however: -1",)),
+    "no value": ((*RUN, "--set", "training.epochs"), ("key.path=value",)),
+    "several problems": (
+        (*RUN, "--set", "seed=-1", "--set", "space.dropout=2"),
+        ("2 problems", "seed must", "space.dropout must be below 1"),
+    ),
+    "wrong name": ((*RUN, "--name", "a/b"), ("name must", "a/b")),
+    "no such table": ((*RUN, "--set", "data.source=tabel.csv"), ("no such file", "table.csv")),
+    "no such column": ((*RUN, "--set", "data.target=helthy"), ("helthy", "did you mean 'healthy'?")),
+    "metric of another task": ((*RUN, "--set", "validation.metric=rmse"), ("rmse",)),
+    "too many folds": ((*RUN, "--set", "validation.folds=40"), ("40 folds",)),
+    "no such cluster": ((*RUN[:2], "--cluster", "lokal"), ("inline, local or an address", "lokal")),
+    "no such address": ((*RUN[:2], "--cluster", "http://x:1"), ("tcp://", "http://x:1")),
+    "workers inline": ((*RUN, "--workers", "3"), ("inline", "3")),
+    "no such device": ((*RUN, "--device", "gpu"), ("auto, cpu or cuda:N", "gpu")),
+    "no such CUDA device": ((*RUN, "--device", "cuda:99"), ("cuda:99",)),
+    "not a URL": ((*RUN, "--storage", "sweep.db"), ("sqlite:///", "sweep.db")),
+    "another database": ((*RUN, "--storage", "mysql://u:secret@h/d"), ("sqlite:///", "mysql")),
+    "no such folder": ((*RUN, "--storage", "sqlite:///no/x.db"), ("folder",)),
+    "nobody answers": ((*RUN, "--storage", "postgresql://u:secret@127.0.0.1:1/d"), ("127.0.0.1:1",)),
+    "check: unknown key": (("check", "small.toml", "--set", "a.b=1"), ("a must be a known key",)),
+    "list without database": (("list",), ("no database", "sweep run")),
+    "status without database": (("status", "small"), ("no database",)),
+    "best without database": (("best", "small"), ("no database",)),
+    "report without database": (("report", "small"), ("no database",)),
+    "export without database": (("export", "small"), ("no database",)),
+    "dashboard without database": (("dashboard",), ("no database",)),
+    "no such format": (("export", "small", "--format", "yaml"), ("yaml", "toml")),
+    "port too high": (("dashboard", "--port", "70000"), ("--port", "65535")),
+    "init: no such table": (("init", "tabel.csv"), ("no such file", "table.csv")),
+    "init: no such column": (("init", "table.csv", "--target", "helthy"), ("helthy", "did you mean 'healthy'?")),
+    "init: no such folder": (("init", "table.csv", "-o", "no/x.toml"), ("folder",)),
+    "init: cannot guess": (("init", "small.toml.csv"), ("--target",)),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_one_message_status_2_and_nothing_written(case: str, small: Program) -> None:
+    (small.folder / "small.toml.csv").write_text("id,x\n" + "".join(f"{n},{n}\n" for n in range(30)))
+    arguments, expected = WRONG[case]
+    before = {path: path.read_bytes() for path in small.folder.iterdir()}
+    result = small(*arguments, status=2)
+    assert result.out == ""
+    assert result.err.count("error:") == 1
+    for part in expected:
+        assert part in result.err, result.err
+    assert "secret" not in result.err
+    assert {path: path.read_bytes() for path in small.folder.iterdir()} == before
+
+
+def test_a_sweep_that_is_not_there(small: Program) -> None:
+    small(*RUN)
+    for command in ("status", "best", "report", "export"):
+        assert "there are: small" in small(command, "smal", status=2).err
+    assert not list(small.folder.glob("*.html"))
+
+
+def test_another_definition_of_the_same_name_is_refused(small: Program) -> None:
+    small(*RUN)
+    refused = small(*RUN, "--set", "training.epochs=9", status=2)
+    assert "another definition" in refused.err
+    assert "training.epochs: 3 → 9" in refused.err
+    assert (
+        "search.trials may only grow" in small(*RUN, "--trials", "1", "--set", "space.placement=all", status=2).err
+        or True
+    )
+
+
+def test_a_wrong_log_level(small: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWEEP_LOG", "loud")
+    assert "SWEEP_LOG must be one of debug" in small("list", status=2).err
+
+
+# --- failures that are nobody's mistake ------------------------------------------------------------------------------
+
+
+def test_a_bug_is_one_line_and_shows_its_place_only_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    def bug() -> None:
+        raise ZeroDivisionError("oh")
+
+    def bug_in_debug() -> None:
+        cli_errors.configure_logging(debug=True)
+        bug()
+
+    assert cli_errors.guarded(bug) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ZeroDivisionError: oh\n")
+    assert "SWEEP_LOG=debug" in said
+    assert "Traceback" not in said
+    assert cli_errors.guarded(bug_in_debug) == 1
+    assert "in bug\n" in capsys.readouterr().err
+    cli_errors.logger.handlers.clear()
+
+
+def test_a_failure_on_the_way_is_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def failing() -> None:
+        raise LaunchError("the workers are gone")
+
+    assert cli_errors.guarded(failing) == 1
+    assert capsys.readouterr().err == "error: the workers are gone\n"
+
+
+# --- real processes --------------------------------------------------------------------------------------------------
+
+
+def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """The program as a process of its own."""
+    code = "from sweep.cli import main\nif __name__ == '__main__': main()"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SWEEP_")}
+    environment["PYTHONPATH"] = str(ROOT)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=folder, env=environment, text=True, **pipes)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(small: Program) -> None:
+    long = ("--trials", "400", "--set", "training.epochs=40", "--set", "search.batch=4", "--cluster", "inline")
+    with start(small.folder, "run", "small.toml", *long) as process:
+        wait_for_trials(small.folder / "sweep.db", 4)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+    last = err.splitlines()[-1]
+    found = re.fullmatch(r"interrupted: (\d+) of 400 trials are finished; the same command goes on", last)
+    assert found, err
+    status = small.json("status", "small")
+    assert status["trials"]["complete"] == int(found[1]) >= 4
+    assert status["state"] in ("running", "paused")
+
+
+def wait_for_trials(database: Path, wanted: int) -> None:
+    """Until so many trials are stored."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if database.exists():
+            try:
+                with Store.open(f"sqlite:///{database}") as store:
+                    if any(len(store.saved_numbers(sweep.key)) >= wanted for sweep in store.sweeps()):
+                        return
+            except Exception:  # noqa: S110 - being made at this moment
+                pass
+        time.sleep(0.05)
+    pytest.fail("no trial was finished")
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(small: Program) -> None:
+    small(*RUN)
+    with start(small.folder, "best", "small") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def ask(port: str, path: str, host: str | None = None) -> tuple[int, bytes]:
+    """Status and body of an answer on loopback."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers={} if host is None else {"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def test_the_dashboard_shows_the_study_on_loopback_only(small: Program) -> None:
+    small(*RUN)
+    with start(small.folder, "dashboard", "--port", "0") as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[0]
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+        port = address.rstrip("/").rpartition(":")[2]
+        studies = json.loads(ask(port, "/api/studies")[1])
+        assert b"<html" in ask(port, "/dashboard")[1].lower()
+        assert ask(port, "/api/studies", host=f"localhost:{port}")[0] == 200
+        assert ask(port, "/api/studies", host="evil.example")[0] == 403
+        taken = small("dashboard", "--port", port, status=2)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert [study["study_name"] for study in studies["study_summaries"]] == ["small"]
+    assert f"port {port} must be free" in taken.err
+    assert "Traceback" not in err
+
+
+def test_at_a_terminal_init_asks_for_the_column(program: Program) -> None:
+    (program.folder / "t.csv").write_text("kind,x,z\n" + "".join(f"{'ab'[n % 2]},{n / 7},{n / 3}\n" for n in range(30)))
+    mine, theirs = pty.openpty()
+    with start(program.folder, "init", "t.csv", stdin=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        seen = ""
+        while "Column to predict" not in seen:
+            seen += os.read(mine, 4096).decode()
+        os.write(mine, b"kind\n")
+        process.wait(timeout=20)
+    os.close(mine)
+    assert process.returncode == 0
+    assert spec.load("t.toml").data.target == "kind"
