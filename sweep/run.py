@@ -4,6 +4,7 @@ One coordinator, this loop, asks and tells; workers only train. What makes it sa
 
 1. A trial is asked in one transaction, as RUNNING, with all of its parameters. Half-asked trials do not exist.
 2. Its parameters are a function of (seed, number, the finished trials of earlier batches): asking again gives the same.
+   So it may train already while it is being stored.
 3. Its results are committed before the study is told. A result that is saved but not told is told, not trained again.
 4. Whatever is RUNNING and not saved is trained again under its own number: training is a pure function too.
 
@@ -29,7 +30,7 @@ from sweep.launch.base import Launcher
 from sweep.prepare import Setup, prepare
 from sweep.records import BlockJob, Hyperparameters, TrialResult
 from sweep.resume import Opened, open_sweep, optuna_storage
-from sweep.space import Proposer, hyperparameters
+from sweep.space import Proposal, Proposer, hyperparameters
 from sweep.spec import SweepSpec
 from sweep.store.rows import TrialRecord
 from sweep.store.store import Store
@@ -168,9 +169,14 @@ class _Run:
             )
         )
         while batch := self._next_batch():
-            self._ask(batch)
-            self._tell_saved(batch)
-            self._train([number for number in batch if self._states[number] == TrialState.RUNNING])
+            proposals = [self._propose(number) for number in batch if number >= len(self._states)]
+            left = [number for number in batch if self._states[number] == TrialState.RUNNING]
+            self._submit([number for number in left if number not in self._saved])
+            self._store_asked(proposals)  # while the workers train
+            for number in left:
+                if number in self._saved:
+                    self._tell(self._saved[number])
+            self._collect()
 
     def _next_batch(self) -> range:
         """Numbers of the first batch in which something is left to do, empty at the end.
@@ -184,44 +190,40 @@ class _Run:
         start = first - first % size
         return range(start, min(start + size, wanted) if first < wanted else start)
 
-    def _ask(self, batch: range) -> None:
-        """Stores those trials of a batch that are not there yet."""
-        proposals = [self._proposer.propose(number) for number in batch if number >= len(self._states)]
+    def _propose(self, number: int) -> Proposal:
+        proposal = self._proposer.propose(number)
+        self._states.append(TrialState.RUNNING)
+        self._trials.append(hyperparameters(self._setup.spec, proposal.params))
+        return proposal
+
+    def _store_asked(self, proposals: Sequence[Proposal]) -> None:
+        """Stores trials as asked: RUNNING, each with all of its parameters or not at all."""
         if not proposals:
             return
+        trials = [
+            create_trial(state=TrialState.RUNNING, params=dict(one.params), distributions=dict(one.distributions))
+            for one in proposals
+        ]
         with self._study_there():
-            for proposal in proposals:
-                self._study.add_trial(
-                    create_trial(
-                        state=TrialState.RUNNING,
-                        params=dict(proposal.params),
-                        distributions=dict(proposal.distributions),
-                    )
-                )
+            for trial in trials:
+                self._study.add_trial(trial)
             stored = self._study.get_trials(deepcopy=False)
         # Optuna gives out the numbers: they are ours only if nobody else adds trials.
-        if len(stored) != self._proposer.next_number or any(
-            stored[proposal.number].params != proposal.params for proposal in proposals
-        ):
+        if len(stored) != len(self._states) or any(stored[one.number].params != one.params for one in proposals):
             raise StorageError(f"another program adds trials to the study {self._name} in {self._store.shown}")
-        for proposal in proposals:
-            self._states.append(TrialState.RUNNING)
-            self._trials.append(hyperparameters(self._setup.spec, proposal.params))
 
-    def _tell_saved(self, batch: range) -> None:
-        """Tells what an earlier run saved, but was killed before it told it."""
-        for number in batch:
-            if self._states[number] == TrialState.RUNNING and (record := self._saved.get(number)):
-                self._tell(record)
-
-    def _train(self, numbers: Sequence[int]) -> None:
-        setup, launcher = self._setup, self._launcher
+    def _submit(self, numbers: Sequence[int]) -> None:
+        """Hands trials to the workers."""
         if not numbers:
             return
-        launcher.share(setup.data, setup.folds)
+        self._launcher.share(self._setup.data, self._setup.folds)
         for block in self._blocks(numbers):
-            launcher.submit(BlockJob(block, tuple(self._trials[number] for number in block), setup.plan))
-        for done in launcher.finished():
+            job = BlockJob(block, tuple(self._trials[number] for number in block), self._setup.plan)
+            self._launcher.submit(job)
+
+    def _collect(self) -> None:
+        """Saves and tells what the workers bring, as they bring it."""
+        for done in self._launcher.finished():
             for result in done.results:
                 self._store.save_trial(self._opened.key, self._trials[result.number], result)
                 self._tell(result)
