@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -110,7 +109,10 @@ def _next_steps(*commands: str) -> str:
 
 
 def _without_password(storage: str) -> str:
-    return re.sub(r"(://[^/@:]*):[^@]*@", r"\1:***@", storage)
+    from sweep.store.database import optuna_url, parse_url, shown_url  # SQLAlchemy takes long to import
+
+    url = parse_url(storage)
+    return storage if shown_url(url) == optuna_url(url) else shown_url(url)
 
 
 def _others(status: SweepStatus) -> Iterable[tuple[str, int]]:

@@ -1,0 +1,34 @@
+"""Which device trains."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sweep.device import resolve
+from sweep.errors import UserError
+
+FOUND = torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def test_auto_is_cuda_where_there_is_any() -> None:
+    assert resolve("cpu") == "cpu"
+    assert resolve("auto") == ("cuda:0" if FOUND else "cpu")
+
+
+@pytest.mark.parametrize("wanted", ["gpu", "cuda:", "cuda:-1", "CPU", "", "cuda:1x"])
+def test_other_words_are_refused(wanted: str) -> None:
+    with pytest.raises(UserError, match=r"must be auto, cpu or cuda:N, however"):
+        resolve(wanted)
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    there_is = f"the last one is cuda:{FOUND - 1}" if FOUND else "sees no CUDA device"
+    with pytest.raises(UserError, match=there_is):
+        resolve(f"cuda:{FOUND}")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not FOUND, reason="needs a CUDA device")
+def test_a_cuda_device_by_its_number() -> None:
+    assert resolve("cuda") == resolve("cuda:0") == "cuda:0"

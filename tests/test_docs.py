@@ -1,0 +1,204 @@
+"""The documents say what is there: every key, command and option, and examples that run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tomlkit
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from typer.main import get_command
+
+from sweep import cli_errors, spec
+from sweep.cli import app, run_program
+from sweep.metrics import METRICS
+from sweep.spec_schema import SECTIONS, DefinitionModel
+
+ROOT = Path(__file__).parents[1]
+DEFINITION = (ROOT / "docs" / "definition.md").read_text()
+COMMAND_LINE = (ROOT / "docs" / "cli.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+BLOCKS = re.findall(r"^```toml\n(.*?)^```", DEFINITION, re.DOTALL | re.MULTILINE)
+
+# Small enough for a test; nothing about the examples themselves.
+TINY = ("--trials", "4", "--set", "training.epochs=2", "--set", "validation.folds=2", "--cluster", "inline")
+
+
+# --- the definition --------------------------------------------------------------------------------------------------
+
+
+def rows(model: str) -> dict[str, list[str]]:
+    """Key and cells of each row of a section's table."""
+    heading = "## Top level" if model == "" else f"## `[{model}]`"
+    chapter = DEFINITION.split(heading)[1].split("\n## ")[0]
+    table = chapter.split("| key |")[1].split("\n\n")[0]
+    cells = [re.split(r"(?<!\\)\|", line.strip("|")) for line in table.splitlines()[2:]]
+    return {row[0].strip().strip("`"): [cell.strip() for cell in row] for row in cells}
+
+
+MODELS: dict[str, type[BaseModel]] = {"": DefinitionModel, **SECTIONS}
+KEYS = [
+    (section, key) for section, model in MODELS.items() for key in model.model_fields if section or key not in SECTIONS
+]
+
+
+@pytest.mark.parametrize(("section", "key"), KEYS)
+def test_every_key_is_documented_with_its_default(section: str, key: str) -> None:
+    documented = rows(section)
+    assert key in documented
+    _, kind, _, default, meaning = documented[key]
+    assert kind
+    assert meaning
+    field = MODELS[section].model_fields[key]
+    if field.default is None:
+        assert default in ("detected", "none", "by task") or "second" in default
+    elif field.default is PydanticUndefined:
+        assert default in ("required", "the name of the file")
+    else:
+        assert tomllib.loads(f"it = {default.strip('`')}")["it"] == plain(field.default)
+
+
+def plain(default: Any) -> Any:
+    """A default as it is written in a file."""
+    return default.model_dump(exclude_defaults=True) if isinstance(default, BaseModel) else default
+
+
+@pytest.mark.parametrize("section", MODELS)
+def test_no_key_is_documented_that_is_not_there(section: str) -> None:
+    assert set(rows(section)) == {key for where, key in KEYS if where == section}
+
+
+def test_every_key_has_an_example() -> None:
+    shown = {
+        (section if isinstance(inner, dict) else "", key)
+        for block in BLOCKS
+        for section, inner in tomllib.loads(block).items()
+        for key in (inner if isinstance(inner, dict) else [section])
+    }
+    assert set(KEYS) <= shown
+
+
+def test_every_metric_is_documented() -> None:
+    chapter = DEFINITION.split("## `[validation]`")[1]
+    for name, metric in METRICS.items():
+        assert re.search(
+            rf'^\|.*"{name}".*\| {metric.family} \| {"higher" if metric.maximize else "lower"}', chapter, re.M
+        )
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_every_example_of_a_definition_is_sound(block: str) -> None:
+    """Alone, or as a part of the smallest definition."""
+    written = tomllib.loads(block)
+    whole = {"name": "x", "data": {"source": "x.csv"}} | written
+    parsed = spec.plain(spec.parse(tomlkit.dumps(whole)))
+    for section, inner in written.items():
+        if isinstance(inner, dict):
+            kept = {key: value for key, value in inner.items() if value != "subsets"}  # spelled out when parsed
+            assert {key: parsed[section][key] for key in kept} == kept
+
+
+# --- the command line ------------------------------------------------------------------------------------------------
+
+
+def options() -> Iterator[tuple[str, str]]:
+    """Command and option, of everything that the program knows."""
+    program = get_command(app)
+    yield from (("", name) for parameter in program.params for name in parameter.opts)
+    for command in program.commands.values():  # type: ignore[attr-defined]  # it is a group
+        assert command.name
+        yield from (
+            (command.name, name)
+            for parameter in command.params
+            for name in parameter.opts
+            if parameter.param_type_name == "option"
+        )
+
+
+OPTIONS = list(options())
+
+
+def chapter(command: str) -> str:
+    """What the document says of a command."""
+    found = re.search(rf"^## `sweep {command}[ `].*?(?=^## |\Z)", COMMAND_LINE, re.DOTALL | re.MULTILINE)
+    assert found, f"no chapter on sweep {command}"
+    return found[0]
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS)
+def test_every_command_and_option_is_documented(command: str, option: str) -> None:
+    common = COMMAND_LINE.split("## What all commands have in common")[1].split("\n## ")[0]
+    where = common + (chapter(command) if command else "")
+    assert re.search(rf"`{re.escape(option)}[ `]", where)
+
+
+def test_no_option_is_documented_that_is_not_there() -> None:
+    known = {option for _, option in OPTIONS} | {"-h", "--help"}
+    assert (
+        set(re.findall(r"(?<![\w-])--?[a-z]+(?:-[a-z]+)*", re.sub(r"```.*?```", "", COMMAND_LINE, flags=re.S))) <= known
+    )
+
+
+@pytest.mark.parametrize("command", sorted({command for command, _ in OPTIONS} - {""}))
+def test_every_command_has_an_example(command: str) -> None:
+    assert f"$ sweep {command}" in chapter(command)
+
+
+# --- examples run ----------------------------------------------------------------------------------------------------
+
+
+def examples(document: str) -> list[str]:
+    """Every line of a code block that runs the program, in order."""
+    code = "\n".join(re.findall(r"^```[a-z]*\n(.*?)^```", document, re.DOTALL | re.MULTILINE))
+    return re.findall(r"^(?:\$ )?(sweep .*)$", code, re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with the table that the examples are about."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("SWEEP_STORAGE", "SWEEP_LOG"):
+        monkeypatch.delenv(name, raising=False)
+    x = np.random.default_rng(0).normal(size=(40, 3)).round(3)
+    lines = [f"{a},{b},{c},{'sick' if a > 0 else 'well'}" for a, b, c in x]
+    (tmp_path / "table.csv").write_text("\n".join(["age,dose,weight,diagnosis", *lines, ""]))
+    yield tmp_path
+    cli_errors.logger.handlers.clear()
+
+
+@pytest.mark.parametrize("document", [COMMAND_LINE, README], ids=["cli.md", "README.md"])
+def test_every_example_runs(document: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One after the other, with small budgets; a server is only asked for its help."""
+    found = examples(document)
+    assert len(found) > 5
+    for example in found:
+        arguments = shlex.split(example, comments=True)[1:]
+        if arguments[0] in ("run", "check"):
+            arguments = tiny(arguments)
+        if arguments[0] == "dashboard":
+            arguments.append("--help")
+        status = run_program(arguments)
+        said = capsys.readouterr()
+        assert status == 0, f"{example}\n{said.err}"
+
+
+def tiny(arguments: list[str]) -> list[str]:
+    """The same with few trials, epochs and folds, and no other processes; an exported definition stays what it is."""
+    if "best.toml" in arguments:
+        return [*arguments, "--cluster", "inline"]
+    kept = [argument for argument in arguments if argument not in ("--cluster", "inline")]
+    for option in ("--workers", "--trials"):
+        if option in kept:
+            del kept[kept.index(option) : kept.index(option) + 2]
+    extra = TINY if arguments[0] == "run" else TINY[:-2]
+    if "space.placement=subsets" in kept:
+        extra = ("--trials", "8", *extra[2:])
+    return [*kept, *extra]
