@@ -18,17 +18,28 @@ PACKAGE = ROOT / "sweep"
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "settings", "records"),
     ("metrics", "spec_model", "spec_schema", "spec_checks", "spec", "tables"),
-    ("data", "folds", "suggest", "space_arms", "space_samplers", "space"),
-    ("draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train", "store"),
+    (
+        "data",
+        "folds",
+        "suggest_text",
+        "suggest_sizes",
+        "suggest_columns",
+        "suggest",
+        "space_arms",
+        "space_samplers",
+        "space",
+    ),
+    ("draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train", "device", "estimate", "store"),
     ("launch",),
-    ("prepare", "events", "resume", "run", "analysis"),
+    ("prepare", "events", "resume", "run", "preview", "analysis"),
     ("palette", "figure_info", "figures", "report_table", "report_page", "report", "export"),
     (),
-    ("cli",),
+    ("cli_errors", "cli_options", "cli_show", "cli_progress", "cli_check", "cli_run", "cli_dashboard", "cli"),
 )
 ALL = tuple(name for row in ROWS for name in row)
 
-TRAINING = {"data", "folds", "draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train"}
+TRAINING = {"data", "folds", *("draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train")}
+TRAINING |= {"device", "estimate"}
 DOORS: dict[str, set[str]] = {
     "optuna": {"space", "space_arms", "space_samplers", "resume", "run", "analysis"},
     "torch": TRAINING,
@@ -38,9 +49,9 @@ DOORS: dict[str, set[str]] = {
     "plotly": {"figures"},
     "dask": {"launch"},
     "distributed": {"launch"},
-    "typer": {"cli"},
-    "rich": {"cli"},
-    "optuna_dashboard": {"cli"},
+    "typer": {"cli", "cli_errors", "cli_options"},
+    "rich": {"cli_progress"},
+    "optuna_dashboard": {"cli_dashboard"},
     "pydantic": {"spec_schema"},
     "pandas": {"tables", "suggest"},
     "jinja2": {"report"},
