@@ -129,6 +129,7 @@ def init(
     Metric, epochs, batch size, network and search space are chosen by the table, each with its reason in a comment. It
     runs as it stands.
     """
+    typer.echo(f"reading {table}", err=True)
     from sweep import cli_show
     from sweep.export.files import check_target, write_text
     from sweep.suggest import suggest, table_name
@@ -216,6 +217,8 @@ def run(
     from sweep.cli_progress import display
 
     with display(quiet=quiet) as shown:
+        if (beside := Path(f"{definition}.toml")).is_file() and not Path(definition).exists():
+            shown.say(f"{definition} is the definition that comes with the program; {beside} is another one")
         shown.doing("loading PyTorch")
         from sweep import cli_run, cli_show
 

@@ -13,8 +13,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import optuna_dashboard
 
-from sweep.errors import UserError
-from sweep.resume import optuna_storage
+from sweep.analysis.study import open_storage
+from sweep.errors import NotFoundError, UserError
 from sweep.store.store import Store
 
 HOST = "127.0.0.1"
@@ -31,11 +31,13 @@ def serve(storage: str, port: int, ready: Callable[[str], None]) -> None:
         ready: Called with the address once it answers.
 
     Raises:
-        NotFoundError: There is no such database.
+        NotFoundError: There is no such database, or no study in it.
         StorageError: It cannot be used.
         UserError: The port is taken or not allowed.
     """
-    with Store.open(storage) as store, optuna_storage(store) as tables:
+    with Store.open(storage) as store, open_storage(store) as tables:
+        if tables is None:
+            raise NotFoundError(f"no study in {store.shown}: `sweep run` stores the first one")
         application = loopback_only(optuna_dashboard.wsgi(tables))
         try:
             server = make_server(HOST, port, application, server_class=_Server, handler_class=_Handler)

@@ -21,7 +21,7 @@ from typing import IO, Any
 import typer
 
 from sweep import settings
-from sweep.errors import DefinitionError, SweepError
+from sweep.errors import DefinitionError, SweepError, UserError
 
 logger = logging.getLogger("sweep")
 
@@ -43,9 +43,12 @@ def guarded(command: Callable[[], None]) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = "" if context is None else f"\n`{context.command_path} --help` shows what there is"
-        return _failed(f"{error.format_message()}{hint}", error.exit_code)
-    except SweepError as error:
+        # What a type says of a value comes through pydantic, which puts its own name of the error before it.
+        return _failed(f"{error.format_message().replace('Value error, ', '')}{hint}", error.exit_code)
+    except UserError as error:
         return _failed(_message(error), error.exit_status)
+    except SweepError as error:
+        return _failed(str(error), error.exit_status, trace=True)
     except (KeyboardInterrupt, typer.Abort) as error:
         return _failed(str(error) or "interrupted", INTERRUPTED, label="")
     except BrokenPipeError:
@@ -53,7 +56,7 @@ def guarded(command: Callable[[], None]) -> int:
         return 1
     except Exception as error:
         told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return _failed(f"{told}\nThis is a bug in sweep. SWEEP_LOG=debug shows where it happened.", 1)
+        return _failed(f"{told}\nThis is a bug in sweep. SWEEP_LOG=debug shows where it happened.", 1, trace=True)
     return 0
 
 
@@ -88,17 +91,17 @@ class _ToStandardError(logging.StreamHandler[Any]):
         return sys.stderr
 
 
-def _message(error: SweepError) -> str:
+def _message(error: UserError) -> str:
     if isinstance(error, DefinitionError) and len(error.problems) > 1:
         return "\n  ".join([f"{len(error.problems)} problems", *error.problems])
     return str(error)
 
 
-def _failed(message: str, status: int, label: str = "error: ") -> int:
-    """Says what went wrong; at debug level also where."""
+def _failed(message: str, status: int, label: str = "error: ", *, trace: bool = False) -> int:
+    """Says what went wrong; where ``trace``, at debug level also how it came to it."""
     try:
         sys.stdout.flush()
-        if logger.isEnabledFor(logging.DEBUG):
+        if trace and logger.isEnabledFor(logging.DEBUG):
             traceback.print_exc()
         typer.echo(f"{label}{message}", err=True)
     except BrokenPipeError:

@@ -11,7 +11,8 @@ from typing import Any
 
 from sweep.analysis import wording
 from sweep.analysis.results import SweepStatus, SweepSummary
-from sweep.records import Hyperparameters
+from sweep.metrics import Metric
+from sweep.records import HonestScore, Hyperparameters
 from sweep.spec_model import layer_names
 
 
@@ -25,10 +26,8 @@ def best_text(summary: SweepSummary) -> str:
     best, metric, status = summary.best, summary.metric, summary.status
     if best is None:
         return f"{summary.name}: no trial has finished yet ({status.state}, 0 of {status.budget:,})"
-    honest = "undefined" if summary.honest is None else wording.honest_in_words(metric, summary.honest)
     rows = [
-        ("honest score", honest),
-        ("raw score", metric.format(best.score)),
+        *_scores(metric, best.score, summary.honest),
         ("epoch", f"{best.epoch} of {summary.spec.training.epochs}"),
         *configuration_rows(best.hyperparameters),
     ]
@@ -102,6 +101,17 @@ def table_text(rows: Sequence[Sequence[str]], indent: str = "") -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "\n".join(indent + line for line in lines)
+
+
+def _scores(metric: Metric, raw: float, honest: HonestScore | None) -> list[tuple[str, str]]:
+    if honest is None:
+        return [("honest score", "undefined"), ("raw score", f"{metric.format(raw)}, too good: it was chosen for that")]
+    interval = wording.interval(metric, honest.low, honest.high)
+    why = wording.raw_in_words(metric, honest).removeprefix(f"the sweep's best reads {wording.score(metric, raw)}")
+    return [
+        ("honest score", f"{wording.score(metric, honest.value)} (95 % interval {interval})"),
+        ("raw score", f"{metric.format(raw)}{why}"),
+    ]
 
 
 def _next_steps(*commands: str) -> str:

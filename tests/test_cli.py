@@ -333,7 +333,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "report without database": (("report", "small"), ("no database",)),
     "export without database": (("export", "small"), ("no database",)),
     "dashboard without database": (("dashboard",), ("no database",)),
-    "no such format": (("export", "small", "--format", "yaml"), ("yaml", "toml")),
+    "no such format": (("export", "small", "--format", "yaml"), ("'--format': 'yaml' is not one of 'toml', 'json'",)),
     "port too high": (("dashboard", "--port", "70000"), ("--port", "65535")),
     "init: no such table": (("init", "tabel.csv"), ("no such file", "table.csv")),
     "init: no such column": (("init", "table.csv", "--target", "helthy"), ("helthy", "did you mean 'healthy'?")),
@@ -372,6 +372,13 @@ def test_another_definition_of_the_same_name_is_refused(small: Program) -> None:
         "search.trials may only grow" in small(*RUN, "--trials", "1", "--set", "space.placement=all", status=2).err
         or True
     )
+
+
+def test_a_shipped_name_is_not_mistaken_for_a_file_beside_it(small: Program) -> None:
+    (small.folder / "wine.toml").write_text(DEFINITION)
+    said = small("run", "wine", "--device", "gpu", status=2).err
+    assert "wine is the definition that comes with the program; wine.toml is another one" in said
+    assert "another one" not in small("run", "wine.toml", "--device", "gpu", status=2).err
 
 
 def test_a_wrong_log_level(small: Program, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -433,7 +440,9 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(small: Progr
     found = re.fullmatch(r"interrupted: (\d+) of 400 trials are finished; the same command goes on", last)
     assert found, err
     status = small.json("status", "small")
-    assert status["trials"]["complete"] == int(found[1]) >= 4
+    # An interrupt may come when a trial is told and not counted yet.
+    assert status["trials"]["complete"] - int(found[1]) in (0, 1)
+    assert status["trials"]["complete"] >= 4
     assert status["state"] in ("running", "paused")
 
 
@@ -452,9 +461,8 @@ def wait_for_trials(database: Path, wanted: int) -> None:
     pytest.fail("no trial was finished")
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(small: Program) -> None:
-    small(*RUN)
-    with start(small.folder, "best", "small") as process:
+def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
+    with start(tmp_path, "run", "--help") as process:
         assert process.stdout is not None
         process.stdout.close()
         assert process.stderr is not None

@@ -20,9 +20,12 @@ def test_the_best_has_its_honest_score_first() -> None:
     assert summary.honest is not None
     lines = cli_show.best_text(summary).splitlines()
     assert lines[0] == f"sonar: trial {summary.best.number}, dropout on the inputs (best accuracy of 128 trials)"
-    assert lines[1].split()[:2] == ["honest", "score"]
-    assert f"{100 * summary.honest.value:.1f} %" in lines[1]
-    assert f"{100 * summary.best.score:.2f} %" in lines[2]
+    value, low, high = (
+        f"{100 * share:.1f}" for share in (summary.honest.value, summary.honest.low, summary.honest.high)
+    )
+    assert lines[1].split(maxsplit=2) == ["honest", "score", f"{value} % (95 % interval {low} to {high})"]
+    raw = f"{100 * summary.best.score:.2f} %, 2.8 too high because it was chosen for being high"
+    assert lines[2].split(maxsplit=2) == ["raw", "score", raw]
 
 
 def test_before_the_end_it_says_how_many_trials_are_missing() -> None:
