@@ -37,7 +37,7 @@ def guarded(command: Callable[[], None]) -> int:
     try:
         configure_logging(debug=False)
         command()
-        sys.stdout.flush()
+        _flush()
     except typer.Exit as stop:
         return stop.exit_code
     except typer.TyperException as error:
@@ -54,6 +54,8 @@ def guarded(command: Callable[[], None]) -> int:
     except BrokenPipeError:
         _let_go()
         return 1
+    except OSError as error:  # a full disk, a network that is gone
+        return _failed(str(error), 1, trace=True)
     except Exception as error:
         told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return _failed(f"{told}\nThis is a bug in sweep. SWEEP_LOG=debug shows where it happened.", 1, trace=True)
@@ -100,13 +102,19 @@ def _message(error: UserError) -> str:
 def _failed(message: str, status: int, label: str = "error: ", *, trace: bool = False) -> int:
     """Says what went wrong; where ``trace``, at debug level also how it came to it."""
     try:
-        sys.stdout.flush()
+        _flush()
         if trace and logger.isEnabledFor(logging.DEBUG):
             traceback.print_exc()
         typer.echo(f"{label}{message}", err=True)
     except BrokenPipeError:
         _let_go()
     return status
+
+
+def _flush() -> None:
+    """Now, while what goes wrong with it can still be told; there may be no standard output at all (``>&-``)."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def _let_go() -> None:

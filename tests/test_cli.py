@@ -407,12 +407,18 @@ def test_a_bug_is_one_line_and_shows_its_place_only_when_asked(capsys: pytest.Ca
     cli_errors.logger.handlers.clear()
 
 
-def test_a_failure_on_the_way_is_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("failure", [LaunchError("the workers are gone"), OSError("no space left on device")])
+def test_a_failure_on_the_way_is_status_1(failure: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     def failing() -> None:
-        raise LaunchError("the workers are gone")
+        raise failure
 
     assert cli_errors.guarded(failing) == 1
-    assert capsys.readouterr().err == "error: the workers are gone\n"
+    assert capsys.readouterr().err == f"error: {failure}\n"
+
+
+def test_without_any_standard_output_it_works_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # what `>&-` does
+    assert run_program(["--version"]) == 0
 
 
 # --- real processes --------------------------------------------------------------------------------------------------
