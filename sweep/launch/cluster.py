@@ -82,12 +82,14 @@ def connect(address: str) -> Client:
     except Exception as error:  # anything may answer, and raise anything
         raise LaunchError(f"no Dask scheduler can be spoken to at {address}: {error}") from error
     try:
-        if not client.nthreads():
-            raise LaunchError(f"the Dask scheduler at {address} has no workers")
-        client.run(warm)
-    except (ImportError, AttributeError) as error:
-        client.close()
-        raise LaunchError(f"the workers of {address} cannot use this version of sweep: {error}") from error
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError:
+            raise LaunchError(f"the Dask scheduler at {address} has no workers") from None
+        try:
+            client.run(warm)
+        except Exception as error:  # no such package there, or another version: Dask may give a bare text
+            raise LaunchError(f"the workers of {address} cannot use this version of sweep: {error}") from error
     except BaseException:
         client.close()
         raise

@@ -131,8 +131,10 @@ def test_a_job_survives_its_worker_but_not_for_ever() -> None:
     with pytest.raises(LaunchError, match="trials 3, 4 was trained 1 times, and its worker died each time"):
         list(launcher.finished())
 
-    # Closing is quick in the middle of a block, and can be done twice.
-    launcher.submit(make_job(0, **ENDLESS))
+    # Closing is quick in the middle of a block, and can be done twice. Who else used the scheduler is told.
+    other = DaskLauncher(address=address_of(launcher))
+    other.share(DATA, FOLDS)
+    other.submit(make_job(0, **ENDLESS))
     wait_until_training(launcher, 1)
     last = pids_of(launcher)
     start = time.monotonic()
@@ -140,6 +142,8 @@ def test_a_job_survives_its_worker_but_not_for_ever() -> None:
     launcher.close()
     assert time.monotonic() - start < 10
     assert not any(map(alive, last))
+    with other, pytest.raises(LaunchError, match="connection to the Dask scheduler is lost"):
+        list(other.finished())
 
 
 def kill_workers(launcher: DaskLauncher) -> set[int]:
@@ -203,12 +207,23 @@ def test_an_address_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_an_address_of_something_else(local: DaskLauncher) -> None:
+    local._client.gather(local._warming)  # a worker that imports torch may be too busy to answer
     worker = next(iter(local._client.nthreads()))
     with pytest.raises(LaunchError, match="what answers is a Worker"):
         DaskLauncher(address=worker)
 
 
-def test_a_scheduler_without_workers() -> None:
+def test_workers_without_this_package(local: DaskLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ModuleNotFoundError("No module named 'sweep'")
+
+    monkeypatch.setattr("sweep.launch.cluster.warm", missing)
+    with pytest.raises(LaunchError, match="cannot use this version of sweep: No module named 'sweep'"):
+        DaskLauncher(address=address_of(local))
+
+
+def test_a_scheduler_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweep.launch.cluster.CONNECT_SECONDS", 1.0)
     with (
         LocalCluster(
             n_workers=0, scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"}, processes=True
