@@ -77,6 +77,7 @@ def run_sweep(
             run.restore()
             run.to_the_end()
         except KeyboardInterrupt:
+            run.recount()
             raise Interrupted(run.outcome()) from None
         finally:
             launcher.cancel()
@@ -281,6 +282,12 @@ class _Run:
     @property
     def _finished(self) -> int:
         return sum(map(self._states.count, COUNTED))
+
+    def recount(self) -> None:
+        """After an interrupt, which may have fallen between telling the study and counting the trial here."""
+        for trial in self._study.get_trials(deepcopy=False):
+            if trial.number < len(self._states):
+                self._states[trial.number] = trial.state
 
     def outcome(self) -> Outcome:
         """As things stand."""
