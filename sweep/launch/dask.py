@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from time import monotonic, sleep
 
 from distributed import Future, KilledWorker, LocalCluster, as_completed
@@ -94,6 +95,8 @@ class DaskLauncher(Launcher):
         self._submit(job, losses=0)
 
     def _submit(self, job: BlockJob, losses: int) -> None:
+        if self._table is None or self._table.status != "finished":
+            self._scatter()
         key = f"sweep-block-{uuid.uuid4().hex}"
         # Not pure, own key: an equal job is trained again, not answered from what Dask remembers. No retries:
         # training is deterministic, and so are its exceptions. A worker's death is none; Dask gives the job to
@@ -106,13 +109,14 @@ class DaskLauncher(Launcher):
         """Results as the scheduler reports them."""
         for future in self._completed:
             job, losses = self._flight.pop(future)
-            if future.status == "finished":
-                yield future.result()
-            elif future.status == "error":
-                error = future.exception()
-                raise _died(job, error.allowed_failures + 1) if isinstance(error, KilledWorker) else error
-            else:
+            try:
+                done = future.result()
+            except KilledWorker as error:
+                raise _died(job, error.allowed_failures + 1) from None
+            except CancelledError:  # by Dask, which cannot make what it has lost
                 self._again(job, losses + 1)
+            else:
+                yield done
 
     def _again(self, job: BlockJob, losses: int) -> None:
         """Hands in a job anew whose table, or whose scheduler, was lost."""
@@ -120,8 +124,6 @@ class DaskLauncher(Launcher):
             raise LaunchError("the connection to the Dask scheduler is lost")
         if losses > LOSSES:
             raise _died(job, losses)
-        if self._table is None or self._table.status != "finished":
-            self._scatter()
         self._submit(job, losses)
 
     def cancel(self) -> None:

@@ -122,7 +122,15 @@ def test_a_job_survives_its_worker_but_not_for_ever() -> None:
     done = {one.job.numbers: one.results for one in launcher.finished()}
     for job in jobs:
         assert_same(done[job.numbers], train_block(DATA, FOLDS, job))
-    assert not pids_of(launcher) & first
+    second = pids_of(launcher)
+    assert not second & first
+
+    for pid in second:  # with nothing to do, and the table again
+        os.kill(pid, signal.SIGKILL)
+    assert not wait_until_gone(second, seconds=10)
+    launcher.share(DATA, FOLDS)
+    launcher.submit(jobs[1])
+    assert len(list(launcher.finished())) == 1
 
     assert launcher._cluster is not None
     launcher._cluster.scheduler.allowed_failures = 0
