@@ -28,14 +28,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from sweep import train
-from sweep.data import Dataset
-from sweep.folds import Folds
 from sweep.records import BlockJob, TrialResult
+
+if TYPE_CHECKING:
+    # Not at run time: torch takes seconds to import, and workers can start meanwhile.
+    from sweep.data import Dataset
+    from sweep.folds import Folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +66,15 @@ class BlockDone:
 
 def warm() -> None:
     """Has a worker import what training needs, before its first block."""
+    import_module("sweep.train")
 
 
 def train_shared(shared: Shared, job: BlockJob, device: str) -> BlockDone:
     """What a worker does with a job, whichever backend it belongs to."""
+    from sweep.train import train_block  # only workers need torch
+
     start = perf_counter()
-    results = train.train_block(shared.data, shared.folds, job, device)
+    results = train_block(shared.data, shared.folds, job, device)
     return BlockDone(job, results, perf_counter() - start)
 
 

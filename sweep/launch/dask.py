@@ -6,15 +6,18 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 from distributed import Future, KilledWorker, LocalCluster, as_completed
 
-from sweep.data import Dataset
 from sweep.errors import LaunchError, UserError
-from sweep.folds import Folds
 from sweep.launch import cluster
 from sweep.launch.base import BlockDone, Launcher, Shared, train_shared, warm
 from sweep.records import BlockJob
+
+if TYPE_CHECKING:
+    from sweep.data import Dataset
+    from sweep.folds import Folds
 
 SHARE_SECONDS = 20.0
 # Workers that may die training a block before it is given up; Dask's own default for `allowed-failures`. It counts here

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from sweep.data import Dataset
-from sweep.folds import Folds
 from sweep.launch.base import BlockDone, Launcher, Shared, train_shared
 from sweep.records import BlockJob
+
+if TYPE_CHECKING:
+    from sweep.data import Dataset
+    from sweep.folds import Folds
 
 
 class InlineLauncher(Launcher):

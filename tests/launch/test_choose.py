@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from sweep.errors import UserError
@@ -20,3 +23,9 @@ def test_inline() -> None:
 def test_anything_else(cluster: str) -> None:
     with pytest.raises(UserError, match="must be inline, local or an address"):
         open_launcher(cluster)
+
+
+def test_launching_needs_no_torch() -> None:
+    """Workers can start while the coordinator imports it, which takes seconds."""
+    code = "import sys, sweep.launch.choose, sweep.launch.dask; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
