@@ -25,6 +25,7 @@ from sweep.store.store import Store
         ("postgresql://u:p@h:5/d", "postgresql+psycopg://u:p@h:5/d"),
         ("postgres://u@h/d?sslmode=require", "postgresql+psycopg://u@h/d?sslmode=require"),
         ("postgresql+psycopg://h/d", "postgresql+psycopg://h/d"),
+        ("postgresql://u:p%40q@h/d", "postgresql+psycopg://u:p%40q@h/d"),
     ],
 )
 def test_driver_is_settled(given: str, settled: str) -> None:
@@ -42,6 +43,9 @@ def test_driver_is_settled(given: str, settled: str) -> None:
         ("//u:secret@h/d", "must be a database URL"),
         ("mysql://u:secret@h/d", r"mysql://u:\*\*\*@h/d"),
         ("postgresql+asyncpg://u:secret@h/d", r"asyncpg://u:\*\*\*@h/d"),
+        ("postgresql://u:se@secret@h/d", "write those of a password as %40"),
+        ("postgresql://u:s@se/secret@h/d", "write those of a password as %40"),
+        ("mysql://u:se@secret@h/d", "write those of a password as %40"),
         ("sqlite://", "must name a file"),
         ("sqlite:///:memory:", "must name a file"),
         ("sqlite://folder/a.db", "sqlite:/// and a path"),

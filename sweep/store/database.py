@@ -41,6 +41,10 @@ def parse_url(text: str) -> URL:
         # Not shown where it may hold a password: what cannot be parsed cannot be masked.
         shown = "it" if "@" in text else repr(text)
         raise StorageError(f"storage must be a database URL such as {_ALLOWED}, however: {shown} is none") from None
+    if not is_sqlite(url) and text.count("@") > 1:
+        # An unescaped one in the password: the rest of the password has become part of the host or the database, where
+        # neither we nor a driver would mask it.
+        raise StorageError(f"storage must be {_ALLOWED}, however: it has several @ (write those of a password as %40)")
     if url.drivername in _POSTGRES:
         return url.set(drivername="postgresql+psycopg")
     if url.drivername not in ("sqlite", "sqlite+pysqlite"):
