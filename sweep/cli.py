@@ -201,7 +201,10 @@ def run(
         typer.Option("--workers", metavar="N", min=1, help="Processes of --cluster local.  [default: one a core]"),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="auto|cpu|cuda:N", help="What to train on; auto: CUDA if there is any.")
+        str,
+        typer.Option(
+            "--device", metavar="auto|cpu|cuda:N", help="What to train on; auto: CUDA if this machine has any."
+        ),
     ] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing on standard error but errors.")] = False,
     json: Json = False,

@@ -42,7 +42,7 @@ def run(
         SweepError: It failed on the way; everything finished is kept.
         KeyboardInterrupt: Ctrl-C; everything finished is kept, and the message says how much.
     """
-    own_device = resolve(device)
+    own_device = resolve(device, elsewhere="://" in cluster)
     check_database(storage)
     display.doing(f"reading {spec.data.source}")
     setup = prepare(spec)

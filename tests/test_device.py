@@ -28,6 +28,17 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         resolve(f"cuda:{FOUND}")
 
 
+def test_what_this_machine_has_says_nothing_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    for found in (0, 2):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda found=found: found > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda found=found: found)
+        assert resolve("auto", elsewhere=True) == resolve("cpu", elsewhere=True) == "cpu"
+        assert resolve("cuda", elsewhere=True) == "cuda:0"
+        assert resolve("cuda:7", elsewhere=True) == "cuda:7"
+    with pytest.raises(UserError, match=r"must be auto, cpu or cuda:N, however: gpu"):
+        resolve("gpu", elsewhere=True)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not FOUND, reason="needs a CUDA device")
 def test_a_cuda_device_by_its_number() -> None:
