@@ -134,7 +134,7 @@ class ArmSampler:
             for attempt in range(_RANDOM_ATTEMPTS):
                 yield self._draw(RandomSampler(seed=self._seed(number, _ATTEMPTS + attempt)))
         else:
-            start = int(self._generator(_RESORT, number).integers(self.arm.size))
+            start = _below(self.arm.size, self._generator(_RESORT, number))
             for step in range(self.arm.size):
                 yield self.arm.configuration((start + step) % self.arm.size)
 
@@ -172,6 +172,15 @@ class ArmSampler:
 
     def _generator(self, stream: int, position: int) -> np.random.Generator:
         return np.random.default_rng((self._spec.seed, stream, position))
+
+
+def _below(size: int, generator: np.random.Generator) -> int:
+    """A whole number from 0 to ``size - 1``, evenly; beyond NumPy's integers, evenly but for a share below 2^-64."""
+    if size <= 2**63:
+        return int(generator.integers(size))
+    words = size.bit_length() // 64 + 2
+    drawn = generator.integers(2**64, size=words, dtype=np.uint64)
+    return int.from_bytes(drawn.astype("<u8").tobytes(), "little") % size
 
 
 class _Points:

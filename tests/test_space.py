@@ -208,6 +208,24 @@ def test_a_finite_space_for_one_sampler_is_used_up_too() -> None:
         assert {proposal.arm for proposal in whole} == {"*"}
 
 
+@pytest.mark.parametrize("sampler", ["random", "tpe", "qmc"])
+def test_a_finite_space_beyond_64_bits(sampler: str) -> None:
+    steps = "step = 0.000001}"
+    spec = make(
+        "space.placement=all",
+        f"search.sampler={sampler}",
+        "space.learning_rate={choices = [0.1, 0.01]}",
+        "space.max_norm={choices = [1.0, 'off']}",
+        "space.momentum={low = 0.0, high = 0.9, " + steps,
+        "space.lr_decay={low = 0.9, high = 1.0, " + steps,
+        "space.dropout={low = 0.0, high = 0.9, " + steps,
+    )
+    proposals = run(spec, 12)
+    assert distinct(proposals) == 12
+    assert params_of(proposals) == params_of(run(spec, 12))
+    assert len({proposal.params["dropout_input"] for proposal in proposals}) == 12
+
+
 def test_only_active_parameters_are_there() -> None:
     spec = make(
         "network.hidden={choices = [[8], [8, 4]]}",
