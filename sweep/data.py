@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from sweep import metrics
 from sweep.errors import DefinitionError
 from sweep.records import TableInfo
 from sweep.spec_model import SweepSpec
-from sweep.tables.load import load_encoded
-from sweep.tables.types import Encoded
+
+if TYPE_CHECKING:
+    from sweep.tables.types import Encoded
 
 FEATURE_ALIGN = 16
 """Feature columns are padded to a multiple of this: ``bmm`` on unaligned widths rounds by the member's place."""
@@ -59,6 +61,9 @@ def load_dataset(spec: SweepSpec) -> Dataset:
         DataError: The table cannot be used; the message names file, column and row.
         DefinitionError: The definition asks for what the task of the table does not have.
     """
+    # Brings pandas, which workers, who are sent their table, need not import.
+    from sweep.tables.load import load_encoded
+
     encoded = load_encoded(spec.data, spec.base_dir, align=FEATURE_ALIGN)
     _check_task(spec, encoded.info)
     return from_encoded(encoded)

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, TimeSeriesSplit
 
 from sweep.data import Dataset
 from sweep.errors import DataError, DefinitionError
@@ -129,15 +128,18 @@ def _check_counts(scheme: Scheme, folds: int, dataset: Dataset) -> None:
 
 def _splits(scheme: Scheme, folds: int, dataset: Dataset, seed: int, repeat: int) -> Iterator[Split]:
     """(training rows, tested rows) of each fold of one repeat."""
+    # Takes two seconds to import, which workers, who are sent their folds, need not pay.
+    from sklearn import model_selection
+
     state = int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
     codes = None if dataset.info.task == "regression" else dataset.original_target()
     splitter: Any
     if scheme == "timeseries":
-        splitter = TimeSeriesSplit(n_splits=folds)
+        splitter = model_selection.TimeSeriesSplit(n_splits=folds)
     elif scheme == "group":
-        kind = GroupKFold if codes is None else StratifiedGroupKFold
+        kind = model_selection.GroupKFold if codes is None else model_selection.StratifiedGroupKFold
         splitter = kind(n_splits=folds, shuffle=True, random_state=state)
     else:
-        kind = StratifiedKFold if scheme == "stratified" else KFold
+        kind = model_selection.StratifiedKFold if scheme == "stratified" else model_selection.KFold
         splitter = kind(n_splits=folds, shuffle=True, random_state=state)
     yield from splitter.split(np.empty((dataset.info.rows, 0)), codes, dataset.groups)

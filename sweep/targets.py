@@ -27,7 +27,7 @@ class Targets:
         target: ``[n]``: class codes int64; for regression float32, standardised over all rows as ``Dataset`` has it.
         mean: ``[S]`` float64: for regression the mean of ``target`` over the split's training rows; otherwise 0.
         std: ``[S]`` float64: their standard deviation, 1 where they are constant; otherwise 1.
-        shares: ``[S, classes]`` float64: class shares of the split's training rows, never quite 0.
+        shares: ``[S, classes]`` float64: class shares of the split's training rows, never quite 0 or 1.
         class_weight: ``[S, classes]`` float32, rows / (classes x rows of the class) as scikit-learn's
             "balanced"; ``None`` for no weighting.
     """
@@ -57,13 +57,14 @@ class Targets:
         codes = data.target.long()
         counts = torch.stack([codes[rows].bincount(minlength=len(data.info.classes)) for rows in train]).double()
         rows_of = counts.sum(1, keepdim=True)
+        # A class that training never saw counts half a row: log loss of the constant predictor stays finite.
+        seen = counts.clamp(min=0.5)
         return cls(
             data.info,
             codes,
             mean=torch.zeros(len(train), dtype=torch.float64, device=device),
             std=torch.ones(len(train), dtype=torch.float64, device=device),
-            # A class that training never saw counts half a row: log loss of the constant predictor stays finite.
-            shares=counts.clamp(min=0.5) / rows_of,
+            shares=seen / seen.sum(1, keepdim=True),
             class_weight=(rows_of / (counts.shape[1] * counts.clamp(min=1))).float() if balanced else None,
         )
 

@@ -66,7 +66,10 @@ def train_block(data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu")
 
 @contextlib.contextmanager
 def _exact_arithmetic() -> Iterator[None]:
-    """One thread, so that sums have one order; denormals are zero, since they are slow. Restored afterwards."""
+    """One thread, so that sums have one order; denormals are zero, since they are slow.
+
+    Afterwards the number of threads is what it was, and denormals count, as is torch's default.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -324,7 +327,10 @@ class _Block:
             # The used-up gradients hold the squares and the norms; vector_norm over dim 1 is ten times slower.
             torch.mul(weight, weight, out=gradient)
             torch.sum(gradient, 1, keepdim=True, out=norm)
-            weight.mul_(torch.div(b.max_norm, norm.sqrt_(), out=norm).clamp_(max=1.0))
+            # A squared norm may overflow; without the clamp, infinity over infinity would spoil a trial without a
+            # bound: it must not feel that a neighbour has one.
+            norm.sqrt_().clamp_(max=torch.finfo(norm.dtype).max)
+            weight.mul_(torch.div(b.max_norm, norm, out=norm).clamp_(max=1.0))
 
     def evaluate(self) -> Tensor:
         """Outputs for all rows of the table without dropout, ``[S, T, n, O]`` float32, splits in their own order."""
