@@ -35,7 +35,7 @@ install: $(VENV)/.user ## install sweep into .venv
 
 .PHONY: test
 test: $(VENV)/.dev ## install what tests need and run all of them, a real PostgreSQL included
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
 .PHONY: lint
 lint: $(VENV)/.dev ## formatting and lint
