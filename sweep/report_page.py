@@ -16,7 +16,7 @@ from sweep.analysis.importance import MIN_TRIALS
 from sweep.analysis.results import NO_DROPOUT, Arm, SweepSummary, TrialRow
 from sweep.palette import slots_of
 from sweep.report_table import NOTHING, chip, trials_table
-from sweep.spec import Choices, Dimension, Fixed, Range, is_local, layer_names
+from sweep.spec import Choices, Dimension, Fixed, Range, is_local, layer_names, shown_source
 
 UNITS = 20  # marks that stand for a layer's units in the picture of the network
 
@@ -52,9 +52,9 @@ def page(summary: SweepSummary) -> dict[str, Any]:
     }
 
 
-def shown_source(source: str) -> str:
+def _source_name(source: str) -> str:
     """The table as the page names it: of a local file its name alone."""
-    return PurePath(source).name if is_local(source) else source
+    return PurePath(source).name if is_local(source) else shown_source(source)
 
 
 def _lede(summary: SweepSummary) -> str:
@@ -68,7 +68,7 @@ def _lede(summary: SweepSummary) -> str:
         task = f"telling {len(info.classes)} classes of {info.target} apart"
     repeated = "" if validation.repeats == 1 else f", repeated {validation.repeats} times"
     return (
-        f"{table} from {shown_source(info.source)}: {task}. "
+        f"{table} from {_source_name(info.source)}: {task}. "
         f"Judged by {_in_sentence(summary.metric.title)}{'' if summary.metric.maximize else ' (lower is better)'} in "
         f"{validation.folds}-fold cross-validation{repeated}."
     )
@@ -262,7 +262,7 @@ def _searched(summary: SweepSummary) -> list[dict[str, Any]]:
         _fact("Seed", str(spec.seed)),
     ]
     table = [
-        _fact("Source", shown_source(info.source)),
+        _fact("Source", _source_name(info.source)),
         _fact("Rows", f"{info.rows:,}"),
         _fact("Features", f"{len(info.features):,} after encoding"),
         _fact("Target", info.target),
@@ -321,4 +321,4 @@ def _in_sentence(title: str) -> str:
 
 def _footer(summary: SweepSummary) -> str:
     when = summary.status.updated_at.strftime("%Y-%m-%d %H:%M UTC")
-    return f"dropout-sweep · last trial {when} · definition {summary.spec.fingerprint[:12]}"
+    return f"dropout-sweep · last trial {when} · definition {summary.fingerprint[:12]}"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import json
@@ -16,12 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sweep.records import Hyperparameters
+from sweep.spec_source import absolute_source, is_local, shown_source
 
 OFF: Literal["off"] = "off"
 """The value of ``max_norm`` that means no bound."""
-
-# Keys that may differ between a sweep and its resume.
-_FREE_KEYS = frozenset({"name", "search.trials"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +194,8 @@ class SweepSpec:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over every key but the name and the number of trials."""
-        kept = {path: value for path, value in _flat(plain(self)) if path not in _FREE_KEYS}
+        """SHA-256 (hex) over every key but those of :func:`_free_keys`."""
+        kept = {path: value for path, value in _flat(plain(self)) if path not in _free_keys(self)}
         return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -296,10 +293,11 @@ def plain(spec: SweepSpec) -> dict[str, Any]:
 
 
 def differences(old: SweepSpec, new: SweepSpec) -> list[str]:
-    """What differs, a line each: ``training.epochs: 300 → 20``. The name and the number of trials may differ."""
+    """What differs, a line each: ``training.epochs: 300 → 20``. What the fingerprint leaves out may differ."""
     before, after = dict(_flat(plain(old))), dict(_flat(plain(new)))
-    paths = [path for path in {**before, **after} if path not in _FREE_KEYS and before.get(path) != after.get(path)]
-    return [f"{path}: {_show(before.get(path))} → {_show(after.get(path))}" for path in paths]
+    free = _free_keys(old) & _free_keys(new)
+    paths = [path for path in {**before, **after} if path not in free and before.get(path) != after.get(path)]
+    return [f"{path}: {_change(before.get(path), after.get(path))}" for path in paths]
 
 
 def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> SweepSpec:
@@ -337,19 +335,12 @@ def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> Sweep
     )
 
 
-def is_local(source: str) -> bool:
-    """Whether a ``data.source`` is a file on this machine, not a URL, ``sklearn:`` or ``openml:``."""
-    return re.match(r"(?i)[a-z][a-z0-9+.-]*://|sklearn:|openml:", source) is None
+def _free_keys(spec: SweepSpec) -> frozenset[str]:
+    """Keys that may differ between a sweep and its resume.
 
-
-def absolute_source(source: str, base_dir: Path | None) -> str:
-    """A local ``data.source`` made absolute from ``base_dir`` (the current folder if ``None``); others unchanged."""
-    if not is_local(source):
-        return source
-    path = Path(source)
-    with contextlib.suppress(RuntimeError):  # "~somebody" unknown here is a file name like any other
-        path = path.expanduser()
-    return str(((base_dir or Path.cwd()) / path).resolve())
+    A local table has many paths; what it holds is compared apart, by the hash of its content.
+    """
+    return frozenset({"name", "search.trials", *(["data.source"] if is_local(spec.data.source) else [])})
 
 
 def _table(section: DataSpec | TrainingSpec | ValidationSpec | SearchSpec) -> dict[str, Any]:
@@ -388,5 +379,12 @@ def _flat(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
+def _change(before: Any, after: Any) -> str:
+    old, new = _show(before), _show(after)
+    return f"{old} → {new}" if old != new else f"{old}, another in what is not shown"
+
+
 def _show(value: Any) -> str:
+    if isinstance(value, str):
+        value = shown_source(value)
     return "not set" if value is None else json.dumps(value, ensure_ascii=False)

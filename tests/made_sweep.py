@@ -118,6 +118,7 @@ def made_summary(
             updated_at=when,
         ),
         spec=spec,
+        fingerprint=spec.fingerprint,
         info=info or sonar(),
         checkpoints=epochs,
         note=None,

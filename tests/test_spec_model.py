@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sweep.errors import DefinitionError
 from sweep.records import Hyperparameters
 from sweep.spec import (
     Fixed,
@@ -21,6 +22,7 @@ from sweep.spec import (
     layers_of,
     parse,
     placement_name,
+    shown_source,
     subsets,
     to_toml,
 )
@@ -140,6 +142,32 @@ def test_sources_that_are_no_local_files(source: str) -> None:
     assert absolute_source(source, Path("/somewhere")) == source
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("https://u:pw@h.org:8/a@1/t.csv?token=x&v=a=b&c#f", "https://***@h.org:8/a@1/t.csv?token=***&v=***&***#***"),
+        ("https://h/t.csv?X-Sig=1;b=2", "https://h/t.csv?X-Sig=***;b=***"),
+        ("https://u:p@w@h/t.csv", "https://***@h/t.csv"),
+        ("https://u:p/w@h/t.csv", "https://***@h/t.csv"),
+        ("https:/u:pw@h/t.csv", "https:/***@h/t.csv"),
+        ("s3://key:pw@bucket/t", "s3://***@bucket/t"),
+        *((same, same) for same in ("https://h:8/a@1/t.csv", "a@b?c=d.csv", "/x/y?z=1", "openml:40", "sklearn:wine")),
+    ],
+)
+def test_a_source_is_shown_without_what_may_be_secret(source: str, shown: str) -> None:
+    assert shown_source(source) == shown
+    assert shown_source(shown) == shown
+
+
+def test_the_definition_alone_keeps_what_may_be_secret() -> None:
+    one, other = (parse(MINIMAL, Path("x.toml"), [f"data.source='https://h/t?key={key}'"]) for key in ("aaa", "bbb"))
+    assert "key=aaa" in to_toml(one)
+    assert differences(one, other) == ['data.source: "https://h/t?key=***", another in what is not shown']
+    with pytest.raises(DefinitionError) as caught:
+        parse(MINIMAL, Path("x.toml"), ["data.sorce='https://u:aaa@h/t?key=aaa'"])
+    assert "aaa" not in str(caught.value)
+
+
 def test_fingerprint_leaves_out_name_trials_and_file_only() -> None:
     spec = parse(WHOLE, Path("a.toml"))
     same = parse(WHOLE, Path("b/c.toml"), ["name=other", "search.trials=256"])
@@ -148,6 +176,16 @@ def test_fingerprint_leaves_out_name_trials_and_file_only() -> None:
     others = ["seed=8", "data.source=openml:41", "search.batch=8", "space.dropout.high=0.6", "training.epochs=31"]
     changed = [parse(WHOLE, overrides=[override]) for override in others]
     assert len({spec.fingerprint, *(one.fingerprint for one in changed)}) == len(others) + 1
+
+
+def test_the_path_of_a_local_table_is_no_part_of_the_definition() -> None:
+    one, other = (parse(WHOLE, overrides=[f"data.source={path}"]) for path in ("data/x.csv", "../data/x.csv"))
+    assert one.data.source != other.data.source
+    assert one.fingerprint == other.fingerprint
+    assert differences(one, other) == []
+    elsewhere = parse(WHOLE, overrides=["data.source=https://example.org/x.csv"])
+    assert elsewhere.fingerprint != one.fingerprint
+    assert [line.split(":")[0] for line in differences(one, elsewhere)] == ["data.source"]
 
 
 def test_fingerprint_of_spelled_out_defaults_is_the_same() -> None:

@@ -10,6 +10,7 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy import create_engine, text
 
 from sweep.analysis import summary as module
 from sweep.analysis.honest import honest_score
@@ -138,6 +139,7 @@ def test_a_finished_sweep(storage_url: str) -> None:
         32,
     )
     assert found.spec == SPEC
+    assert found.fingerprint == SPEC.fingerprint
     assert found.info == INFO
     assert found.note is not None
     assert "31" in found.note
@@ -213,6 +215,26 @@ def test_failed_trials_count_in_the_honest_score_as_constant_predictions(sqlite_
     assert found.honest is not None
     assert found.honest.trials == 6
     assert len(found.trials) == 4
+
+
+def test_a_trial_that_failed_although_it_was_saved_is_no_result(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=4)
+    with Store.open(sqlite_url) as store:
+        best = summarise(store, "made").best
+        assert best is not None
+        # As it is after somebody told the study before the run could.
+        engine = create_engine(store.url)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE trials SET state = 'FAIL' WHERE number = :number"), {"number": best.number})
+        engine.dispose()
+        found = summarise(store, "made")
+    assert [trial.number for trial in found.trials] == [number for number in range(4) if number != best.number]
+    assert sum(arm.trials for arm in found.arms) == 3
+    assert found.best is not None
+    assert found.best.number != best.number
+    assert found.honest is not None
+    assert (found.honest.trials, found.honest.raw) == (4, found.best.score)
+    assert (found.status.counts.complete, found.status.counts.failed) == (3, 1)
 
 
 def test_rows_that_were_not_kept_do_not_count(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

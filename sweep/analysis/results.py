@@ -158,6 +158,7 @@ class SweepSummary:
     Attributes:
         status: Name, state, counts.
         spec: The definition.
+        fingerprint: Of the definition, as stored when the sweep began.
         info: The table.
         checkpoints: C epochs.
         note: What the budget's rounding did, or ``None``.
@@ -172,6 +173,7 @@ class SweepSummary:
 
     status: SweepStatus
     spec: SweepSpec
+    fingerprint: str
     info: TableInfo
     checkpoints: tuple[int, ...]
     note: str | None

@@ -77,6 +77,7 @@ def summarise(store: Store, name: str) -> SweepSummary:
     return SweepSummary(
         status=how_far,
         spec=spec,
+        fingerprint=sweep.fingerprint,
         info=sweep.info,
         checkpoints=sweep.checkpoints,
         note=_note(spec, sweep.trials),
@@ -123,6 +124,8 @@ def _trials(store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial]) -> t
     by_fold = store.fold_scores(sweep.key)
     folds = dict(zip(by_fold.numbers.tolist(), by_fold.scores.tolist(), strict=True))
     pruned = {trial.number for trial in asked if trial.state == TrialState.PRUNED}
+    # Told so by somebody in the study while it trained: that stands, whatever was saved.
+    failed = {trial.number for trial in asked if trial.state == TrialState.FAIL}
     return tuple(
         TrialRow(
             number=trial.number,
@@ -135,7 +138,8 @@ def _trials(store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial]) -> t
             pruned=trial.number in pruned,
         )
         for trial in store.trials(sweep.key)
-        if trial.number in folds  # saved between the two reads
+        if trial.number in folds  # not so if saved between the two reads
+        and trial.number not in failed
     )
 
 
