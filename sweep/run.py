@@ -8,7 +8,7 @@ One coordinator, this loop, asks and tells; workers only train. What makes it sa
 3. Its results are committed before the study is told. A result that is saved but not told is told, not trained again.
 4. Whatever is RUNNING and not saved is trained again under its own number: training is a pure function too.
 
-The budget counts COMPLETE and PRUNED trials. For a FAIL trial another one is asked at the end.
+The budget counts COMPLETE and PRUNED trials. For a FAIL trial another one is asked at the end, if the space has one.
 """
 
 from __future__ import annotations
@@ -144,6 +144,8 @@ class _Run:
         try:
             if trial.state == TrialState.WAITING:
                 raise ValueError("it waits to be run")
+            if trial.number == self._proposer.capacity:
+                raise ValueError("the space has no more configurations")
             self._proposer.restore(trial.number, trial.params)
         except ValueError as error:
             raise MismatchError(
@@ -178,6 +180,15 @@ class _Run:
                 if number in self._saved:
                     self._tell(self._saved[number])
             self._collect()
+        if self._finished < self._setup.budget.trials:
+            logger.warning(
+                "%s ends with %d of %d trials: %d failed, and the space has no other configuration left to take their "
+                "place",
+                self._name,
+                self._finished,
+                self._setup.budget.trials,
+                self._states.count(TrialState.FAIL),
+            )
 
     def _next_batch(self) -> range:
         """Numbers of the first batch in which something is left to do, empty at the end.
@@ -185,6 +196,8 @@ class _Run:
         A batch is always the same numbers, whatever was done before: what its trials may see depends on it.
         """
         wanted = self._setup.budget.trials + self._states.count(TrialState.FAIL)
+        if self._proposer.capacity is not None:
+            wanted = min(wanted, self._proposer.capacity)
         unfinished = (number for number, state in enumerate(self._states) if not state.is_finished())
         first = next(unfinished, len(self._states))
         size = self._setup.spec.search.batch
@@ -206,12 +219,22 @@ class _Run:
             for one in proposals
         ]
         with self._study_there():
+            # Before as well as after: a second run of this sweep would have asked the very same trials.
+            self._check_alone(self._study.get_trials(deepcopy=False), len(self._states) - len(proposals))
             for trial in trials:
                 self._study.add_trial(trial)
             stored = self._study.get_trials(deepcopy=False)
-        # Optuna gives out the numbers: they are ours only if nobody else adds trials.
-        if len(stored) != len(self._states) or any(stored[one.number].params != one.params for one in proposals):
-            raise StorageError(f"another program adds trials to the study {self._name} in {self._store.shown}")
+        self._check_alone(stored, len(self._states))
+        if any(stored[one.number].params != one.params for one in proposals):
+            raise self._not_alone()
+
+    def _check_alone(self, stored: Sequence[FrozenTrial], expected: int) -> None:
+        """Optuna gives out the numbers: they are ours only if nobody else adds trials."""
+        if len(stored) != expected:
+            raise self._not_alone()
+
+    def _not_alone(self) -> StorageError:
+        return StorageError(f"another program adds trials to the study {self._name} in {self._store.shown}")
 
     def _submit(self, numbers: Sequence[int]) -> None:
         """Hands trials to the workers."""

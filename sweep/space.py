@@ -103,6 +103,12 @@ class Proposer:
         """The number that :meth:`propose` or :meth:`restore` takes next."""
         return len(self._turns)
 
+    @property
+    def capacity(self) -> int | None:
+        """How many trials there can be, all different; ``None`` for endlessly many."""
+        finite = [size for size in self._sizes if size is not None]
+        return sum(finite) if len(finite) == len(self._sizes) else None
+
     def propose(self, number: int) -> Proposal:
         """The next trial.
 

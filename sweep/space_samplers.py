@@ -97,7 +97,7 @@ class ArmSampler:
         """Takes a trial as running.
 
         Raises:
-            ValueError: The parameters are not those of a configuration of this arm.
+            ValueError: The parameters are not those of a configuration of this arm, or of one it has tried already.
         """
         try:
             cell = self.arm.cell(params)
@@ -105,6 +105,8 @@ class ArmSampler:
             raise ValueError(f"trial {number} must belong to the arm {self.arm.name}, however: {params}") from error
         if set(params) != {"placement", "hidden", *cell.dimensions}:
             raise ValueError(f"trial {number} must have exactly the active parameters, however: {sorted(params)}")
+        if _key(params) in self._tried:
+            raise ValueError(f"trial {number} must differ from every earlier one, however: {params}")
         space = self._searched(cell)
         self._study.add_trial(
             create_trial(

@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from sweep.data import Dataset
 from sweep.errors import MismatchError, StorageError
 from sweep.events import Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone
+from sweep.folds import Folds
 from sweep.launch.base import BlockDone, Launcher
 from sweep.launch.dask import DaskLauncher
 from sweep.launch.inline import InlineLauncher
@@ -340,6 +342,32 @@ def test_a_trial_failed_by_somebody_while_it_trains(reference: Reference, sqlite
     assert what_is_left(sqlite_url).states.count("RUNNING") == 0
 
 
+def test_a_failed_trial_of_a_space_that_is_used_up(
+    tmp_path: Path, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing can take its place: the sweep ends without it, and so does a resume."""
+    fixed = ("learning_rate=0.1", "momentum=0.9", "max_norm=off", "lr_decay=1.0", "weight_decay=0.0", "placement=input")
+    searched = ("dropout={choices = [0.2, 0.5]}",)
+    space = [f"space.{one}" for one in fixed + searched]
+    setup = prepare(small_spec(tmp_path, *space, "network.hidden=[4]", "search.trials=2"))
+
+    class Meddler(Recorder):
+        def finished(self) -> Iterator[BlockDone]:
+            with Store.open(sqlite_url) as store, optuna_storage(store) as tables:
+                optuna.load_study(study_name="small", storage=tables).tell(1, state=TrialState.FAIL)
+            yield from super().finished()
+
+    for launcher in (Meddler(), Recorder()):
+        caplog.clear()
+        outcome = run(setup, sqlite_url, launcher)
+        assert (outcome.complete, outcome.failed, outcome.budget) == (1, 1, 2)
+        assert "small ends with 1 of 2 trials: 1 failed" in caplog.text
+    with Store.open(sqlite_url) as store, optuna_storage(store) as tables:
+        optuna.load_study(study_name="small", storage=tables).add_trial(create_trial(value=1.0))
+    with pytest.raises(MismatchError, match=r"trial 2 .* \(the space has no more configurations\)"):
+        run(setup, sqlite_url)
+
+
 # --- both backends ----------------------------------------------------------------------------------------------------
 
 
@@ -372,6 +400,15 @@ def test_another_table_under_the_same_name(tmp_path: Path, sqlite_url: str) -> N
         run(second, sqlite_url)
     for setup in (first, second):
         assert setup.data.info.content_hash in str(refused.value)
+
+
+def test_the_same_table_by_another_path(reference: Reference, tmp_path: Path) -> None:
+    spec = reference.setup.spec
+    copy = shutil.copyfile(spec.data.source, tmp_path / "copy.csv")
+    moved = prepare(dataclasses.replace(spec, data=dataclasses.replace(spec.data, source=str(copy))))
+    storage = reference.begun(tmp_path)
+    assert run(moved, storage).complete == reference.budget
+    assert_same(what_is_left(storage), reference.left)
 
 
 def test_a_smaller_budget(reference: Reference, tmp_path: Path) -> None:
@@ -435,6 +472,33 @@ def test_a_study_that_changes_while_it_runs(reference: Reference, tmp_path: Path
         storage = reference.begun(tmp_path)
         with pytest.raises(StorageError, match=message):
             run(reference.setup, storage, Meddler(storage, delete=delete))
+
+
+def test_a_second_run_of_the_same_sweep_adds_nothing(reference: Reference, tmp_path: Path) -> None:
+    storage = reference.begun(tmp_path)
+
+    class Overtaken(Recorder):
+        """Another run asks the first batch while this one hands it to its workers."""
+
+        def share(self, data: Dataset, folds: Folds) -> None:
+            super().share(data, folds)
+            leave(reference, storage, ["running"] * reference.batch)
+
+    with pytest.raises(StorageError, match="another program adds trials"):
+        run(reference.setup, storage, Overtaken())
+    assert what_is_left(storage).params == reference.left.params[: reference.batch]
+
+
+def test_a_study_with_a_trial_twice(reference: Reference, tmp_path: Path) -> None:
+    storage = reference.begun(tmp_path)
+    leave(reference, storage, ["told"] * 3)
+    with Store.open(storage) as store, optuna_storage(store) as tables:
+        first = reference.trials[0]  # of the arm whose turn it is
+        optuna.load_study(study_name="small", storage=tables).add_trial(
+            create_trial(state=TrialState.RUNNING, params=first.params, distributions=first.distributions)
+        )
+    with pytest.raises(MismatchError, match=r"trial 3 of the study small .* must differ from every earlier one"):
+        run(reference.setup, storage)
 
 
 # --- blocks -----------------------------------------------------------------------------------------------------------
