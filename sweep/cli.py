@@ -33,6 +33,7 @@ from sweep.cli_options import (
     example,
     show_version,
 )
+from sweep.spec_source import shown_source
 
 if TYPE_CHECKING:
     from sweep.spec import SweepSpec
@@ -164,7 +165,7 @@ def check(
     is estimated by training for a moment.
     """
     spec = _load(definition, name, trials, changes)
-    typer.echo(f"reading {spec.data.source}; measuring for a moment", err=True)
+    typer.echo(f"reading {shown_source(spec.data.source)}; measuring for a moment", err=True)
     from sweep import cli_check, cli_run, cli_show
     from sweep.device import resolve
     from sweep.launch.cluster import default_workers

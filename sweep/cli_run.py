@@ -16,7 +16,7 @@ from sweep.metrics import METRICS
 from sweep.prepare import Setup, prepare
 from sweep.resume import check_same
 from sweep.run import run_sweep
-from sweep.spec import SweepSpec
+from sweep.spec import SweepSpec, shown_source
 from sweep.store.database import check_file, is_sqlite, parse_url
 from sweep.store.store import Store
 
@@ -44,7 +44,7 @@ def run(
     """
     own_device = resolve(device, elsewhere="://" in cluster)
     check_database(storage)
-    display.doing(f"reading {spec.data.source}")
+    display.doing(f"reading {shown_source(spec.data.source)}")
     setup = prepare(spec)
     if _finished(setup, storage):
         display.say(f"nothing to do: all {wording.count(setup.budget.trials, 'trial')} are finished")

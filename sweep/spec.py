@@ -36,11 +36,9 @@ from sweep.spec_model import (
     SweepSpec,
     TrainingSpec,
     ValidationSpec,
-    absolute_source,
     checkpoint_epochs,
     differences,
     fixed,
-    is_local,
     layer_names,
     layers_of,
     placement_name,
@@ -48,6 +46,7 @@ from sweep.spec_model import (
     subsets,
 )
 from sweep.spec_schema import ABSENT, SECTIONS, DefinitionModel, Problem, check_shape, default_range
+from sweep.spec_source import absolute_source, is_local, shown_source
 
 __all__ = [
     "BOUNDS",
@@ -75,6 +74,7 @@ __all__ = [
     "placement_name",
     "plain",
     "shipped_definitions",
+    "shown_source",
     "subsets",
     "to_toml",
 ]
@@ -233,7 +233,8 @@ def _say(problem: Problem, place: str, changed: dict[str, str]) -> str:
     if problem.value is ABSENT:
         value = "it is not there"
     else:
-        value = json.dumps(problem.value, ensure_ascii=False, default=str)
+        known = shown_source(problem.value) if isinstance(problem.value, str) else problem.value
+        value = json.dumps(known, ensure_ascii=False, default=str)
         value = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
     return f"{path} {problem.rule}, however: {value} ({'--set' if at_fault else place})"
 

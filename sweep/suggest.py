@@ -242,7 +242,7 @@ def _data_lines(source: str, table: Table, encoded: Encoded, seen: Survey, odd: 
         )
     if odd:
         lines += ["#", *comment("To look at:"), *bullets(odd)]
-    # Where a download was kept is about this machine.
+    # Whether a download was made now or earlier is about this machine.
     own = table.notes if is_local(source) else ()
     read = [note for note in info.notes if note in own or note not in table.notes]
     if read:

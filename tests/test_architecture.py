@@ -17,7 +17,7 @@ PACKAGE = ROOT / "sweep"
 # module or for a whole package; inside a package imports must not form a circle.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "settings", "records"),
-    ("metrics", "spec_model", "spec_schema", "spec_checks", "spec", "tables"),
+    ("metrics", "spec_source", "spec_model", "spec_schema", "spec_checks", "spec", "tables"),
     (
         "data",
         "folds",

@@ -65,7 +65,7 @@ def to_json(summary: SweepSummary) -> str:
         **{key: value for key, value in summary.best_to_dict().items() if key != "name"},
         "trials": len(summary.trials),
         "data": {
-            "source": definition.data.source,
+            "source": spec.shown_source(definition.data.source),
             "content_hash": info.content_hash,
             "rows": info.rows,
             "features": list(info.features),

@@ -12,6 +12,7 @@ import pyarrow.parquet
 
 from sweep.errors import DataError
 from sweep.spec_model import DataSpec
+from sweep.spec_source import shown_source
 from sweep.tables.encode import encode
 from sweep.tables.sources import bundled, download, local_path, openml
 from sweep.tables.text import check_distinct, read_text
@@ -59,7 +60,7 @@ def read_table(data: DataSpec, base_dir: Path | None) -> Table:
         table = openml(source)
     elif re.match(r"https?://", source, re.IGNORECASE):
         path, note = download(source)
-        table = _read_file(path, source, data.header)
+        table = _read_file(path, shown_source(source), data.header)
         table = replace(table, notes=(note, *table.notes))
     else:
         table = _read_file(local_path(source, base_dir), source, data.header)

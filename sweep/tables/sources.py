@@ -10,11 +10,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import http.client
+import logging
 import re
 import shutil
+import stat
 import tempfile
 import urllib.error
 import urllib.parse
@@ -29,11 +32,14 @@ import sklearn.datasets
 
 from sweep import settings
 from sweep.errors import DataError, NotFoundError
+from sweep.spec_source import shown_source
 from sweep.tables.types import Table
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 ALLOWED = 'a path, a URL (http, https), "sklearn:<name>" or "openml:<id>"'
 TIMEOUT = 60.0
+
+logger = logging.getLogger("sweep.tables")
 
 
 def local_path(source: str, base_dir: Path | None) -> Path:
@@ -41,31 +47,55 @@ def local_path(source: str, base_dir: Path | None) -> Path:
 
     Raises:
         NotFoundError: There is none; the message names files that are called much the same.
-        DataError: It is a folder, or a kind of source that does not exist.
+        DataError: It is a folder, cannot be looked at, or is a kind of source that does not exist.
     """
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", source):
-        raise DataError(f"data.source must be {ALLOWED}, however: {source!r}")
-    path = (base_dir or Path()) / Path(source).expanduser()
-    if path.is_dir():
-        raise DataError(f"data.source must be a file, however a folder: {path}")
-    if not path.exists():
-        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        alike = difflib.get_close_matches(path.name, beside, n=3)
+        raise DataError(f"data.source must be {ALLOWED}, however: {shown_source(source)!r}")
+    path = Path(source)
+    with contextlib.suppress(RuntimeError):  # "~somebody" unknown here is a file name like any other
+        path = path.expanduser()
+    path = (base_dir or Path()) / path
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        alike = difflib.get_close_matches(path.name, _beside(path), n=3)
         hint = f"; beside it: {', '.join(alike)}" if alike else ""
-        raise NotFoundError(f"data.source: no such file: {path}{hint}")
+        raise NotFoundError(f"data.source: no such file: {path}{hint}") from None
+    except OSError as error:  # a folder on the way may not be entered, a name is too long, links go round in a circle
+        raise DataError(f"data.source: {path} cannot be read ({error.strerror or error})") from None
+    except ValueError as error:  # a zero byte
+        raise DataError(f"data.source: {str(path)!r} can be no file ({error})") from None
+    if stat.S_ISDIR(mode):
+        raise DataError(f"data.source must be a file, however a folder: {path}")
     return path
+
+
+def _beside(path: Path) -> list[str]:
+    """Names of the files in its folder; none if it has no such folder, or one that may not be listed."""
+    try:
+        return [other.name for other in path.parent.iterdir()]
+    except OSError:
+        return []
 
 
 def download(url: str) -> tuple[Path, str]:
     """The cached file of a URL, fetched if it is not there yet; and a note.
 
     Raises:
-        DataError: It cannot be fetched.
+        DataError: It cannot be fetched; the message shows of the URL what is no secret.
     """
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", Path(urllib.parse.urlsplit(url).path).name)[-80:]
+    shown = shown_source(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # its message may quote a password
+        raise DataError(f"{shown}: must be a URL, however: it is none") from None
+    if "@" in parts.netloc:
+        raise DataError(f"{shown}: must be a URL without user and password (download the table, and name the file)")
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", Path(parts.path).name)[-80:]
     path = settings.cache_dir() / "downloads" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{name}"
     if path.exists():
-        return path, f"read from the copy in {path}, downloaded earlier (delete it to fetch the table anew)"
+        logger.info("%s: read from %s, delete it to fetch the table anew", shown, path)
+        return path, "read from a copy downloaded earlier (SWEEP_LOG=info shows where it is)"
     request = urllib.request.Request(url, headers={"User-Agent": "dropout-sweep"})  # noqa: S310 - http(s): see caller
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,11 +113,14 @@ def download(url: str) -> tuple[Path, str]:
         partial.replace(path)  # whole or not at all, also with two programs at it
     except urllib.error.HTTPError as error:
         with error:
-            raise DataError(f"{url}: cannot be downloaded: the server says {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
+            raise DataError(f"{shown}: cannot be downloaded: the server says {error.code} {error.reason}") from error
+    except (http.client.InvalidURL, ValueError):  # its message quotes the URL
+        raise DataError(f"{shown}: must be a URL (no spaces, ASCII letters only), however: it is none") from None
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise DataError(f"{url}: cannot be downloaded: {reason}") from error
-    return path, f"downloaded to {path}"
+        raise DataError(f"{shown}: cannot be downloaded: {reason}") from error
+    logger.info("%s: downloaded to %s", shown, path)
+    return path, "downloaded"
 
 
 def _check_length(answer: Any, received: int) -> None:

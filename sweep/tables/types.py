@@ -26,7 +26,7 @@ class Table:
 
     Attributes:
         frame: The columns, names made text and distinct, index 0 … n-1.
-        source: As the definition names it, in messages too.
+        source: As the definition names it, in messages too; of a URL without what may be secret.
         notes: What was decided while reading and why.
         default_target: Name of the target column, where the source itself names one.
         line_of: 1-based data row → 1-based line of the file; ``None`` where there are no lines.

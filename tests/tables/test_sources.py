@@ -185,6 +185,17 @@ def test_no_such_file(tmp_path: Path) -> None:
         read_table(of("sonar.cvs"), tmp_path)
     with pytest.raises(NotFoundError, match=r"no such file: .*t\.csv$"):
         read_table(of("no/such/folder/t.csv"), tmp_path)
+    with pytest.raises(NotFoundError, match=r"no such file: .*t\.csv$"):
+        read_table(of("sonar.csv/t.csv"), tmp_path)
+    with pytest.raises(NotFoundError, match=r"no such file: .*~nosuchuser/t\.csv$"):
+        read_table(of("~nosuchuser/t.csv"), tmp_path)
+    with pytest.raises(DataError, match=r"cannot be read .*too long"):
+        read_table(of("x" * 300), tmp_path)
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(DataError, match="circle cannot be read"):
+        read_table(of("circle"), tmp_path)
+    with pytest.raises(DataError, match="can be no file"):
+        read_table(of("a\0b"), tmp_path)
     with pytest.raises(DataError, match="however a folder"):
         read_table(of("."), tmp_path)
 
@@ -205,9 +216,44 @@ def test_a_url_is_downloaded_once(site: Site, cache: Path) -> None:
     assert first.columns == ("a", "b", "y")
     assert first.frame.equals(second.frame)
     assert site.asked == ["/data/t.csv?v=2"]
-    assert "downloaded to" in first.notes[0]
+    assert first.notes[0] == "downloaded"
     assert "downloaded earlier" in second.notes[0]
+    assert str(cache) not in f"{first.notes} {second.notes}"
     assert [path.name.endswith("-t.csv") for path in (cache / "downloads").iterdir()] == [True]
+
+
+def test_where_a_download_is_kept_is_logged(site: Site, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    site.pages["/t.csv"] = b"a,y\n1,x\n3,z\n"
+    with caplog.at_level("INFO", logger="sweep.tables"):
+        read_table(of(f"{site.url}/t.csv"), None)
+        read_table(of(f"{site.url}/t.csv"), None)
+    assert [str(cache) in record.getMessage() for record in caplog.records] == [True, True]
+
+
+def test_what_may_be_secret_in_a_url_is_kept_out_of_the_table(site: Site, cache: Path) -> None:
+    site.pages["/t.csv?token=geheim"] = b"a,y\n1,x\n3,z\n5,x\n7,z\n"
+    encoded = load_encoded(of(f"{site.url}/t.csv?token=geheim"), None)
+    assert encoded.info.source == f"{site.url}/t.csv?token=***"
+    assert "geheim" not in repr(encoded.info)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://ann:geheim@127.0.0.1:9/t.csv",
+        "http://127.0.0.1:9/t.csv?key=geheim",
+        "http://127.0.0.1:9/t.csv?key=geheim geheim",
+        "http://127.0.0.1:9/t.csv?key=geheimß",
+        "http://127.0.0.1:geheim@x/t.csv",
+        "http://[geheim@x/t.csv",
+        "http://ann:geheim\N{FULLWIDTH COMMERCIAL AT}x/t.csv?a",
+        "ftp://ann:geheim@x/t.csv",
+    ],
+)
+def test_what_may_be_secret_in_a_url_is_kept_out_of_messages(url: str, cache: Path) -> None:
+    with pytest.raises(DataError, match=r"\*\*\*") as caught:
+        read_table(of(url), None)
+    assert "geheim" not in str(caught.value)
 
 
 def test_a_parquet_url(site: Site, cache: Path, frame: pd.DataFrame, tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""What a ``data.source`` is: a local file or not, from where it is relative, and how it is shown."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+MASK = "***"
+
+
+def is_local(source: str) -> bool:
+    """Whether a ``data.source`` is a file on this machine, not a URL, ``sklearn:`` or ``openml:``."""
+    return re.match(r"(?i)[a-z][a-z0-9+.-]*://|sklearn:|openml:", source) is None
+
+
+def absolute_source(source: str, base_dir: Path | None) -> str:
+    """A local ``data.source`` made absolute from ``base_dir`` (the current folder if ``None``); others unchanged."""
+    if not is_local(source):
+        return source
+    path = Path(source)
+    with contextlib.suppress(RuntimeError):  # "~somebody" unknown here is a file name like any other
+        path = path.expanduser()
+    return str(((base_dir or Path.cwd()) / path).resolve())
+
+
+def shown_source(source: str) -> str:
+    """A ``data.source`` as it may be shown and stored beside results: no user, password, token or signature of a URL.
+
+    ``https://ann:pw@host/t.csv?token=x`` becomes ``https://***@host/t.csv?token=***``. What is no URL is unchanged, and
+    so is what is masked already. The definition alone keeps the URL itself.
+    """
+    found = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+:/+)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", source, re.DOTALL)
+    if found is None:
+        return source
+    scheme, place, query, fragment = found.groups()
+    shown = scheme + _without_user(place)
+    if query is not None:
+        # Both "&" and ";" have been in use between parameters; one without a value may itself be the secret.
+        shown += "?" + re.sub(r"[^&;]+", lambda part: _without_value(part[0]), query)
+    return shown if fragment is None else f"{shown}#{MASK}"
+
+
+def _without_user(place: str) -> str:
+    """``host/path`` of ``user:password@host/path``, also where the password has an "@" or "/" that is not escaped."""
+    # Look-alikes are refused as "@" is, so they are taken for one here.
+    place = re.sub("[\N{FULLWIDTH COMMERCIAL AT}\N{SMALL COMMERCIAL AT}]", "@", place)
+    host, slash, path = place.partition("/")
+    if "@" in host:
+        return f"{MASK}@{host.rpartition('@')[2]}{slash}{path}"
+    port = host.rpartition("]")[2].partition(":")[2]
+    if "@" in path and port and not port.isdecimal():
+        return f"{MASK}@{path.rpartition('@')[2]}"
+    return place
+
+
+def _without_value(parameter: str) -> str:
+    name, equals, _ = parameter.partition("=")
+    return f"{name}={MASK}" if equals else MASK
