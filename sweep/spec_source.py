@@ -21,7 +21,10 @@ def absolute_source(source: str, base_dir: Path | None) -> str:
     path = Path(source)
     with contextlib.suppress(RuntimeError):  # "~somebody" unknown here is a file name like any other
         path = path.expanduser()
-    return str(((base_dir or Path.cwd()) / path).resolve())
+    path = ((base_dir or Path.cwd()) / path).absolute()
+    with contextlib.suppress(RuntimeError, OSError):  # links in a circle: whoever opens it says so
+        path = path.resolve()
+    return str(path)
 
 
 def shown_source(source: str) -> str:

@@ -136,6 +136,11 @@ def test_the_home_of_nobody_is_a_file_name(tmp_path: Path) -> None:
     assert absolute_source("~/x.csv", tmp_path) == str((Path.home() / "x.csv").resolve())
 
 
+def test_links_in_a_circle_are_left_to_whoever_opens_them(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    assert absolute_source("circle", tmp_path) == str(tmp_path / "circle")
+
+
 @pytest.mark.parametrize("source", ["openml:40", "sklearn:wine", "https://example.org/a.csv", "FILE:///a.csv"])
 def test_sources_that_are_no_local_files(source: str) -> None:
     assert not is_local(source)
