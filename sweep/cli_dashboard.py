@@ -13,9 +13,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import optuna_dashboard
 
-from sweep.analysis.study import open_storage
 from sweep.errors import NotFoundError, UserError
 from sweep.store.store import Store
+from sweep.study import open_storage
 
 HOST = "127.0.0.1"
 

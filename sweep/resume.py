@@ -7,27 +7,23 @@ to something else is refused, and left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.exceptions import DuplicatedStudyError, StorageInternalError
+from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import RDBStorage
 
 from sweep import metrics
 from sweep.data import Dataset
-from sweep.errors import DefinitionError, MismatchError, StorageError
+from sweep.errors import DefinitionError, MismatchError
 from sweep.prepare import Setup
 from sweep.spec import SweepSpec, absolute_source, differences, parse, to_toml
 from sweep.store.rows import DatasetRecord, NewSweep, SweepRecord
 from sweep.store.store import Store
-
-KEY_ATTRIBUTE = "sweep_key"
-"""User attribute of a study that holds the key of its sweep."""
+from sweep.study import KEY_ATTRIBUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,47 +123,6 @@ def _dataset_record(data: Dataset) -> DatasetRecord:
 
 
 # --- the study --------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def optuna_storage(store: Store) -> Iterator[RDBStorage]:
-    """Optuna's side of a database. Its tables are made if need be; its messages are off inside.
-
-    Raises:
-        StorageError: The tables are those of another Optuna, or what happens inside fails in the database.
-    """
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with optuna_errors(store):
-            try:
-                storage = RDBStorage(store.url, engine_kwargs=dict(store.optuna_engine_kwargs))
-            except RuntimeError as error:
-                reason = " ".join(str(error).split())
-                raise StorageError(
-                    f"Optuna {optuna.__version__} cannot use its tables in {store.shown}: {reason}"
-                ) from error
-            try:
-                yield storage
-            finally:
-                storage.remove_session()
-                storage.engine.dispose()
-    finally:
-        optuna.logging.set_verbosity(verbosity)
-
-
-@contextmanager
-def optuna_errors(store: Store) -> Iterator[None]:
-    """Turns Optuna's word for a failing database into ours.
-
-    Raises:
-        StorageError: The database failed.
-    """
-    try:
-        yield
-    except StorageInternalError as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise StorageError(f"the database {store.shown} cannot be used: {reason}") from error
 
 
 def _create_study(store: Store, storage: RDBStorage, setup: Setup, key: str) -> optuna.Study:

@@ -29,11 +29,12 @@ from sweep.events import Best, Event, Finished, Interrupted, Outcome, Prepared, 
 from sweep.launch.base import Launcher
 from sweep.prepare import Setup, prepare
 from sweep.records import BlockJob, Hyperparameters, TrialResult
-from sweep.resume import Opened, open_sweep, optuna_storage
+from sweep.resume import Opened, open_sweep
 from sweep.space import Proposal, Proposer, hyperparameters
 from sweep.spec import SweepSpec
 from sweep.store.rows import TrialRecord
 from sweep.store.store import Store
+from sweep.study import optuna_storage
 from sweep.train import block_trials
 
 logger = logging.getLogger(__name__)

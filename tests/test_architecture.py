@@ -31,7 +31,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ),
     ("draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train", "device", "estimate", "store"),
     ("launch",),
-    ("prepare", "events", "resume", "run", "preview", "analysis"),
+    ("prepare", "events", "study", "resume", "run", "preview", "analysis"),
     ("palette", "figure_info", "figures", "report_table", "report_page", "report", "export"),
     (),
     ("cli_errors", "cli_options", "cli_show", "cli_progress", "cli_check", "cli_run", "cli_dashboard", "cli"),
@@ -41,7 +41,7 @@ ALL = tuple(name for row in ROWS for name in row)
 TRAINING = {"data", "folds", *("draws", "nets", "batches", "scaling", "targets", "scores", "scoreboard", "train")}
 TRAINING |= {"device", "estimate"}
 DOORS: dict[str, set[str]] = {
-    "optuna": {"space", "space_arms", "space_samplers", "resume", "run", "analysis"},
+    "optuna": {"space", "space_arms", "space_samplers", "study", "resume", "run", "analysis"},
     "torch": TRAINING,
     "sqlalchemy": {"store"},
     "alembic": {"store"},

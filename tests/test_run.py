@@ -25,9 +25,9 @@ from sweep.launch.inline import InlineLauncher
 from sweep.metrics import direction
 from sweep.prepare import Setup, prepare
 from sweep.records import BlockJob
-from sweep.resume import optuna_storage
 from sweep.run import run_sweep, split
 from sweep.store.store import Store
+from sweep.study import optuna_storage
 from tests.small_sweep import (
     Left,
     Trained,

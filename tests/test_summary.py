@@ -14,7 +14,6 @@ from sqlalchemy import create_engine, text
 
 from sweep.analysis import summary as module
 from sweep.analysis.honest import honest_score
-from sweep.analysis.study import KEY_ATTRIBUTE
 from sweep.analysis.summary import status, statuses, summarise
 from sweep.errors import NotFoundError, StorageError
 from sweep.metrics import metrics_for
@@ -24,6 +23,7 @@ from sweep.space import distributions, hyperparameters
 from sweep.spec import parse, to_toml
 from sweep.store.rows import DatasetRecord, NewSweep
 from sweep.store.store import Store
+from sweep.study import KEY_ATTRIBUTE
 
 N, FOLDS, CHECKPOINTS = 60, 3, (5, 10)
 TRIALS = 32
@@ -281,8 +281,18 @@ def test_tables_of_another_optuna_are_a_clear_error(sqlite_url: str) -> None:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
         storage.remove_session()
         storage.engine.dispose()
-        with pytest.raises(StorageError, match="cannot read its tables"):
+        with pytest.raises(StorageError, match="cannot use its tables"):
             status(store, "made")
+
+
+def test_a_database_that_fails_while_optuna_reads_is_a_clear_error(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=1)
+    engine = create_engine(sqlite_url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE trials"))
+    engine.dispose()
+    with Store.open(sqlite_url) as store, pytest.raises(StorageError, match=r"cannot be used: .*no such table: trials"):
+        summarise(store, "made")
 
 
 def test_a_page_from_a_database(sqlite_url: str, tmp_path: Path) -> None:

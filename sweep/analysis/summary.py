@@ -23,7 +23,7 @@ from sweep.analysis import weighted
 from sweep.analysis.honest import honest_score
 from sweep.analysis.importance import importance
 from sweep.analysis.results import Arm, Counts, Curves, State, SweepStatus, SweepSummary, TrialRow, arms_of, best_trial
-from sweep.analysis.study import StudyView, find_study, open_storage
+from sweep.analysis.study import StudyView, find_study
 from sweep.analysis.weighted import Truth
 from sweep.errors import NotFoundError
 from sweep.metrics import METRICS
@@ -32,6 +32,7 @@ from sweep.space import budget
 from sweep.spec import SweepSpec, parse
 from sweep.store.rows import DatasetRecord, SweepRecord
 from sweep.store.store import Store
+from sweep.study import open_storage
 
 
 def status(store: Store, name: str) -> SweepStatus:

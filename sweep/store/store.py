@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import URL, delete, exists, insert, select, update
+from sqlalchemy import URL, delete, exists, insert, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
@@ -89,6 +89,11 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({self.shown!r})"
+
+    def has_table(self, name: str) -> bool:
+        """Whether the database has a table of that name, ours or not."""
+        with database.translated(self._url), self._engine.connect() as connection:
+            return inspect(connection).has_table(name)
 
     # --------------------------------------------------------------------------------------------------- sweeps
 
