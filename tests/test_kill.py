@@ -17,7 +17,7 @@ from sweep.run import run_sweep
 from sweep.spec import SweepSpec
 from tests.small_sweep import assert_complete, assert_same, small_spec, what_is_left
 
-KILLS = 5
+KILLS = 4
 SWEEPS = {
     # TPE draws at random until an arm has ten finished trials: one arm, so that it comes to think.
     "tpe": ("search.sampler=tpe", "space.placement=all", "search.trials=24", "search.batch=4"),

@@ -262,7 +262,7 @@ def test_inverted_scaling_equals_weight_scaling_in_expectation() -> None:
     mini-batches, what the block feeds its layers averages to the input itself, and so the layer's output to that of
     the network at test time; multiplied by the keep probability it is theirs.
     """
-    rate, epochs = 0.37, 400
+    rate, epochs = 0.37, 100
     data = make_dataset("binary", rows=32, features=16)
     folds = make_splits(data, folds=2)
     # A batch is all training rows of a split, and nothing is learnt: only the masks differ from step to step.
@@ -280,7 +280,7 @@ def test_inverted_scaling_equals_weight_scaling_in_expectation() -> None:
     assert (kept.mean(0) - 1).abs().max() < 5 * error
     assert abs(kept.mean() - 1) < 5 * error / math.sqrt(kept[0].numel())
     # Their training units are 0 or 1; their test-time factor is the keep probability.
-    torch.testing.assert_close((kept * keep_probability(rate)).mean(), torch.tensor(1 - rate), atol=0.002, rtol=0)
+    torch.testing.assert_close((kept * keep_probability(rate)).mean(), torch.tensor(1 - rate), atol=0.004, rtol=0)
 
 
 def test_max_norm_binds() -> None:

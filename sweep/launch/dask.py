@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sweep.data import Dataset
     from sweep.folds import Folds
 
-SHARE_SECONDS = 20.0
+SHARE_SECONDS = 60.0
 # Workers that may die training a block before it is given up; Dask's own default for `allowed-failures`. It counts here
 # what Dask cannot: where no other worker had the table, it is lost with the worker, and the block with the table.
 LOSSES = 3
