@@ -18,9 +18,9 @@ def main() -> int:
         for number in range(2):
             launcher.submit(make_job(number, epochs=10_000_000, checkpoints=(10_000_000,)))
         time.sleep(0.3)
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
         try:
+            sys.stdout.write("ready\n")  # the signal may come before this returns
+            sys.stdout.flush()
             list(launcher.finished())
         except KeyboardInterrupt:
             return 130
