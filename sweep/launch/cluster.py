@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
+from time import monotonic, sleep
 
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, Security
@@ -94,6 +95,18 @@ def connect(address: str) -> Client:
         client.close()
         raise
     return client
+
+
+def replace_workers(local: LocalCluster) -> None:
+    """Starts as many workers anew as a ``LocalCluster`` should have.
+
+    A process that guards a worker restarts it when it dies, but may itself give up; Dask then waits for ever.
+    """
+    wanted, deadline = len(local.worker_spec), monotonic() + CONNECT_SECONDS
+    local.scale(0)
+    while local.workers and monotonic() < deadline:
+        sleep(0.05)
+    local.scale(wanted)
 
 
 def disconnect(client: Client, cluster: LocalCluster | None) -> None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from sweep.data import Dataset
     from sweep.folds import Folds
 
+# How long the table may wait for workers in all; and how long there may be none before new ones are started.
 SHARE_SECONDS = 60.0
+NONE_SECONDS = 10.0
 # Workers that may die training a block before it is given up; Dask's own default for `allowed-failures`. It counts here
 # what Dask cannot: where no other worker had the table, it is lost with the worker, and the block with the table.
 LOSSES = 3
@@ -85,12 +87,15 @@ class DaskLauncher(Launcher):
             # A key of its own: what two sweeps share on one scheduler must never be taken for one another's.
             key = f"sweep-table-{uuid.uuid4().hex}"
             try:
-                self._table = self._client.scatter({key: self._shared}, broadcast=True)[key]
+                table = self._client.scatter({key: self._shared}, broadcast=True, timeout=NONE_SECONDS)
             except OSError as error:  # a worker died meanwhile, and the next one is not there yet
                 if self._client.status != "running" or monotonic() > deadline:
                     raise LaunchError(f"the table cannot be sent to the workers: {error}") from error
+                if self._cluster is not None and not self._client.nthreads():
+                    cluster.replace_workers(self._cluster)
                 sleep(0.1)
             else:
+                self._table = table[key]
                 return
 
     def submit(self, job: BlockJob) -> None:

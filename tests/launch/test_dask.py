@@ -154,6 +154,18 @@ def test_a_job_survives_its_worker_but_not_for_ever() -> None:
         list(other.finished())
 
 
+def test_workers_that_do_not_come_back_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweep.launch.dask.NONE_SECONDS", 1.0)
+    with DaskLauncher(workers=1) as launcher:
+        launcher.share(DATA, FOLDS)
+        assert launcher._cluster is not None
+        for guard in list(launcher._cluster.workers.values()):
+            launcher._cluster.sync(guard.close)
+        assert not launcher._client.nthreads()
+        launcher.submit(make_job(2))
+        assert [done.job.numbers for done in launcher.finished()] == [(2,)]
+
+
 def kill_workers(launcher: DaskLauncher) -> set[int]:
     """Kills all workers, once a job is being worked on; gives the processes that they were."""
     wait_until_training(launcher, 1)
