@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from sweep.errors import UserError
-from sweep.spec import load
+from sweep.spec.definition import load
 from sweep.tables.load import read_table
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,8 +17,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from sweep.data import Dataset
 from sweep.folds import Folds
 from sweep.metrics import compute, metrics_for
-from sweep.nets import ACTIVATIONS
 from sweep.records import Hyperparameters, TrainingPlan
+from sweep.training.nets import ACTIVATIONS
 
 Metrics = NDArray[np.float64]
 

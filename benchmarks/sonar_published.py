@@ -26,11 +26,11 @@ from benchmarks.machine import machine, sonar
 from sweep.data import Dataset
 from sweep.folds import Folds
 from sweep.metrics import metrics_for
-from sweep.prepare import prepare
 from sweep.records import VALIDATION, BlockJob
-from sweep.space import Proposer, hyperparameters
-from sweep.spec import load
-from sweep.train import train_block
+from sweep.run.prepare import prepare
+from sweep.space.proposer import Proposer, hyperparameters
+from sweep.spec.definition import load
+from sweep.training.train import train_block
 
 WITHIN = 2.5
 """Points between a published figure and the mean of our runs."""

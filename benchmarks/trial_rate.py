@@ -25,10 +25,10 @@ from benchmarks import plain_loop
 from benchmarks.machine import RESULTS, Machine, machine, sonar
 from sweep.launch.base import Launcher
 from sweep.launch.dask import DaskLauncher
-from sweep.prepare import Setup, prepare
 from sweep.records import Hyperparameters
-from sweep.run import run_sweep
-from sweep.spec import SweepSpec, load
+from sweep.run.loop import run_sweep
+from sweep.run.prepare import Setup, prepare
+from sweep.spec.definition import SweepSpec, load
 from sweep.store.rows import TrialRecord
 from sweep.store.store import Store
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sweep import metrics
 from sweep.errors import DefinitionError
 from sweep.records import TableInfo
-from sweep.spec_model import SweepSpec
+from sweep.spec.model import SweepSpec
 
 if TYPE_CHECKING:
     from sweep.tables.types import Encoded

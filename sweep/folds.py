@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sweep.data import Dataset
 from sweep.errors import DataError, DefinitionError
-from sweep.spec_model import ValidationSpec
+from sweep.spec.model import ValidationSpec
 
 Scheme = Literal["stratified", "kfold", "group", "timeseries"]
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]

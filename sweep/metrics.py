@@ -1,7 +1,7 @@
 """Metrics: their names, directions and numpy versions, equal to scikit-learn's.
 
 One record a metric, in :data:`METRICS`; :func:`compute` works on the rows of one split. The batched versions that the
-training loop uses are in ``scores.py`` and are held equal to these.
+training loop uses are in ``training/scores.py`` and are held equal to these.
 
 =====================  ==============  =====================================================================
 name                   direction       as ``sklearn.metrics``

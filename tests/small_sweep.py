@@ -11,9 +11,9 @@ import optuna
 from numpy.typing import NDArray
 
 from sweep.records import BlockJob, Hyperparameters, TrialResult
-from sweep.spec import SweepSpec, parse
+from sweep.run.study import optuna_storage
+from sweep.spec.definition import SweepSpec, parse
 from sweep.store.store import Store
-from sweep.study import optuna_storage
 
 DEFINITION = """
 format = 1

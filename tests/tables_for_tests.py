@@ -10,7 +10,7 @@ import torch
 from sweep.data import Dataset
 from sweep.folds import Folds, Scheme, make_folds
 from sweep.records import Hyperparameters, TableInfo, Task, TrainingPlan
-from sweep.spec_model import ValidationSpec
+from sweep.spec.model import ValidationSpec
 
 
 def make_dataset(

@@ -10,7 +10,7 @@ from benchmarks import plain_loop, sonar_published, trial_rate
 from benchmarks.machine import Machine, machine
 from sweep.records import BlockJob, Hyperparameters
 from sweep.store.rows import TrialRecord
-from sweep.train import train_block
+from sweep.training.train import train_block
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, make_trial
 
 MACHINE = Machine("2026-01-02T03:04:05+00:00", "A Processor", 2, 0.1, "3.12.0", "2.13.0")

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep import cli_errors, spec
-from sweep.cli import run_program
+from sweep.cli import errors as cli_errors
+from sweep.cli.main import run_program
 from sweep.errors import LaunchError
+from sweep.spec import definition as spec
 from sweep.store.store import Store
 
 ROOT = Path(__file__).parents[1]

@@ -9,8 +9,8 @@ import time
 import pytest
 from rich.console import Console
 
-from sweep import cli_progress
-from sweep.cli_progress import Lines, Quiet, Standing, Terminal, best_line, pace_text
+from sweep.cli import progress as cli_progress
+from sweep.cli.progress import Lines, Quiet, Standing, Terminal, best_line, pace_text
 from sweep.metrics import METRICS
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep import cli_show
+from sweep.cli import show as cli_show
 from sweep.records import Hyperparameters
 from tests.made_sweep import made_summary
 

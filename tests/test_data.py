@@ -9,7 +9,7 @@ import torch
 
 from sweep.data import FEATURE_ALIGN, Dataset, load_dataset
 from sweep.errors import DataError, DefinitionError, NotFoundError
-from sweep.spec import parse
+from sweep.spec.definition import parse
 
 ROWS = 40
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sweep.device import resolve
 from sweep.errors import UserError
+from sweep.training.device import resolve
 
 FOUND = torch.cuda.device_count() if torch.cuda.is_available() else 0
 

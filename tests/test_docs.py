@@ -16,10 +16,11 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
-from sweep import cli_errors, spec
-from sweep.cli import app, run_program
+from sweep.cli import errors as cli_errors
+from sweep.cli.main import app, run_program
 from sweep.metrics import METRICS
-from sweep.spec_schema import SECTIONS, DefinitionModel
+from sweep.spec import definition as spec
+from sweep.spec.schema import SECTIONS, DefinitionModel
 
 ROOT = Path(__file__).parents[1]
 DEFINITION = (ROOT / "docs" / "definition.md").read_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sweep.draws import DRAWS_PER_COUNT, Draws, drop_threshold, keep_probability
+from sweep.training.draws import DRAWS_PER_COUNT, Draws, drop_threshold, keep_probability
 
 
 def test_an_address_gives_the_same_numbers_whatever_was_drawn_before() -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sweep import estimate
-from sweep.estimate import block_seconds
 from sweep.records import BlockJob, Task
+from sweep.training import estimate
+from sweep.training.estimate import block_seconds
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, random_trials
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from sweep import spec
 from sweep.errors import NotFoundError, UserError
 from sweep.export import definition, files, versions
-from sweep.spec import Fixed
+from sweep.spec import definition as spec
+from sweep.spec.definition import Fixed
 from tests.made_sweep import made_summary, sonar
 
 

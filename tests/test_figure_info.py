@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sweep.analysis.results import Curves, SweepSummary
-from sweep.figure_info import (
+from sweep.figures.info import (
     curve_infos,
     describe,
     importance_infos,
@@ -16,8 +16,8 @@ from sweep.figure_info import (
     rate_infos,
     score_scale,
 )
+from sweep.figures.palette import slots_of
 from sweep.metrics import METRICS
-from sweep.palette import slots_of
 from tests.made_sweep import DEFINITION, made_summary
 
 ACCURACY, RMSE = METRICS["accuracy"], METRICS["rmse"]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sweep.analysis.results import SweepSummary
-from sweep.figure_info import PlacementInfo, curve_infos, importance_infos, placement_info, rate_infos
-from sweep.figures import draw, plotly_js, to_json
-from sweep.palette import DARK, LIGHT, PAGE, Palette
+from sweep.figures.draw import draw, plotly_js, to_json
+from sweep.figures.info import PlacementInfo, curve_infos, importance_infos, placement_info, rate_infos
+from sweep.figures.palette import DARK, LIGHT, PAGE, Palette
 from tests.made_sweep import made_summary
 
 

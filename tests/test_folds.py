@@ -14,7 +14,7 @@ from sweep.data import Dataset
 from sweep.errors import DataError, DefinitionError
 from sweep.folds import Folds, make_folds
 from sweep.records import TableInfo, Task
-from sweep.spec_model import ValidationSpec
+from sweep.spec.model import ValidationSpec
 
 Scheme = Literal["auto", "stratified", "kfold", "group", "timeseries"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sweep.events import Event
 from sweep.launch.inline import InlineLauncher
-from sweep.run import run_sweep
-from sweep.spec import SweepSpec
+from sweep.run.events import Event
+from sweep.run.loop import run_sweep
+from sweep.spec.definition import SweepSpec
 from tests.small_sweep import assert_complete, assert_same, small_spec, what_is_left
 
 KILLS = 4
@@ -38,7 +38,7 @@ def run_and_report(spec: SweepSpec, storage: str, reports: Connection) -> None:
 def processes() -> ForkServerContext:
     """Processes that have torch imported when they start."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sweep.run"])
+    context.set_forkserver_preload(["sweep.run.loop"])
     return context
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sweep.draws import Draws
-from sweep.nets import StackedMLP, padded
+from sweep.training.draws import Draws
+from sweep.training.nets import StackedMLP, padded
 
 
 def stack(activation: str = "relu", *, masked: bool = False) -> StackedMLP:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sweep.palette import DARK, LIGHT, PAGE, SHAPES, SLOTS, SYMBOLS, Palette, css_variables, slots_of
+from sweep.figures.palette import DARK, LIGHT, PAGE, SHAPES, SLOTS, SYMBOLS, Palette, css_variables, slots_of
 
 
 def luminance(colour: str) -> float:

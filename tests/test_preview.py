@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep import prepare
-from sweep.preview import preview
+from sweep.run import prepare
+from sweep.run.preview import preview
 from tests.small_sweep import small_spec
 
 

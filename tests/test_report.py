@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from sweep import figures
 from sweep.analysis.results import Counts, SweepSummary
 from sweep.errors import NotFoundError
+from sweep.figures.draw import plotly_js
 from sweep.records import TableInfo
-from sweep.report import render, write
-from sweep.report_page import page
+from sweep.report.html import render, write
+from sweep.report.page import page
 from tests.made_sweep import DEFINITION, made_summary, sonar
 
 VOID = {"meta", "circle", "line", "path", "br", "link", "img"}
@@ -68,7 +68,7 @@ def outline(html: str) -> Outline:
 
 
 def without_plotly(html: str) -> str:
-    return html.replace(figures.plotly_js(), "")
+    return html.replace(plotly_js(), "")
 
 
 def test_the_page_is_well_formed_and_holds_plotly_once(html: str, outline: Outline) -> None:

@@ -17,17 +17,17 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweep.data import Dataset
 from sweep.errors import MismatchError, StorageError
-from sweep.events import Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone
 from sweep.folds import Folds
 from sweep.launch.base import BlockDone, Launcher
 from sweep.launch.dask import DaskLauncher
 from sweep.launch.inline import InlineLauncher
 from sweep.metrics import direction
-from sweep.prepare import Setup, prepare
 from sweep.records import BlockJob
-from sweep.run import run_sweep, split
+from sweep.run.events import Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone
+from sweep.run.loop import run_sweep, split
+from sweep.run.prepare import Setup, prepare
+from sweep.run.study import optuna_storage
 from sweep.store.store import Store
-from sweep.study import optuna_storage
 from tests.small_sweep import (
     Left,
     Trained,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
 
-from sweep.scaling import fit_scaling
+from sweep.training.scaling import fit_scaling
 from tests.tables_for_tests import make_dataset, make_splits
 
 
@@ -38,7 +38,7 @@ def test_constant_and_empty_columns_become_zero() -> None:
 def test_a_large_table_is_fitted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     data = make_dataset("binary", rows=200)
     whole = fit_scaling(data.features, [torch.arange(200)])
-    monkeypatch.setattr("sweep.scaling._CHUNK", 7)
+    monkeypatch.setattr("sweep.training.scaling._CHUNK", 7)
     parts = fit_scaling(data.features, [torch.arange(200)])
     torch.testing.assert_close(parts.mean, whole.mean)
     torch.testing.assert_close(parts.inv_std, whole.inv_std)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sweep.metrics import compute, metrics_for
 from sweep.records import Task
-from sweep.scores import Rows, score_members
+from sweep.training.scores import Rows, score_members
 
 
 @settings(max_examples=60, deadline=None)

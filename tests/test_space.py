@@ -14,9 +14,9 @@ from optuna.trial import TrialState, create_trial
 
 from sweep.errors import DefinitionError
 from sweep.records import Hyperparameters
-from sweep.space import Proposal, Proposer, arm_of, budget, distributions, hyperparameters
-from sweep.space_arms import parse_hidden
-from sweep.spec import SweepSpec, fixed, layers_of, parse, to_toml
+from sweep.space.arms import parse_hidden
+from sweep.space.proposer import Proposal, Proposer, arm_of, budget, distributions, hyperparameters
+from sweep.spec.definition import SweepSpec, fixed, layers_of, parse, to_toml
 
 SAMPLERS = ["tpe", "random", "qmc"]
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.errors import DefinitionError, NotFoundError
-from sweep.spec import (
+from sweep.spec.definition import (
     Choices,
     Fixed,
     Range,

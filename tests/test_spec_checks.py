@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import DefinitionError
-from sweep.spec import parse
+from sweep.spec.definition import parse
 
 MINIMAL = 'name = "a"\n[data]\nsource = "x.csv"\n'
 

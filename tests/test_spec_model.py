@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sweep.errors import DefinitionError
 from sweep.records import Hyperparameters
-from sweep.spec import (
+from sweep.spec.definition import (
     Fixed,
     absolute_source,
     checkpoint_epochs,

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from sweep.launch.inline import InlineLauncher
-from sweep.prepare import prepare
-from sweep.run import run_sweep
-from sweep.space import Proposer, hyperparameters
-from sweep.spec import load, parse, shipped_definitions, to_toml
+from sweep.run.loop import run_sweep
+from sweep.run.prepare import prepare
+from sweep.space.proposer import Proposer, hyperparameters
+from sweep.spec.definition import load, parse, shipped_definitions, to_toml
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "studies").glob("*.toml"))

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from sweep.errors import DataError, NotFoundError
 from sweep.launch.inline import InlineLauncher
-from sweep.prepare import prepare
-from sweep.run import run_sweep
-from sweep.spec import Range, SweepSpec, parse
-from sweep.suggest import Suggestion, suggest, table_name
+from sweep.run.loop import run_sweep
+from sweep.run.prepare import prepare
+from sweep.spec.definition import Range, SweepSpec, parse
+from sweep.suggest.definition import Suggestion, suggest, table_name
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 ROWS = 120

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sweep.errors import DataError
-from sweep.suggest_columns import Survey, copies, survey, telling
+from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.tables.types import Table
 
 PIMA = Path(__file__).parents[2] / "shared" / "data" / "pima-indians-diabetes.csv"

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.suggest_sizes import fit
+from sweep.suggest.sizes import fit
 
 
 def test_small_tables_take_many_epochs_of_small_batches() -> None:

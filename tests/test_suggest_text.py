@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.suggest_text import bullets, comment, count, duration, key_line, several
+from sweep.suggest.text import bullets, comment, count, duration, key_line, several
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 VALUES: st.SearchStrategy[Any] = st.one_of(

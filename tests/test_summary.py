@@ -18,12 +18,12 @@ from sweep.analysis.summary import status, statuses, summarise
 from sweep.errors import NotFoundError, StorageError
 from sweep.metrics import metrics_for
 from sweep.records import TRAIN, VALIDATION, TableInfo, TrialResult
-from sweep.report import render
-from sweep.space import distributions, hyperparameters
-from sweep.spec import parse, to_toml
+from sweep.report.html import render
+from sweep.run.study import KEY_ATTRIBUTE
+from sweep.space.proposer import distributions, hyperparameters
+from sweep.spec.definition import parse, to_toml
 from sweep.store.rows import DatasetRecord, NewSweep
 from sweep.store.store import Store
-from sweep.study import KEY_ATTRIBUTE
 
 N, FOLDS, CHECKPOINTS = 60, 3, (5, 10)
 TRIALS = 32

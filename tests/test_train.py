@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.data import Dataset
-from sweep.draws import keep_probability
 from sweep.folds import Folds
 from sweep.metrics import compute, metrics_for
 from sweep.records import TRAIN, VALIDATION, BlockJob, Hyperparameters, Task, TrainingPlan, TrialResult
-from sweep.targets import Targets
-from sweep.train import _Block, block_trials, train_block
+from sweep.training.draws import keep_probability
+from sweep.training.targets import Targets
+from sweep.training.train import _Block, block_trials, train_block
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, make_trial, random_trials
 from tests.twin import twin_outputs
 
@@ -371,7 +371,7 @@ def test_the_draws_of_a_long_epoch_are_made_in_parts(monkeypatch: pytest.MonkeyP
     data = make_dataset("binary", rows=60)
     folds = make_splits(data)
     whole = train(data, folds, make_plan("binary"), make_trial())[0]
-    monkeypatch.setattr("sweep.train._DRAW_BYTES", 1)
+    monkeypatch.setattr("sweep.training.train._DRAW_BYTES", 1)
     assert_same(train(data, folds, make_plan("binary"), make_trial())[0], whole)
 
 

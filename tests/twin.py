@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from sweep.data import Dataset
-from sweep.draws import Draws, drop_threshold, keep_probability
 from sweep.folds import Folds
-from sweep.nets import ACTIVATIONS, padded, plain_mlp
 from sweep.records import Hyperparameters, TrainingPlan
+from sweep.training.draws import Draws, drop_threshold, keep_probability
+from sweep.training.nets import ACTIVATIONS, padded, plain_mlp
 
 
 def twin_outputs(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperparameters, split: int) -> Tensor:

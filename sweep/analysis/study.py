@@ -8,8 +8,8 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.analysis.results import Counts
+from sweep.run.study import KEY_ATTRIBUTE
 from sweep.store.rows import SweepRecord
-from sweep.study import KEY_ATTRIBUTE
 
 
 @dataclass(frozen=True, slots=True)

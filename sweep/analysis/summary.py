@@ -28,11 +28,11 @@ from sweep.analysis.weighted import Truth
 from sweep.errors import NotFoundError
 from sweep.metrics import METRICS
 from sweep.records import TRAIN, VALIDATION, HonestScore
-from sweep.space import budget
-from sweep.spec import SweepSpec, parse
+from sweep.run.study import open_storage
+from sweep.space.proposer import budget
+from sweep.spec.definition import SweepSpec, parse
 from sweep.store.rows import DatasetRecord, SweepRecord
 from sweep.store.store import Store
-from sweep.study import open_storage
 
 
 def status(store: Store, name: str) -> SweepStatus:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sweep import spec
 from sweep.analysis import wording
 from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.errors import NotFoundError
 from sweep.export.versions import versions
-from sweep.spec import SweepSpec
+from sweep.spec import definition as spec
+from sweep.spec.definition import SweepSpec
 
 SUFFIX = "-best"
 """Added to the name: the exported definition can run beside its sweep, in the same database."""

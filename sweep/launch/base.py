@@ -66,12 +66,12 @@ class BlockDone:
 
 def warm() -> None:
     """Has a worker import what training needs, before its first block."""
-    import_module("sweep.train")
+    import_module("sweep.training.train")
 
 
 def train_shared(shared: Shared, job: BlockJob, device: str) -> BlockDone:
     """What a worker does with a job, whichever backend it belongs to."""
-    from sweep.train import train_block  # only workers need torch
+    from sweep.training.train import train_block  # only workers need torch
 
     start = perf_counter()
     results = train_block(shared.data, shared.folds, job, device)

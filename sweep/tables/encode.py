@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sweep.errors import DataError
 from sweep.records import TableInfo
-from sweep.spec_model import DataSpec
+from sweep.spec.model import DataSpec
 from sweep.tables.columns import Column, natural_order, number_text, read_column
 from sweep.tables.features import MOST_REMARKS, FeaturePlan, Remark, check_finite, fill, notes_of, plan_column
 from sweep.tables.targets import Target, find_column, read_target

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from sweep.errors import DataError
-from sweep.spec_model import DataSpec
-from sweep.spec_source import shown_source
+from sweep.spec.model import DataSpec
+from sweep.spec.source import shown_source
 from sweep.tables.encode import encode
 from sweep.tables.sources import bundled, download, local_path, openml
 from sweep.tables.text import check_distinct, read_text

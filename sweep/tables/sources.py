@@ -32,7 +32,7 @@ import sklearn.datasets
 
 from sweep import settings
 from sweep.errors import DataError, NotFoundError
-from sweep.spec_source import shown_source
+from sweep.spec.source import shown_source
 from sweep.tables.types import Table
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sweep.errors import DataError
 from sweep.records import Task
-from sweep.spec_model import DataSpec
+from sweep.spec.model import DataSpec
 from sweep.tables.columns import FEW_LEVELS, Column, natural_order, near, number_text, read_column
 from sweep.tables.features import check_finite
 from sweep.tables.types import Floats, Table

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from sweep.errors import NotFoundError
-from sweep.spec import load
+from sweep.spec.definition import load
 from sweep.store.store import Store
 from tests.processes import children, wait_until_gone
 from tests.small_sweep import assert_complete, assert_same, what_is_left

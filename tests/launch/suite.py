@@ -9,7 +9,7 @@ import pytest
 
 from sweep.launch.base import Launcher
 from sweep.records import BlockJob, TrialResult
-from sweep.train import train_block
+from sweep.training.train import train_block
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, random_trials
 
 DATA = make_dataset("binary", rows=60)

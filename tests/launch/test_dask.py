@@ -18,7 +18,7 @@ from sweep.errors import LaunchError, UserError
 from sweep.launch.base import Launcher
 from sweep.launch.choose import open_launcher
 from sweep.launch.dask import DaskLauncher
-from sweep.train import train_block
+from sweep.training.train import train_block
 from tests.launch.suite import DATA, FOLDS, LauncherSuite, assert_same, make_job
 from tests.processes import alive, children, wait_until_gone
 

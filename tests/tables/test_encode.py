@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.errors import DataError
-from sweep.spec_model import DataSpec
+from sweep.spec.model import DataSpec
 from sweep.tables.columns import read_column
 from sweep.tables.encode import encode
 from sweep.tables.features import MOST_LEVELS, fill, plan_column

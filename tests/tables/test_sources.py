@@ -18,7 +18,7 @@ import pytest
 import sklearn.datasets._openml
 
 from sweep.errors import DataError, NotFoundError
-from sweep.spec_model import DataSpec
+from sweep.spec.model import DataSpec
 from sweep.tables.load import load_encoded, read_table
 from sweep.tables.sources import BUNDLED
 

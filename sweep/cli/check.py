@@ -1,0 +1,153 @@
+"""What ``sweep check`` prints: the table, the task, the folds, the arms, the space, and how long it would take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sweep.analysis import wording
+from sweep.analysis.results import SweepStatus
+from sweep.cli.show import table_text
+from sweep.metrics import METRICS
+from sweep.run.prepare import Setup
+from sweep.run.preview import Preview
+from sweep.spec.model import Choices, Dimension, Fixed, layer_names, plain
+
+
+def check_dict(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> dict[str, Any]:
+    """The JSON document."""
+    info, folds, budget = setup.data.info, setup.folds, setup.budget
+    return {
+        "name": setup.spec.name,
+        "table": {
+            "source": info.source,
+            "rows": info.rows,
+            "features": len(info.features),
+            "target": info.target,
+            "task": info.task,
+            "classes": list(info.classes),
+            "content_hash": info.content_hash,
+            "notes": list(info.notes),
+        },
+        "validation": {
+            "folds": folds.folds,
+            "repeats": folds.repeats,
+            "scheme": folds.scheme,
+            "metric": setup.plan.metric,
+        },
+        "trials": {"budget": budget.trials, "per_placement": dict(budget.per_arm), "note": budget.note},
+        "checkpoints": list(setup.plan.checkpoints),
+        "estimate": {
+            "seconds": ahead.seconds,
+            "workers": ahead.workers,
+            "device": ahead.device,
+            "block_trials": {_hidden(hidden): trials for hidden, trials in ahead.blocks.items()},
+        },
+        "definition": plain(setup.spec),
+        "stored": None if stored is None else stored.to_dict(),
+    }
+
+
+def check_text(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> str:
+    """The same for people."""
+    parts = [f"{setup.spec.name}: the definition is sound\n"]
+    for heading, rows in (
+        ("table", _table(setup)),
+        ("training", _training(setup)),
+        ("validation", _validation(setup)),
+        ("space", _space(setup)),
+        ("trials", _trials(setup)),
+        ("time", _time(setup, ahead, stored)),
+    ):
+        parts.append(f"{heading}\n{table_text(rows, indent='  ')}\n")
+    return "\n".join(parts).rstrip()
+
+
+Rows = list[tuple[str, str]]
+
+
+def _table(setup: Setup) -> Rows:
+    info = setup.data.info
+    size = f"{wording.count(info.rows, 'row')}, {wording.count(len(info.features), 'feature')}"
+    rows = [("source", info.source), ("size", size), ("target", f"{info.target} ({info.task})")]
+    if info.classes:
+        rows.append(("classes", ", ".join(info.classes[:12]) + (", …" if len(info.classes) > 12 else "")))
+    notes = [("notes" if not place else "", note) for place, note in enumerate(info.notes)]
+    return [*rows, *notes]
+
+
+def _training(setup: Setup) -> Rows:
+    network, training = setup.spec.network, setup.spec.training
+    hidden = ", ".join(_hidden(units) for units in network.hidden)
+    batch = f"mini-batches of {training.batch_size}"
+    epochs = ", ".join(map(str, setup.plan.checkpoints))
+    rows = [
+        ("network", f"{len(setup.data.info.features)} inputs, hidden {hidden}, {network.activation}, {network.init}"),
+        ("epochs", f"{training.epochs} of {batch}, SGD{' with Nesterov momentum' if training.nesterov else ''}"),
+        ("measured at", f"epoch {epochs}"),
+        ("scored at", "the best of these epochs" if training.stop == "best" else "the last epoch"),
+    ]
+    return rows if training.class_weight == "none" else [*rows, ("classes", "weighted to count the same")]
+
+
+def _validation(setup: Setup) -> Rows:
+    folds, metric = setup.folds, METRICS[setup.plan.metric]
+    repeats = "" if folds.repeats == 1 else f", repeated {folds.repeats} times"
+    better = "higher" if metric.maximize else "lower"
+    return [
+        ("folds", f"{folds.folds} ({folds.scheme}){repeats}"),
+        ("metric", f"{metric.name}, {better} is better"),
+    ]
+
+
+def _space(setup: Setup) -> Rows:
+    space = setup.spec.space
+    layers = layer_names(max(map(len, setup.spec.network.hidden)))
+    rows = [("dropout", _dimension(space.dropout) + (", one rate for all layers" if space.shared else ""))]
+    rows += [(f"dropout {layer}", _dimension(space.rate(layer))) for layer in layers if layer in space.dropout_layers]
+    for name in ("learning_rate", "momentum", "max_norm", "lr_decay", "weight_decay"):
+        rows.append((name, _dimension(getattr(space, name))))
+    return rows
+
+
+def _trials(setup: Setup) -> Rows:
+    budget, search = setup.budget, setup.spec.search
+    rows = [("in all", f"{budget.trials}, asked {min(search.batch, budget.trials)} at a time ({search.sampler})")]
+    if search.allocation == "equal":
+        rows += [(name, f"{count} ({wording.placement(name)})") for name, count in budget.per_arm.items()]
+    else:
+        rows.append(("placements", f"{', '.join(setup.spec.space.placements)}: as the sampler likes"))
+    return [*rows, ("note", budget.note)] if budget.note else rows
+
+
+def _time(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> Rows:
+    blocks = ", ".join(
+        f"{wording.count(trials, 'trial')} × {wording.count(setup.folds.splits, 'fold')} of {_hidden(hidden)}"
+        for hidden, trials in ahead.blocks.items()
+    )
+    workers = f"{wording.count(ahead.workers, 'worker')} ({ahead.device})"
+    rows = [
+        ("blocks", f"up to {blocks} train together"),
+        ("estimate", f"about {wording.duration(ahead.seconds)} on {workers}; measured for a moment, so roughly"),
+    ]
+    if stored is None:
+        return [*rows, ("stored", "nothing yet: sweep run starts it")]
+    finished = f"{stored.counts.finished} of {wording.count(setup.budget.trials, 'trial')} are finished"
+    return [*rows, ("stored", f"{finished}: sweep run {'changes nothing' if _done(setup, stored) else 'goes on'}")]
+
+
+def _done(setup: Setup, stored: SweepStatus) -> bool:
+    return stored.counts.finished >= setup.budget.trials
+
+
+def _dimension(dimension: Dimension) -> str:
+    """``"0.003 to 0.5, logarithmic"``."""
+    if isinstance(dimension, Fixed):
+        return f"{dimension.value} (fixed)"
+    if isinstance(dimension, Choices):
+        return " | ".join(map(str, dimension.values))
+    steps = "" if dimension.step is None else f" in steps of {dimension.step}"
+    return f"{dimension.low} to {dimension.high}{', logarithmic' if dimension.log else ''}{steps}"
+
+
+def _hidden(units: tuple[int, ...]) -> str:
+    return "-".join(map(str, units))

@@ -1,0 +1,62 @@
+"""Options that several commands have, so that they are spelled and explained alike."""
+
+from __future__ import annotations
+
+import platform
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from sweep import settings
+from sweep.cli import errors as cli_errors
+from sweep.export import versions
+
+
+def example(*lines: str) -> str:
+    """The end of a command's help."""
+    return "\n".join(["\b\nExample:", *(f"  $ {line}" for line in lines)])
+
+
+class Format(StrEnum):
+    """What ``sweep export`` writes."""
+
+    toml = "toml"
+    json = "json"
+
+
+def show_version(wanted: bool) -> None:
+    """What ``--version`` does."""
+    if wanted:
+        typer.echo(f"sweep {versions.installed('dropout-sweep')} (Python {platform.python_version()})")
+        raise typer.Exit
+
+
+def _log_everything(wanted: bool) -> None:
+    if wanted:
+        cli_errors.configure_logging(debug=True)
+
+
+Definition = Annotated[str, typer.Argument(metavar="DEFINITION", help="A file, or the name of a shipped definition.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Of a sweep in the database.")]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME. Without it $SWEEP_STORAGE, else "
+        f"{settings.DEFAULT_STORAGE}.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Verbose = Annotated[
+    bool,
+    typer.Option("-v", "--verbose", help="Log everything to standard error.", callback=_log_everything, is_eager=True),
+]
+NewName = Annotated[str | None, typer.Option("--name", metavar="NAME", help="In place of the definition's name.")]
+Trials = Annotated[int | None, typer.Option("--trials", metavar="N", min=1, help="In place of search.trials.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the definition. May be repeated."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that exists.")]

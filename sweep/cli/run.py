@@ -1,0 +1,150 @@
+"""``sweep run``: from a definition to a finished sweep, with a display of how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sweep.analysis import wording
+from sweep.analysis.results import SweepStatus, SweepSummary
+from sweep.analysis.summary import status, summarise
+from sweep.cli.progress import Display, Standing
+from sweep.errors import NotFoundError, StorageError
+from sweep.launch.choose import open_launcher
+from sweep.metrics import METRICS
+from sweep.run.events import Best, Event, Interrupted, Prepared, Started, TrialDone
+from sweep.run.loop import run_sweep
+from sweep.run.prepare import Setup, prepare
+from sweep.run.resume import check_same
+from sweep.spec.definition import SweepSpec, shown_source
+from sweep.store.database import check_file, is_sqlite, parse_url
+from sweep.store.store import Store
+from sweep.training.device import resolve
+
+
+def run(
+    spec: SweepSpec, storage: str, *, cluster: str, workers: int | None, device: str, display: Display
+) -> SweepSummary:
+    """Runs a sweep to its end, or goes on with it.
+
+    Args:
+        spec: The definition.
+        storage: Database URL.
+        cluster: ``"inline"``, ``"local"`` or the address of a scheduler.
+        workers: How many processes; ``None`` for one a core.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
+        display: Is told how far it is.
+
+    Returns:
+        All there is to show of it.
+
+    Raises:
+        UserError: Something does not allow it; nothing was run.
+        SweepError: It failed on the way; everything finished is kept.
+        KeyboardInterrupt: Ctrl-C; everything finished is kept, and the message says how much.
+    """
+    own_device = resolve(device, elsewhere="://" in cluster)
+    check_database(storage)
+    display.doing(f"reading {shown_source(spec.data.source)}")
+    setup = prepare(spec)
+    if _finished(setup, storage):
+        display.say(f"nothing to do: all {wording.count(setup.budget.trials, 'trial')} are finished")
+    else:
+        display.doing("starting workers" if cluster == "local" else "getting ready")
+        with open_launcher(cluster, workers, own_device) as launcher:
+            tell = _Teller(display, own_device)
+            try:
+                outcome = run_sweep(spec, storage=storage, launcher=launcher, on_event=tell, setup=setup)
+            except Interrupted as interrupted:
+                raise KeyboardInterrupt(f"{interrupted}; the same command goes on") from None
+            display.doing("stopping workers" if cluster == "local" else "finishing")
+        display.say(f"{wording.count(outcome.told, 'trial')} in {wording.duration(outcome.seconds)}")
+    display.doing("computing the honest score")
+    with Store.open(storage) as store:
+        return summarise(store, spec.name)
+
+
+def check_database(storage: str) -> None:
+    """That a database can be there, before anything takes long.
+
+    Raises:
+        StorageError: It cannot.
+    """
+    url = parse_url(storage)
+    if is_sqlite(url):
+        check_file(url, create=True)
+
+
+def _finished(setup: Setup, storage: str) -> bool:
+    """Whether nothing is left to do. Where it cannot be told, running says why.
+
+    Raises:
+        MismatchError: A sweep of this name is there, and cannot go on with this definition.
+    """
+    try:
+        stored = stored_status(setup, storage)
+    except StorageError:  # of an older version, perhaps: a run brings it up to date
+        return False
+    return stored is not None and stored.state == "done" and stored.counts.finished >= setup.budget.trials
+
+
+def stored_status(setup: Setup, storage: str) -> SweepStatus | None:
+    """How far the sweep of this name is; ``None`` if there is none, or no database.
+
+    Raises:
+        MismatchError: There is one, and it cannot go on with this definition.
+        StorageError: The database cannot be used.
+    """
+    try:
+        store = Store.open(storage)
+    except NotFoundError:
+        return None
+    with store:
+        found = store.sweep(setup.spec.name)
+        if found is None:
+            return None
+        check_same(found, setup)
+        return status(store, found.name)
+
+
+class _Teller:
+    """From events to the display."""
+
+    def __init__(self, display: Display, device: str) -> None:
+        self._display = display
+        self._device = device
+        self._metric = "accuracy"
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Prepared):
+            self._metric = event.metric
+            self._say_prepared(event)
+        elif isinstance(event, Started):
+            if event.resumed and event.finished < event.budget:
+                self._display.say(f"going on: {event.finished} of {event.budget} trials are finished")
+            standing = Standing(
+                event.name, METRICS[self._metric], event.budget, event.finished, best=_scores(event.best)
+            )
+            if event.finished < event.budget:
+                self._display.begin(standing)
+        elif isinstance(event, TrialDone) and self._display.standing is not None:
+            self._display.standing.take(event.finished, _scores(event.best))
+            self._display.update()
+
+    def _say_prepared(self, event: Prepared) -> None:
+        info, say = event.info, self._display.say
+        repeats = "" if event.repeats == 1 else f", repeated {event.repeats} times"
+        size = f"{wording.count(info.rows, 'row')}, {wording.count(len(info.features), 'feature')}"
+        say(f"{info.source}: {size}, target {info.target} ({info.task})")
+        for note in info.notes:
+            if note.startswith("warning"):
+                say(note)
+        if event.budget.note:
+            say(event.budget.note)
+        arms = wording.count(len(event.budget.per_arm), "placement")
+        trials = f"{wording.count(event.budget.trials, 'trial')} over {arms}"
+        folds = f"{event.folds} folds ({event.scheme}{repeats})"
+        say(f"{trials}, {folds}, {event.metric}; {wording.count(event.workers, 'worker')} on {self._device}")
+
+
+def _scores(best: Mapping[str, Best]) -> dict[str, float]:
+    return {placement: one.score for placement, one in best.items()}

@@ -1,0 +1,129 @@
+"""The report: one self-contained HTML page, without any access to a network.
+
+Plotly's script and the figures travel inside the page, and its content security policy lets nothing else in: the two
+inline scripts run by their hashes, no address can be reached.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from sweep.analysis import wording
+from sweep.analysis.results import SweepSummary
+from sweep.errors import NotFoundError
+from sweep.figures import info as figure_info
+from sweep.figures import palette
+from sweep.figures.draw import draw, plotly_js, to_json
+from sweep.figures.info import PlacementInfo
+from sweep.report.page import page
+from sweep.shipped import folder
+
+
+def render(summary: SweepSummary) -> str:
+    """The whole page as HTML, about 5 MB, nearly all of it Plotly's script."""
+    content, drawn = page(summary), _Drawn()
+    _add_figures(summary, content, drawn)
+    script, plotly = _asset("report.js"), plotly_js()
+    return _template().render(
+        # The template marks all but the page's own content as safe: it comes with the program, or is made here.
+        page=content,
+        light_colours=palette.css_variables(palette.LIGHT),
+        dark_colours=palette.css_variables(palette.DARK),
+        style=_asset("report.css"),
+        figures_json=_inline_json(drawn.figures),
+        plotly_js=plotly,
+        script=script,
+        script_hashes=f"{_csp_hash(plotly)} {_csp_hash(script)}",
+    )
+
+
+def write(summary: SweepSummary, path: Path) -> None:
+    """Write the page to a file, in place of what was there.
+
+    Raises:
+        NotFoundError: The file cannot be written.
+    """
+    text = render(summary)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise NotFoundError(
+            f"the report must go to a file that can be written, however: {path}: {error.strerror}"
+        ) from error
+
+
+class _Drawn:
+    """Figures by the id of their place in the page."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, Any] = {}
+
+    def add(self, info: Any, title: str | None = None, caption: str | None = None) -> dict[str, Any]:
+        """Draw one, and say what the template needs to place it."""
+        name = f"figure-{len(self.figures)}"
+        drawn = json.loads(to_json(draw(info)))
+        self.figures[name] = {"data": drawn["data"], "layout": drawn["layout"]}
+        height = drawn["layout"]["height"]
+        return {"id": name, "title": title, "caption": caption, "alt": figure_info.describe(info), "height": height}
+
+
+def _add_figures(summary: SweepSummary, content: dict[str, Any], drawn: _Drawn) -> None:
+    by_placement = figure_info.placement_info(summary)
+    content["placement"] = by_placement and drawn.add(by_placement, caption=_placement_caption(by_placement))
+    content["rates"] = [
+        drawn.add(info, "All layers" if info.layer is None else wording.layer(info.layer))
+        for info in figure_info.rate_infos(summary)
+    ]
+    content["curves"] = [
+        drawn.add(info, f"{wording.placement(info.trial.placement).capitalize()} (trial {info.trial.number})")
+        for info in figure_info.curve_infos(summary)
+    ]
+    content["importance"] = [
+        drawn.add(info, f"{wording.placement(info.placement).capitalize()}")
+        for info in figure_info.importance_infos(summary)
+    ]
+
+
+def _placement_caption(info: PlacementInfo) -> str:
+    far = sum(not info.scale.holds(score) for column in info.columns for score in column.scores)
+    edge = f" {wording.count(far, 'hollow mark')} at the edge: worse still." if far else ""
+    return (
+        f"Each mark is a trial, in every column from the first to the last; lines are the best.{edge} The scores are "
+        "raw: each best was chosen for being best, and differences between placements are not tested here."
+    )
+
+
+def _asset(name: str) -> str:
+    return (folder("dashboards") / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(folder("dashboards")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _inline_json(value: Any) -> str:
+    """JSON that no HTML parser mistakes for markup, inside a script element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _csp_hash(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"'sha256-{digest}'"

@@ -1,0 +1,79 @@
+"""A definition brought together with its table: what can be wrong with either is found here, before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep import metrics
+from sweep.data import Dataset, load_dataset
+from sweep.folds import Folds, make_folds
+from sweep.records import TableInfo, TrainingPlan
+from sweep.space.proposer import Budget, budget
+from sweep.spec.definition import SweepSpec, checkpoint_epochs
+
+KEPT_ROWS = 20_000
+"""Rows whose out-of-fold predictions are stored, the same for all trials; of a larger table a random sample."""
+
+_KEPT_ROWS_STREAM = 0x6B657074  # sets this sample apart from whatever else is drawn from the seed
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What a sweep works on.
+
+    Attributes:
+        spec: The definition.
+        data: The table.
+        folds: Its splits.
+        plan: What all trials share.
+        budget: How many trials, in all and for each arm.
+    """
+
+    spec: SweepSpec
+    data: Dataset
+    folds: Folds
+    plan: TrainingPlan
+    budget: Budget
+
+
+def prepare(spec: SweepSpec) -> Setup:
+    """Reads and splits the table of a definition.
+
+    Raises:
+        NotFoundError: There is no such table.
+        DataError: The table cannot be used, or not with so many folds.
+        DefinitionError: The definition does not fit the table, or asks for more trials than there are configurations.
+    """
+    trials = budget(spec)
+    data = load_dataset(spec)
+    folds = make_folds(spec.validation, data, spec.seed)
+    return Setup(spec, data, folds, training_plan(spec, data.info), trials)
+
+
+def training_plan(spec: SweepSpec, info: TableInfo) -> TrainingPlan:
+    """What all trials of a sweep on this table share."""
+    training = spec.training
+    return TrainingPlan(
+        seed=spec.seed,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        activation=spec.network.activation,
+        init=spec.network.init,
+        nesterov=training.nesterov,
+        class_weight=training.class_weight,
+        checkpoints=checkpoint_epochs(training.epochs, training.checkpoints),
+        stop=training.stop,
+        metric=spec.validation.metric or metrics.default_metric(info.task),
+        kept_rows=kept_rows(info.rows, spec.seed),
+    )
+
+
+def kept_rows(rows: int, seed: int) -> NDArray[np.int64] | None:
+    """Sorted positions of :data:`KEPT_ROWS` rows, ``[n_kept]`` int64; ``None`` if the table has no more than that."""
+    if rows <= KEPT_ROWS:
+        return None
+    chosen = np.random.default_rng([_KEPT_ROWS_STREAM, seed]).choice(rows, KEPT_ROWS, replace=False)
+    return np.sort(chosen).astype(np.int64)

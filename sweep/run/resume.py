@@ -1,0 +1,172 @@
+"""A sweep and its study in the database: made, or found again and checked to be the same.
+
+A sweep is three things, made one after the other, and a kill may come in between: our own row with a random key; an
+Optuna study of the same name; the key as an attribute of that study. What is only half made is completed. What belongs
+to something else is refused, and left as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import RDBStorage
+
+from sweep import metrics
+from sweep.data import Dataset
+from sweep.errors import DefinitionError, MismatchError
+from sweep.run.prepare import Setup
+from sweep.run.study import KEY_ATTRIBUTE
+from sweep.spec.definition import SweepSpec, absolute_source, differences, parse, to_toml
+from sweep.store.rows import DatasetRecord, NewSweep, SweepRecord
+from sweep.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A sweep that can be run.
+
+    Attributes:
+        key: Of the sweep.
+        study: Its study.
+        resumed: Whether it was there already.
+    """
+
+    key: str
+    study: optuna.Study
+    resumed: bool
+
+
+def open_sweep(store: Store, storage: RDBStorage, setup: Setup) -> Opened:
+    """The sweep of the definition's name: stored now, or found and checked to be this one.
+
+    Raises:
+        MismatchError: A sweep of that name was started with another definition, on another table or with a larger
+            budget; or the study of that name is not its own, or gone.
+        StorageError: The database cannot be used.
+    """
+    name = setup.spec.name
+    found = store.sweep(name)
+    if found is not None:
+        check_same(found, setup)
+        study = _find_study(store, storage, setup, found)
+        if setup.budget.trials > found.trials:
+            store.update_trials_budget(found.key, setup.budget.trials)
+        return Opened(found.key, study, resumed=True)
+    if name in optuna.get_all_study_names(storage):
+        raise _foreign(name, store)
+    key = store.create_sweep(_new_sweep(setup), _dataset_record(setup.data))
+    return Opened(key, _create_study(store, storage, setup, key), resumed=False)
+
+
+def check_same(found: SweepRecord, setup: Setup) -> None:
+    """That a stored sweep may be gone on with under this definition, on this table.
+
+    Raises:
+        MismatchError: It may not. The message names what differs, and how.
+    """
+    info, wanted = setup.data.info, setup.budget.trials
+    advice = "only search.trials may change, upwards; take another name for another sweep"
+    if found.fingerprint != setup.spec.fingerprint:
+        changed = "".join(f"\n  {line}" for line in _changes(found, setup.spec))
+        raise MismatchError(f"the sweep {found.name} was started with another definition ({advice}):{changed}")
+    if found.data_hash != info.content_hash:
+        raise MismatchError(
+            f"the sweep {found.name} was started on another table ({advice}): the content of {found.info.source} "
+            f"was {found.data_hash}, that of {info.source} is {info.content_hash}"
+        )
+    if wanted < found.trials:
+        raise MismatchError(
+            f"search.trials may only grow: the sweep {found.name} was given {found.trials} trials, however: {wanted}"
+        )
+
+
+def _changes(found: SweepRecord, spec: SweepSpec) -> list[str]:
+    try:
+        lines = differences(parse(found.definition), _stored_form(spec))
+    except DefinitionError:
+        lines = []
+    return lines or ["it was written by another version of sweep"]
+
+
+def _stored_form(spec: SweepSpec) -> SweepSpec:
+    """The definition without its file: a relative path to the table would lead elsewhere."""
+    return replace(spec, data=replace(spec.data, source=absolute_source(spec.data.source, spec.base_dir)))
+
+
+def _new_sweep(setup: Setup) -> NewSweep:
+    spec, plan, info = setup.spec, setup.plan, setup.data.info
+    return NewSweep(
+        name=spec.name,
+        format=spec.format,
+        definition=to_toml(_stored_form(spec)),
+        fingerprint=spec.fingerprint,
+        trials=setup.budget.trials,
+        info=info,
+        metric=plan.metric,
+        metrics=metrics.metrics_for(info.task),
+        checkpoints=plan.checkpoints,
+        folds=setup.folds.folds,
+        repeats=setup.folds.repeats,
+        kept_rows=plan.kept_rows,
+    )
+
+
+def _dataset_record(data: Dataset) -> DatasetRecord:
+    # Which of the two it is depends on the task, and no type says so.
+    target = cast("NDArray[np.float64] | NDArray[np.int64]", data.original_target())
+    return DatasetRecord(data.info.content_hash, target, data.groups)
+
+
+# --- the study --------------------------------------------------------------------------------------------------------
+
+
+def _create_study(store: Store, storage: RDBStorage, setup: Setup, key: str) -> optuna.Study:
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=setup.spec.name,
+            direction=metrics.direction(setup.plan.metric),
+            sampler=optuna.samplers.RandomSampler(),  # is never asked: proposals come from `space`
+        )
+    except DuplicatedStudyError:
+        raise _foreign(setup.spec.name, store) from None
+    return _claim(study, setup, key)
+
+
+def _claim(study: optuna.Study, setup: Setup, key: str) -> optuna.Study:
+    study.set_user_attr(KEY_ATTRIBUTE, key)
+    # For those who open the study with Optuna's own tools.
+    info, folds = setup.data.info, setup.folds
+    study.set_user_attr("metric", setup.plan.metric)
+    study.set_user_attr("table", f"{info.source}: {info.rows} rows, {len(info.features)} features, {info.task}")
+    study.set_user_attr("validation", f"{folds.folds} folds ({folds.scheme}), {folds.repeats} repeats")
+    return study
+
+
+def _find_study(store: Store, storage: RDBStorage, setup: Setup, found: SweepRecord) -> optuna.Study:
+    saved = len(store.saved_numbers(found.key))
+    if found.name not in optuna.get_all_study_names(storage):
+        if saved:
+            raise MismatchError(
+                f"the Optuna study of the sweep {found.name} was deleted or renamed in {store.shown}: its results "
+                f"({saved} trials) are still there, but it cannot go on; take another name"
+            )
+        return _create_study(store, storage, setup, found.key)  # killed before it was made
+    study = optuna.load_study(study_name=found.name, storage=storage, sampler=optuna.samplers.RandomSampler())
+    attributes = study.user_attrs
+    if not (attributes or saved or study.get_trials(deepcopy=False)):
+        return _claim(study, setup, found.key)  # killed before it had the key
+    if attributes.get(KEY_ATTRIBUTE) != found.key:
+        raise _foreign(found.name, store)
+    return study
+
+
+def _foreign(name: str, store: Store) -> MismatchError:
+    return MismatchError(
+        f"the name {name} belongs to an Optuna study in {store.shown} that this sweep did not make; take another name"
+    )

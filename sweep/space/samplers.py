@@ -1,0 +1,234 @@
+"""One arm's sampler: draws configurations that the arm has not tried, seeded anew for every trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import TrialState, create_trial
+from scipy.stats.qmc import Sobol
+
+from sweep.errors import DefinitionError
+from sweep.metrics import Direction
+from sweep.space.arms import Arm, Cell, dimension_at, dimension_size, hidden_name, snapped
+from sweep.spec.definition import Choices, Dimension, Range, SweepSpec
+
+# A sampler that repeats an earlier trial is asked again this often, then another way is found.
+_ATTEMPTS = 4
+_RANDOM_ATTEMPTS = 100
+
+# Keep the streams of random numbers apart: of trials, of their last resort, of Sobol scrambling, of the grid's order.
+_TRIAL, _RESORT, _SOBOL, _GRID = range(4)
+
+
+def distribution(dimension: Dimension) -> BaseDistribution:
+    """A numeric dimension as Optuna's distribution; a fixed one has a single value."""
+    if isinstance(dimension, Choices):
+        return CategoricalDistribution(dimension.values)
+    if isinstance(dimension, Range):
+        return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
+    value = dimension.value
+    return CategoricalDistribution((value,)) if isinstance(value, str) else FloatDistribution(value, value)
+
+
+def distributions(spec: SweepSpec, names: Iterable[str]) -> dict[str, BaseDistribution]:
+    """The distributions of parameters by name: of one name the same in all trials of a sweep, as Optuna wants."""
+    found: dict[str, BaseDistribution] = {}
+    for name in names:
+        if name == "placement":
+            found[name] = CategoricalDistribution(spec.space.placements)
+        elif name == "hidden":
+            found[name] = CategoricalDistribution(tuple(map(hidden_name, spec.network.hidden)))
+        elif name.startswith("dropout_"):
+            found[name] = distribution(spec.space.rate(name.removeprefix("dropout_")))
+        else:
+            found[name] = distribution(getattr(spec.space, name))
+    return found
+
+
+class ArmSampler:
+    """One arm: the configurations it has tried, and the sampler's view of them in a study in memory.
+
+    The study holds searched parameters only, and only of this arm.
+
+    Args:
+        spec: Of the sweep.
+        arm: Whose trials these are.
+        position: Of the arm among all arms: gives each its own Sobol scrambling and order of the grid.
+        direction: Of the values that :meth:`tell` is given.
+    """
+
+    def __init__(self, spec: SweepSpec, arm: Arm, position: int, direction: Direction) -> None:
+        self.arm = arm
+        self._spec = spec
+        with _quiet():
+            # Its own sampler draws nothing: ``_draw`` asks a fresh one each time.
+            self._study = optuna.create_study(direction=direction, sampler=RandomSampler(seed=0))
+        self._tried: set[tuple[tuple[str, Any], ...]] = set()
+        self._study_numbers: dict[int, int] = {}
+        spaces = [self._searched(cell) for cell in arm.cells]
+        # What every cell has is drawn jointly; what only some have, one by one once the cell is known.
+        self._common = {name: own for name, own in spaces[0].items() if all(name in other for other in spaces)}
+        self._points = _Points(arm, self._generator(_SOBOL, position)) if spec.search.sampler == "qmc" else None
+        # Only ``budget`` lets grids through, and those are finite.
+        self._grid = (
+            self._generator(_GRID, position).permutation(arm.size or 0) if spec.search.sampler == "grid" else None
+        )
+
+    def propose(self, number: int, index: int) -> dict[str, Any]:
+        """A configuration not tried before, for the trial ``number``, this arm's number ``index``.
+
+        Raises:
+            DefinitionError: None is found: the space is continuous, but of a few floats.
+        """
+        for params in self._candidates(number, index):
+            if _key(params) not in self._tried:
+                return params
+        place = self._spec.origin or self._spec.name
+        rule = f"the space of {self.arm.name} must have room for another configuration"
+        raise DefinitionError([f"{rule}, however: {_RANDOM_ATTEMPTS} draws gave only known ones ({place})"])
+
+    def add(self, number: int, params: Mapping[str, Any]) -> None:
+        """Takes a trial as running.
+
+        Raises:
+            ValueError: The parameters are not those of a configuration of this arm, or of one it has tried already.
+        """
+        try:
+            cell = self.arm.cell(params)
+        except LookupError as error:
+            raise ValueError(f"trial {number} must belong to the arm {self.arm.name}, however: {params}") from error
+        if set(params) != {"placement", "hidden", *cell.dimensions}:
+            raise ValueError(f"trial {number} must have exactly the active parameters, however: {sorted(params)}")
+        if _key(params) in self._tried:
+            raise ValueError(f"trial {number} must differ from every earlier one, however: {params}")
+        space = self._searched(cell)
+        self._study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING, params={name: params[name] for name in space}, distributions=dict(space)
+            )
+        )
+        self._study_numbers[number] = self._study.get_trials(deepcopy=False)[-1].number
+        self._tried.add(_key(params))
+
+    def tell(self, number: int, value: float | None) -> None:
+        """Finishes a trial; ``None`` for a failed one, which samplers ignore."""
+        if value is None:
+            self._study.tell(self._study_numbers[number], state=TrialState.FAIL)
+        else:
+            self._study.tell(self._study_numbers[number], value)
+
+    def _candidates(self, number: int, index: int) -> Iterator[dict[str, Any]]:
+        """Configurations for a trial, best first; the later ones are for when the earlier have been tried."""
+        if self._grid is not None:
+            yield self.arm.configuration(int(self._grid[index]))
+        elif self._points is not None:
+            yield self._points.configuration(index)
+        elif self._spec.search.sampler == "tpe":
+            for attempt in range(_ATTEMPTS):
+                yield self._draw(TPESampler(seed=self._seed(number, attempt), multivariate=True, constant_liar=True))
+        if self.arm.size is None:
+            for attempt in range(_RANDOM_ATTEMPTS):
+                yield self._draw(RandomSampler(seed=self._seed(number, _ATTEMPTS + attempt)))
+        else:
+            start = _below(self.arm.size, self._generator(_RESORT, number))
+            for step in range(self.arm.size):
+                yield self.arm.configuration((start + step) % self.arm.size)
+
+    def _draw(self, sampler: BaseSampler) -> dict[str, Any]:
+        """A configuration from a fresh sampler.
+
+        The samplers want a running trial to draw for: one is opened, and closed as failed, which they ignore. A
+        cache inside Optuna, of the trials a sampler sees, is renewed by opening and closing too.
+        """
+        opened = self._study.ask()
+        trial = self._study.get_trials(deepcopy=False)[-1]
+        drawn = sampler.sample_relative(self._study, trial, self._common)
+        fixed = {"placement": self.arm.cells[0].placement, "hidden": hidden_name(self.arm.cells[0].hidden)}
+        for name, own in self._common.items():
+            if name not in drawn:
+                drawn[name] = sampler.sample_independent(self._study, trial, name, own)
+        cell = self.arm.cell(fixed | drawn)
+        for name, own in self._searched(cell).items():
+            if name not in drawn:
+                drawn[name] = sampler.sample_independent(self._study, trial, name, own)
+        self._study.tell(opened.number, state=TrialState.FAIL)
+        params: dict[str, Any] = {"placement": cell.placement, "hidden": hidden_name(cell.hidden)}
+        for name, dimension in cell.dimensions.items():
+            params[name] = snapped(dimension, drawn[name]) if name in drawn else dimension_at(dimension, 0.0)
+        return params
+
+    def _searched(self, cell: Cell) -> dict[str, BaseDistribution]:
+        """The parameters of a cell that have more than one value in this arm."""
+        arms_differ = len({other.placement for other in self.arm.cells}) > 1
+        names = [*(["placement"] if arms_differ else []), "hidden", *cell.dimensions]
+        return {name: own for name, own in distributions(self._spec, names).items() if not own.single()}
+
+    def _seed(self, number: int, attempt: int) -> int:
+        return int(np.random.SeedSequence((self._spec.seed, _TRIAL, number, attempt)).generate_state(1)[0])
+
+    def _generator(self, stream: int, position: int) -> np.random.Generator:
+        return np.random.default_rng((self._spec.seed, stream, position))
+
+
+def _below(size: int, generator: np.random.Generator) -> int:
+    """A whole number from 0 to ``size - 1``, evenly; beyond NumPy's integers, evenly but for a share below 2^-64."""
+    if size <= 2**63:
+        return int(generator.integers(size))
+    words = size.bit_length() // 64 + 2
+    drawn = generator.integers(2**64, size=words, dtype=np.uint64)
+    return int.from_bytes(drawn.astype("<u8").tobytes(), "little") % size
+
+
+class _Points:
+    """Scrambled Sobol points (Owen 1998) of an arm, mapped to configurations.
+
+    There is one coordinate for the cell and one for each dimension that any cell searches; those that the chosen
+    cell lacks are ignored.
+    """
+
+    def __init__(self, arm: Arm, generator: np.random.Generator) -> None:
+        self._arm = arm
+        self._names = ["", *_searched_names(arm)]
+        self._engine = Sobol(len(self._names), scramble=True, rng=generator)
+
+    def configuration(self, index: int) -> dict[str, Any]:
+        """The configuration number ``index``, greater than the last one asked for."""
+        if index > self._engine.num_generated:
+            self._engine.fast_forward(index - self._engine.num_generated)
+        shares = dict(zip(self._names, self._engine.random(1)[0].tolist(), strict=True))
+        cell = self._arm.cells[int(shares[""] * len(self._arm.cells))]
+        params: dict[str, Any] = {"placement": cell.placement, "hidden": hidden_name(cell.hidden)}
+        for name, dimension in cell.dimensions.items():
+            params[name] = dimension_at(dimension, shares.get(name, 0.0))
+        return params
+
+
+def _searched_names(arm: Arm) -> list[str]:
+    """Numeric dimensions with more than one value, of any cell, each once."""
+    return list(
+        dict.fromkeys(
+            name for cell in arm.cells for name, dimension in cell.dimensions.items() if dimension_size(dimension) != 1
+        )
+    )
+
+
+def _key(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Equal for equal configurations."""
+    return tuple(sorted(params.items()))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Optuna's line about every study it creates: these are ours, in memory."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

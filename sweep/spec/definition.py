@@ -1,0 +1,287 @@
+"""Sweep definitions: from a TOML file, with changes from the command line, to a :class:`SweepSpec` and back.
+
+All problems of a definition are found at once and said in one :class:`~sweep.errors.DefinitionError`, a
+line each: ``space.dropout.high must be below 1, however: 1.5 (studies/x.toml)``.
+
+Where to look: the records are in ``model.py``, keys, types and defaults in ``schema.py``, rules between
+keys in ``checks.py``. Import all of it from here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import tomlkit
+from tomlkit.items import Item
+
+from sweep.errors import DefinitionError, NotFoundError
+from sweep.shipped import folder
+from sweep.spec.checks import BOUNDS, check_rules, dimension, hidden_candidates, placements
+from sweep.spec.model import (
+    OFF,
+    Choices,
+    DataSpec,
+    Dimension,
+    Fixed,
+    NetworkSpec,
+    Range,
+    SearchSpec,
+    SpaceSpec,
+    SweepSpec,
+    TrainingSpec,
+    ValidationSpec,
+    checkpoint_epochs,
+    differences,
+    fixed,
+    layer_names,
+    layers_of,
+    placement_name,
+    plain,
+    subsets,
+)
+from sweep.spec.schema import ABSENT, SECTIONS, DefinitionModel, Problem, check_shape, default_range
+from sweep.spec.source import absolute_source, is_local, shown_source
+
+__all__ = [
+    "BOUNDS",
+    "OFF",
+    "Choices",
+    "DataSpec",
+    "Dimension",
+    "Fixed",
+    "NetworkSpec",
+    "Range",
+    "SearchSpec",
+    "SpaceSpec",
+    "SweepSpec",
+    "TrainingSpec",
+    "ValidationSpec",
+    "absolute_source",
+    "checkpoint_epochs",
+    "differences",
+    "fixed",
+    "is_local",
+    "layer_names",
+    "layers_of",
+    "load",
+    "parse",
+    "placement_name",
+    "plain",
+    "shipped_definitions",
+    "shown_source",
+    "subsets",
+    "to_toml",
+]
+
+# Overrides of these are taken as they stand when they are not in quotes: a study may be called 2024.
+_TEXT_KEYS = frozenset({"name", "data.source", "data.groups", "data.positive", "validation.metric"})
+
+_SHOWN = 80  # characters of a wrong value that an error message shows
+
+
+def load(definition: str, overrides: Sequence[str] = ()) -> SweepSpec:
+    """Reads a definition.
+
+    Args:
+        definition: A file, or the name of a shipped definition (a file of that name comes first).
+        overrides: Changes, ``"training.epochs=20"`` each; the value is TOML, or else text. A relative
+            ``data.source`` given here is relative to the current folder.
+
+    Raises:
+        NotFoundError: There is neither such a file nor such a shipped definition.
+        DefinitionError: The definition has problems; all of them are listed.
+    """
+    path = Path(definition)
+    try:
+        if not path.is_file():
+            path = _shipped(definition)
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DefinitionError([f"{path} must be UTF-8 text, however: byte {error.start} is not"]) from error
+    except OSError as error:
+        raise NotFoundError(f"{path} must be a readable file, however: {error.strerror}") from error
+    return parse(text, path, overrides)
+
+
+def parse(text: str, origin: Path | None = None, overrides: Sequence[str] = ()) -> SweepSpec:
+    """Reads a definition from its text.
+
+    Args:
+        text: TOML.
+        origin: The file it comes from: gives the default name, resolves relative paths, appears in messages.
+        overrides: As of :func:`load`.
+
+    Raises:
+        DefinitionError: The definition has problems; all of them are listed.
+    """
+    place = "the definition" if origin is None else str(origin)
+    try:
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # integers beyond 4,300 digits, lists nested for ever
+        raise DefinitionError([f"{place} must be valid TOML, however: {_toml_complaint(error)}"]) from error
+    if origin is not None:
+        tables.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", origin.stem).strip(".-_")[:100] or "sweep")
+    changed, complaints = _override(tables, overrides)
+    model, broken, problems = check_shape(tables)
+    problems += check_rules(model, broken)
+    if problems or complaints:
+        raise DefinitionError([*complaints, *(_say(problem, place, changed) for problem in problems)])
+    return _build(model, origin)
+
+
+def to_toml(spec: SweepSpec) -> str:
+    """The definition as TOML with all defaults spelled out: ``parse(to_toml(spec)) == spec``, to the last bit."""
+    document = tomlkit.document()
+    for key, value in plain(spec).items():
+        if key not in SECTIONS:
+            document.add(key, tomlkit.item(value))
+            continue
+        section = tomlkit.table()
+        for inner, content in value.items():
+            if inner == "dropout_layers":
+                layers = tomlkit.table()
+                for layer, own in content.items():
+                    layers.add(layer, _item(own))
+                section.add(inner, layers)
+            else:
+                section.add(inner, _item(content))
+        document.add(tomlkit.nl())
+        document.add(key, section)
+    return tomlkit.dumps(document)
+
+
+def shipped_definitions() -> dict[str, Path]:
+    """Name and file of every definition that comes with the program, by name."""
+    return {path.stem: path for path in sorted(folder("studies").glob("*.toml"))}
+
+
+def _shipped(name: str) -> Path:
+    """File of a shipped definition by its name."""
+    known = shipped_definitions()
+    if name in known:
+        return known[name]
+    if Path(name).is_dir():
+        raise NotFoundError(f"the definition must be a file, however: {name} is a folder")
+    near = difflib.get_close_matches(Path(name).stem, known, n=3, cutoff=0.5)
+    offer = f"did you mean {' or '.join(near)}?" if near else f"shipped ones: {', '.join(known) or 'none'}"
+    raise NotFoundError(f"the definition must be a file or a shipped definition, however: {name} is neither ({offer})")
+
+
+def _toml_complaint(error: Exception) -> str:
+    """``line 3, column 5: ...`` from the parser's own sentence, which has the place at its end."""
+    message = str(error)
+    if found := re.fullmatch(r"(.*) \(at (.*)\)", message, flags=re.DOTALL):
+        message = f"{found[2]}: {found[1]}"
+    return message
+
+
+def _override(tables: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Applies overrides in place; gives the changed key paths with the override that did it, and complaints."""
+    changed: dict[str, str] = {}
+    complaints: list[str] = []
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        keys = [key.strip() for key in path.split(".")]
+        if not equals or not all(keys):
+            complaints.append(f'an override must read key.path=value, however: "{override}" (--set)')
+            continue
+        table: Any = tables
+        for depth, key in enumerate(keys[:-1], start=1):
+            table = table.setdefault(key, default_range(keys[:depth])) if isinstance(table, dict) else None
+        if not isinstance(table, dict):
+            parent = ".".join(keys[:-1])
+            complaints.append(
+                f"{parent} must be a table for {'.'.join(keys)} to be set, however: it is a value (--set)"
+            )
+            continue
+        path = ".".join(keys)
+        value = _override_value(path, text.strip())
+        if path == "data.source" and isinstance(value, str):
+            value = absolute_source(value, None)
+        table[keys[-1]] = value
+        changed[path] = override
+    return changed, complaints
+
+
+def _override_value(path: str, text: str) -> Any:
+    """The value of an override: TOML if it is that, else the text itself."""
+    if path in _TEXT_KEYS and not text.startswith(('"', "'")):
+        return text
+    with contextlib.suppress(ValueError, RecursionError):
+        parsed = tomllib.loads(f"value = {text}")
+        if set(parsed) == {"value"}:
+            return parsed["value"]
+    return text
+
+
+def _say(problem: Problem, place: str, changed: dict[str, str]) -> str:
+    """A problem as the user reads it."""
+    path = ""
+    for key in problem.path:
+        path += f"[{key}]" if isinstance(key, int) else f".{key}" if path else key
+    at_fault = any(path == key or path.startswith((f"{key}.", f"{key}[")) for key in changed)
+    if problem.value is ABSENT:
+        value = "it is not there"
+    else:
+        known = shown_source(problem.value) if isinstance(problem.value, str) else problem.value
+        value = json.dumps(known, ensure_ascii=False, default=str)
+        value = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+    return f"{path} {problem.rule}, however: {value} ({'--set' if at_fault else place})"
+
+
+def _build(model: DefinitionModel, origin: Path | None) -> SweepSpec:
+    """Records from a model without problems."""
+    data, network, training = model.data, model.network, model.training
+    space, validation, search = model.space, model.validation, model.search
+    candidates = hidden_candidates(model)
+    layers = layer_names(max(map(len, candidates)))
+    return SweepSpec(
+        format=model.format,
+        name=model.name,
+        seed=model.seed,
+        data=DataSpec(
+            source=data.source,
+            target=data.target,
+            header=data.header,
+            task=data.task,
+            positive=data.positive,
+            categorical=tuple(data.categorical),
+            drop=tuple(data.drop),
+            groups=data.groups,
+        ),
+        network=NetworkSpec(candidates, network.activation, network.init),
+        training=TrainingSpec(**training.model_dump()),
+        space=SpaceSpec(
+            placements=placements(model),
+            dropout=dimension(space.dropout),
+            dropout_layers={
+                layer: dimension(space.dropout_layers[layer]) for layer in layers if layer in space.dropout_layers
+            },
+            shared=space.shared,
+            learning_rate=dimension(space.learning_rate),
+            momentum=dimension(space.momentum),
+            max_norm=dimension(space.max_norm),
+            lr_decay=dimension(space.lr_decay),
+            weight_decay=dimension(space.weight_decay),
+        ),
+        validation=ValidationSpec(**validation.model_dump()),
+        search=SearchSpec(
+            search.trials, search.batch, search.allocation, search.sampler, cast("Literal['none']", search.pruner)
+        ),
+        origin=None if origin is None else origin.absolute(),
+    )
+
+
+def _item(value: Any) -> Item:
+    """A value of a section; a dimension becomes an inline table with spaces inside its braces."""
+    if not isinstance(value, dict):
+        return cast("Item", tomlkit.item(value))
+    pairs = ", ".join(f"{key} = {_item(inner).as_string()}" for key, inner in value.items())
+    return tomlkit.value(f"{{ {pairs} }}")

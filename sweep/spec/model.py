@@ -1,0 +1,390 @@
+"""A sweep definition, read and checked: frozen records, the grammar of placements, the fingerprint.
+
+``definition.py`` makes these records from TOML and back; nothing here checks anything but placements.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from sweep.records import Hyperparameters
+from sweep.spec.source import absolute_source, is_local, shown_source
+
+OFF: Literal["off"] = "off"
+"""The value of ``max_norm`` that means no bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A dimension that is not searched.
+
+    Attributes:
+        value: A finite number; ``"off"`` is possible for ``max_norm`` alone.
+    """
+
+    value: float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A dimension searched between two bounds, both included.
+
+    Attributes:
+        low: Below ``high``; above 0 when ``log``.
+        high: Finite.
+        log: Whether it is searched on a logarithmic scale.
+        step: Distance between neighbouring values, a whole fraction of ``high - low``; ``None`` for all
+            values. Never together with ``log``.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A dimension searched among listed values.
+
+    Attributes:
+        values: Distinct, at least one; ``"off"`` is possible for ``max_norm`` alone.
+    """
+
+    values: tuple[float | str, ...]
+
+
+Dimension = Fixed | Range | Choices
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """``[data]``: which table, and what its columns are.
+
+    Attributes:
+        source: As written: a path, a URL, ``"sklearn:<name>"`` or ``"openml:<id>"``.
+        target: Column name or position, negative from the end.
+        header: Whether the file's first row names the columns; ``None`` to detect it.
+        task: ``None`` to detect it.
+        positive: Label of the positive class, as text; ``None`` for the second in sorted order.
+        categorical: Names of columns to be read as categories.
+        drop: Names of columns to leave out.
+        groups: Name of the column whose equal values must stay in one fold.
+    """
+
+    source: str
+    target: str | int
+    header: bool | None
+    task: Literal["classification", "regression"] | None
+    positive: str | None
+    categorical: tuple[str, ...]
+    drop: tuple[str, ...]
+    groups: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """``[network]``.
+
+    Attributes:
+        hidden: Candidates, each the units of its hidden layers; one when fixed.
+        activation: After every hidden layer.
+        init: Of the weights.
+    """
+
+    hidden: tuple[tuple[int, ...], ...]
+    activation: Literal["relu", "tanh", "sigmoid"]
+    init: Literal["glorot_uniform", "he_uniform", "normal", "torch"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """``[training]``. ``checkpoints`` is how many are wanted: see :func:`checkpoint_epochs`."""
+
+    epochs: int
+    batch_size: int
+    nesterov: bool
+    checkpoints: int
+    stop: Literal["best", "last"]
+    class_weight: Literal["none", "balanced"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceSpec:
+    """``[space]``: what is searched.
+
+    Attributes:
+        placements: The arms, each a name that :func:`layers_of` understands; one when fixed.
+        dropout: Probability of dropping a unit, for every layer without an entry in ``dropout_layers``.
+        dropout_layers: Layer name (:func:`layer_names`) to its own dimension, in the order of layers.
+        shared: Whether all layers of a trial share one rate.
+        learning_rate: Of the first epoch.
+        momentum: In [0, 1).
+        max_norm: Positive, or ``"off"``.
+        lr_decay: Last / first learning rate, in (0, 1].
+        weight_decay: At least 0.
+    """
+
+    placements: tuple[str, ...]
+    dropout: Dimension
+    dropout_layers: Mapping[str, Dimension] = field(hash=False)
+    shared: bool
+    learning_rate: Dimension
+    momentum: Dimension
+    max_norm: Dimension
+    lr_decay: Dimension
+    weight_decay: Dimension
+
+    def rate(self, layer: str) -> Dimension:
+        """The dropout dimension of a layer, by its name."""
+        return self.dropout_layers.get(layer, self.dropout)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSpec:
+    """``[validation]``. ``metric`` is ``None`` for the default of the task."""
+
+    folds: int
+    repeats: int
+    scheme: Literal["auto", "stratified", "kfold", "group", "timeseries"]
+    metric: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpec:
+    """``[search]``. ``trials`` is as written; ``space.proposer.budget`` rounds it up to whole rounds over the arms."""
+
+    trials: int
+    batch: int
+    allocation: Literal["equal", "sampler"]
+    sampler: Literal["tpe", "random", "qmc", "grid"]
+    pruner: Literal["none"]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSpec:
+    """A whole definition. Two are equal when they define the same sweep, whatever file they came from.
+
+    Attributes:
+        origin: The file it was read from, absolute; ``None`` for a definition without a file.
+    """
+
+    format: int
+    name: str
+    seed: int
+    data: DataSpec
+    network: NetworkSpec
+    training: TrainingSpec
+    space: SpaceSpec
+    validation: ValidationSpec
+    search: SearchSpec
+    origin: Path | None = field(default=None, compare=False)
+
+    @property
+    def base_dir(self) -> Path | None:
+        """Folder that relative paths of the definition are relative to."""
+        return None if self.origin is None else self.origin.parent
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over every key but those of :func:`_free_keys`."""
+        kept = {path: value for path, value in _flat(plain(self)) if path not in _free_keys(self)}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def layer_names(depth: int) -> tuple[str, ...]:
+    """Names of the layers that can have dropout: the input, then the ``depth`` hidden ones."""
+    return ("input", *(f"hidden{position}" for position in range(1, depth + 1)))
+
+
+def layers_of(placement: str, depth: int) -> tuple[bool, ...]:
+    """Which layers a placement puts dropout on: ``depth`` + 1 booleans, the input first.
+
+    A placement is ``none``, ``all``, or layers joined by ``+``: ``input``, ``hidden`` (every hidden
+    layer), ``hidden1``, ``hidden2``, …
+
+    Raises:
+        ValueError: It is none of these, names a layer twice, or one beyond ``depth``; the message says so.
+    """
+    if placement == "none":
+        return (False,) * (depth + 1)
+    if placement == "all":
+        return (True,) * (depth + 1)
+    chosen: list[int] = []
+    for part in placement.split("+"):
+        if part == "input":
+            chosen.append(0)
+        elif part == "hidden":
+            chosen.extend(range(1, depth + 1))
+        elif re.fullmatch(r"hidden[1-9][0-9]{0,3}", part):
+            position = int(part.removeprefix("hidden"))
+            if position > depth:
+                raise ValueError(f"must name layers that exist ({', '.join(layer_names(depth))})")
+            chosen.append(position)
+        else:
+            raise ValueError("must be none, input, hidden, all, a layer such as hidden1, or layers joined by +")
+    if len(set(chosen)) < len(chosen):
+        raise ValueError("must name each layer once")
+    return tuple(position in chosen for position in range(depth + 1))
+
+
+def placement_name(layers: tuple[bool, ...]) -> str:
+    """The shortest placement for these layers (the input first): inverse of :func:`layers_of`."""
+    if not any(layers):
+        return "none"
+    if all(layers):
+        return "all"
+    if not layers[0] and all(layers[1:]):
+        return "hidden"
+    return "+".join(itertools.compress(layer_names(len(layers) - 1), layers))
+
+
+def subsets(depth: int) -> tuple[str, ...]:
+    """Every subset of the layers as a placement, 2 ** (``depth`` + 1) of them, smaller subsets first."""
+    every = itertools.product((False, True), repeat=depth + 1)
+    return tuple(placement_name(layers) for layers in sorted(every, key=lambda layers: (sum(layers), layers[::-1])))
+
+
+def checkpoint_epochs(epochs: int, checkpoints: int) -> tuple[int, ...]:
+    """Epochs (1-based) after which everything is measured: evenly spaced, distinct, the last is ``epochs``.
+
+    There are ``min(epochs, checkpoints)`` of them.
+    """
+    count = min(epochs, checkpoints)
+    return tuple(position * epochs // count for position in range(1, count + 1))
+
+
+def plain(spec: SweepSpec) -> dict[str, Any]:
+    """The definition as nested dictionaries in the shape of the TOML file, defaults spelled out, no ``None``."""
+    network, space = spec.network, spec.space
+    tables: dict[str, Any] = {
+        "format": spec.format,
+        "name": spec.name,
+        "seed": spec.seed,
+        "data": _table(spec.data),
+        "network": {
+            "hidden": _one_or_choices([list(units) for units in network.hidden]),
+            "activation": network.activation,
+            "init": network.init,
+        },
+        "training": _table(spec.training),
+        "space": {
+            "placement": _one_or_choices(list(space.placements)),
+            "dropout": _dimension(space.dropout),
+            "shared": space.shared,
+            **{
+                key: _dimension(getattr(space, key))
+                for key in ("learning_rate", "momentum", "max_norm", "lr_decay", "weight_decay")
+            },
+        },
+        "validation": _table(spec.validation),
+        "search": _table(spec.search),
+    }
+    if space.dropout_layers:
+        tables["space"]["dropout_layers"] = {layer: _dimension(own) for layer, own in space.dropout_layers.items()}
+    return tables
+
+
+def differences(old: SweepSpec, new: SweepSpec) -> list[str]:
+    """What differs, a line each: ``training.epochs: 300 → 20``. What the fingerprint leaves out may differ."""
+    before, after = dict(_flat(plain(old))), dict(_flat(plain(new)))
+    free = _free_keys(old) & _free_keys(new)
+    paths = [path for path in {**before, **after} if path not in free and before.get(path) != after.get(path)]
+    return [f"{path}: {_change(before.get(path), after.get(path))}" for path in paths]
+
+
+def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> SweepSpec:
+    """The definition of one trial alone: every dimension fixed, everything that changes numbers kept.
+
+    A relative ``data.source`` becomes absolute, so that the definition runs wherever it is saved.
+
+    Args:
+        spec: Of the sweep.
+        hyperparameters: Of the trial.
+        name: Of the new definition.
+    """
+    layers = layer_names(len(hyperparameters.hidden))
+    active = layers_of(hyperparameters.placement, len(hyperparameters.hidden))
+    rates = {layer: rate for layer, rate, on in zip(layers, hyperparameters.dropout, active, strict=True) if on}
+    alike = len(set(rates.values())) <= 1
+    bound = hyperparameters.max_norm
+    return replace(
+        spec,
+        name=name,
+        data=replace(spec.data, source=absolute_source(spec.data.source, spec.base_dir)),
+        network=replace(spec.network, hidden=(hyperparameters.hidden,)),
+        space=SpaceSpec(
+            placements=(hyperparameters.placement,),
+            dropout=Fixed(next(iter(rates.values()), 0.0) if alike else 0.0),
+            dropout_layers={} if alike else {layer: Fixed(rate) for layer, rate in rates.items()},
+            shared=spec.space.shared and alike,
+            learning_rate=Fixed(hyperparameters.learning_rate),
+            momentum=Fixed(hyperparameters.momentum),
+            max_norm=Fixed(OFF if bound is None else bound),
+            lr_decay=Fixed(hyperparameters.lr_decay),
+            weight_decay=Fixed(hyperparameters.weight_decay),
+        ),
+        search=replace(spec.search, trials=1),
+    )
+
+
+def _free_keys(spec: SweepSpec) -> frozenset[str]:
+    """Keys that may differ between a sweep and its resume.
+
+    A local table has many paths; what it holds is compared apart, by the hash of its content.
+    """
+    return frozenset({"name", "search.trials", *(["data.source"] if is_local(spec.data.source) else [])})
+
+
+def _table(section: DataSpec | TrainingSpec | ValidationSpec | SearchSpec) -> dict[str, Any]:
+    """A section of plain values; what is ``None`` or empty is left to its default."""
+    values = {key: getattr(section, key) for key in section.__slots__}
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in values.items()
+        if value is not None and value != ()
+    }
+
+
+def _one_or_choices(candidates: list[Any]) -> Any:
+    return candidates[0] if len(candidates) == 1 else {"choices": candidates}
+
+
+def _dimension(dimension: Dimension) -> Any:
+    if isinstance(dimension, Fixed):
+        return dimension.value
+    if isinstance(dimension, Choices):
+        return {"choices": list(dimension.values)}
+    searched: dict[str, Any] = {"low": dimension.low, "high": dimension.high}
+    if dimension.log:
+        searched["log"] = True
+    if dimension.step is not None:
+        searched["step"] = dimension.step
+    return searched
+
+
+def _flat(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Key paths and values; a dimension is one value."""
+    for key, value in tables.items():
+        if key in ("data", "network", "training", "space", "validation", "search"):
+            yield from ((f"{key}.{inner}", content) for inner, content in value.items())
+        else:
+            yield key, value
+
+
+def _change(before: Any, after: Any) -> str:
+    old, new = _show(before), _show(after)
+    return f"{old} → {new}" if old != new else f"{old}, another in what is not shown"
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, str):
+        value = shown_source(value)
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)

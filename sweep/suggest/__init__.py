@@ -1,0 +1,5 @@
+"""A definition fitted to a table: what ``sweep init`` writes.
+
+``definition``: the whole of it · ``columns``: what the columns are · ``sizes``: how large network, training and search
+should be · ``text``: lines of TOML with their reasons beside them.
+"""

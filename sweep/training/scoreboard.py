@@ -1,0 +1,113 @@
+"""From outputs at the checkpoints to trial results: every metric, the chosen epoch, out-of-fold predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sweep.folds import Folds
+from sweep.metrics import METRICS, metrics_for
+from sweep.records import TRAIN, VALIDATION, TrainingPlan, TrialResult
+from sweep.training.scores import Rows, score_members
+from sweep.training.targets import Targets
+
+# Score of a trial whose metric is undefined on every split: what a constant prediction gets.
+_UNDEFINED = {"roc_auc": 0.5, "r2": 0.0}
+
+
+class Scoreboard:
+    """Collects what a block's networks output at each checkpoint.
+
+    Args:
+        targets: Of the table, splits in their own order.
+        folds: Its splits.
+        plan: Of the sweep.
+        trials: T.
+    """
+
+    def __init__(self, targets: Targets, folds: Folds, plan: TrainingPlan, trials: int) -> None:
+        self._targets, self._folds, self._plan = targets, folds, plan
+        names = metrics_for(targets.info.task)
+        self._metric = names.index(plan.metric)
+        self._sign = 1.0 if METRICS[plan.metric].maximize else -1.0
+        self._truth = targets.truth()
+        self._constant = targets.constant_outputs()
+        device = self._truth.device
+        splits, rows = folds.splits, len(self._truth)
+        self._metrics = np.full((trials, splits, len(plan.checkpoints), 2, len(names)), math.nan)
+        self._diverged = torch.zeros(splits, trials, dtype=torch.bool, device=device)
+        self._diverged_at: list[int | None] = [None] * trials
+        self._best = np.full(trials, -math.inf)
+        self._epoch = [plan.checkpoints[-1]] * trials
+        self._predictions = torch.full((trials, folds.repeats, rows, targets.info.outputs), math.nan, device=device)
+
+    def record(self, epoch: int, outputs: Tensor) -> None:
+        """Score a checkpoint.
+
+        Args:
+            epoch: 1-based, one of the plan's checkpoints, in increasing order.
+            outputs: ``[S, T, n, O]`` float32, changed in place where a member has diverged.
+        """
+        self._replace_diverged_(epoch, outputs)
+        checkpoint = self._plan.checkpoints.index(epoch)
+        for split, (train, test) in enumerate(zip(self._folds.train, self._folds.test, strict=True)):
+            for side, part in ((TRAIN, train), (VALIDATION, test)):
+                rows = Rows.of(part.to(outputs.device), self._truth, len(self._targets.info.classes))
+                predicted = self._targets.in_units(outputs[split][:, rows.index], split)
+                scores = score_members(self._targets.info.task, predicted, rows)
+                self._metrics[:, split, checkpoint, side] = scores.cpu().numpy()
+        for trial in range(len(self._best)):
+            score = self._sign * self._score(trial, checkpoint)
+            # Strictly better: of equally good checkpoints the earliest. "last" takes whichever comes.
+            if score > self._best[trial] or self._plan.stop == "last":
+                self._best[trial] = score
+                self._epoch[trial] = epoch
+                self._keep_predictions_(trial, outputs)
+
+    def results(self, numbers: Sequence[int], seconds: float) -> tuple[TrialResult, ...]:
+        """One result per trial, once all checkpoints are recorded.
+
+        Args:
+            numbers: Trial numbers, T of them.
+            seconds: Wall time of one trial.
+        """
+        kept = self._predictions.cpu().numpy()
+        if self._plan.kept_rows is not None:
+            kept = kept[:, :, self._plan.kept_rows]
+        return tuple(
+            TrialResult(
+                number=number,
+                epoch=self._epoch[trial],
+                score=float(self._sign * self._best[trial]),
+                metrics=self._metrics[trial],
+                predictions=kept[trial],
+                diverged=self._diverged_at[trial],
+                seconds=seconds,
+            )
+            for trial, number in enumerate(numbers)
+        )
+
+    def _replace_diverged_(self, epoch: int, outputs: Tensor) -> None:
+        """From the first non-finite output on, a member counts as the constant predictor of its training rows."""
+        self._diverged |= ~outputs.isfinite().all(-1).all(-1)
+        if self._diverged.any():
+            constant = self._constant[:, None, None, :].expand_as(outputs)
+            outputs.copy_(torch.where(self._diverged[:, :, None, None], constant, outputs))
+            for trial in self._diverged.any(0).nonzero()[:, 0].tolist():
+                self._diverged_at[trial] = self._diverged_at[trial] or epoch
+
+    def _score(self, trial: int, checkpoint: int) -> float:
+        """The plan's metric on validation rows, mean over the splits where it is defined."""
+        values = self._metrics[trial, :, checkpoint, VALIDATION, self._metric]
+        defined = values[~np.isnan(values)]
+        return float(defined.mean()) if len(defined) else _UNDEFINED[self._plan.metric]
+
+    def _keep_predictions_(self, trial: int, outputs: Tensor) -> None:
+        for split, test in enumerate(self._folds.test):
+            test = test.to(outputs.device)
+            predicted = self._targets.standardised(outputs[split, trial, test], split)
+            self._predictions[trial, split // self._folds.folds, test] = predicted.float()
