@@ -289,7 +289,7 @@ def test_version(program: Program) -> None:
 
 def test_help_comes_without_what_takes_long_to_import() -> None:
     heavy = {"numpy", "pandas", "sklearn", "torch", "optuna", "sqlalchemy"}
-    code = "import sys; from sweep.cli import run_program; run_program(['run', '--help'])"
+    code = "import sys; from sweep.cli.main import run_program; run_program(['run', '--help'])"
     code += f"; print({heavy} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.endswith("\nset()\n")
@@ -427,7 +427,7 @@ def test_without_any_standard_output_it_works_all_the_same(monkeypatch: pytest.M
 
 def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     """The program as a process of its own."""
-    code = "from sweep.cli import main\nif __name__ == '__main__': main()"
+    code = "from sweep.cli.main import main\nif __name__ == '__main__': main()"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SWEEP_")}
     environment["PYTHONPATH"] = str(ROOT)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options

@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import optuna_dashboard
 
 from sweep.errors import NotFoundError, UserError
-from sweep.run.study import open_storage
+from sweep.run.study import cached, open_storage
 from sweep.store.store import Store
 
 HOST = "127.0.0.1"
@@ -38,7 +38,7 @@ def serve(storage: str, port: int, ready: Callable[[str], None]) -> None:
     with Store.open(storage) as store, open_storage(store) as tables:
         if tables is None:
             raise NotFoundError(f"no study in {store.shown}: `sweep run` stores the first one")
-        application = loopback_only(optuna_dashboard.wsgi(tables))
+        application = loopback_only(optuna_dashboard.wsgi(cached(tables)))
         try:
             server = make_server(HOST, port, application, server_class=_Server, handler_class=_Handler)
         except (OSError, OverflowError) as error:

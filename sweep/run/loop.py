@@ -32,7 +32,7 @@ from sweep.run.prepare import Setup, prepare
 from sweep.run.resume import Opened, open_sweep
 from sweep.run.study import optuna_storage
 from sweep.space.proposer import Proposal, Proposer, hyperparameters
-from sweep.spec.definition import SweepSpec
+from sweep.spec.model import SweepSpec
 from sweep.store.rows import TrialRecord
 from sweep.store.store import Store
 from sweep.training.train import block_trials
@@ -151,7 +151,7 @@ class _Run:
         except ValueError as error:
             raise MismatchError(
                 f"trial {trial.number} of the study {self._name} in {self._store.shown} was not made by this sweep "
-                f"({error}); delete the trial or take another name"
+                f"({error}): another program added it; take another name for a new sweep"
             ) from error
         self._states.append(trial.state)
         self._trials.append(hyperparameters(self._setup.spec, trial.params))

@@ -21,7 +21,10 @@ from sweep.data import Dataset
 from sweep.errors import DefinitionError, MismatchError
 from sweep.run.prepare import Setup
 from sweep.run.study import KEY_ATTRIBUTE
-from sweep.spec.definition import SweepSpec, absolute_source, differences, parse, to_toml
+from sweep.spec.definition import parse
+from sweep.spec.model import SweepSpec, differences
+from sweep.spec.source import absolute_source
+from sweep.spec.toml import to_toml
 from sweep.store.rows import DatasetRecord, NewSweep, SweepRecord
 from sweep.store.store import Store
 
@@ -144,7 +147,8 @@ def _claim(study: optuna.Study, setup: Setup, key: str) -> optuna.Study:
     info, folds = setup.data.info, setup.folds
     study.set_user_attr("metric", setup.plan.metric)
     study.set_user_attr("table", f"{info.source}: {info.rows} rows, {len(info.features)} features, {info.task}")
-    study.set_user_attr("validation", f"{folds.folds} folds ({folds.scheme}), {folds.repeats} repeats")
+    repeats = f", {folds.repeats} times" if folds.repeats > 1 else ""
+    study.set_user_attr("validation", f"{folds.folds} folds ({folds.scheme}){repeats}")
     return study
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage, get_storage
 
 from sweep.errors import StorageError
 from sweep.store.store import Store
@@ -39,6 +39,11 @@ def open_storage(store: Store) -> Iterator[RDBStorage | None]:
         return
     with _opened(store, create=False) as storage:
         yield storage
+
+
+def cached(storage: RDBStorage) -> BaseStorage:
+    """The same, reading each finished trial once: for a page that asks again and again."""
+    return get_storage(storage)  # wraps it as `optuna.load_study` does
 
 
 @contextmanager
