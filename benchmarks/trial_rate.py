@@ -28,7 +28,8 @@ from sweep.launch.dask import DaskLauncher
 from sweep.records import Hyperparameters
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
-from sweep.spec.definition import SweepSpec, load
+from sweep.spec.definition import load
+from sweep.spec.model import SweepSpec
 from sweep.store.rows import TrialRecord
 from sweep.store.store import Store
 

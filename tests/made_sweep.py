@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from sweep.analysis.results import Counts, Curves, SweepStatus, SweepSummary, TrialRow, arms_of, best_trial
 from sweep.metrics import METRICS
 from sweep.records import HonestScore, Hyperparameters, TableInfo
-from sweep.spec.definition import checkpoint_epochs, layers_of, parse
+from sweep.spec.definition import parse
+from sweep.spec.layers import layers_of
+from sweep.spec.model import checkpoint_epochs
 
 DEFINITION = """
 format = 1

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sweep.records import BlockJob, Hyperparameters, TrialResult
 from sweep.run.study import optuna_storage
-from sweep.spec.definition import SweepSpec, parse
+from sweep.spec.definition import parse
+from sweep.spec.model import SweepSpec
 from sweep.store.store import Store
 
 DEFINITION = """

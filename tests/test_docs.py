@@ -19,7 +19,8 @@ from typer.main import get_command
 from sweep.cli import errors as cli_errors
 from sweep.cli.main import app, run_program
 from sweep.metrics import METRICS
-from sweep.spec import definition as spec
+from sweep.spec import model
+from sweep.spec.definition import parse
 from sweep.spec.schema import SECTIONS, DefinitionModel
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +101,7 @@ def test_every_example_of_a_definition_is_sound(block: str) -> None:
     """Alone, or as a part of the smallest definition."""
     written = tomllib.loads(block)
     whole = {"name": "x", "data": {"source": "x.csv"}} | written
-    parsed = spec.plain(spec.parse(tomlkit.dumps(whole)))
+    parsed = model.plain(parse(tomlkit.dumps(whole)))
     for section, inner in written.items():
         if isinstance(inner, dict):
             kept = {key: value for key, value in inner.items() if value != "subsets"}  # spelled out when parsed

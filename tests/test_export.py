@@ -14,7 +14,7 @@ import tomlkit
 from sweep.errors import NotFoundError, UserError
 from sweep.export import definition, files, versions
 from sweep.spec import definition as spec
-from sweep.spec.definition import Fixed
+from sweep.spec.model import Fixed
 from tests.made_sweep import made_summary, sonar
 
 

@@ -14,7 +14,7 @@ import pytest
 from sweep.launch.inline import InlineLauncher
 from sweep.run.events import Event
 from sweep.run.loop import run_sweep
-from sweep.spec.definition import SweepSpec
+from sweep.spec.model import SweepSpec
 from tests.small_sweep import assert_complete, assert_same, small_spec, what_is_left
 
 KILLS = 4

@@ -14,9 +14,13 @@ from optuna.trial import TrialState, create_trial
 
 from sweep.errors import DefinitionError
 from sweep.records import Hyperparameters
-from sweep.space.arms import parse_hidden
-from sweep.space.proposer import Proposal, Proposer, arm_of, budget, distributions, hyperparameters
-from sweep.spec.definition import SweepSpec, fixed, layers_of, parse, to_toml
+from sweep.space.arms import arm_of, budget
+from sweep.space.proposer import Proposal, Proposer, hyperparameters
+from sweep.space.samplers import distributions
+from sweep.spec.definition import parse
+from sweep.spec.layers import layers_of, parse_hidden
+from sweep.spec.model import SweepSpec, fixed
+from sweep.spec.toml import to_toml
 
 SAMPLERS = ["tpe", "random", "qmc"]
 

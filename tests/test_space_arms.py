@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.errors import DefinitionError
-from sweep.space.arms import arms, dimension_at, dimension_size, dimension_value, snapped, turn_of
-from sweep.space.proposer import Proposer, arm_of, budget
-from sweep.spec.definition import Choices, Fixed, Range, SweepSpec, parse
+from sweep.space.arms import arm_of, arms, budget, dimension_at, dimension_size, dimension_value, snapped, turn_of
+from sweep.space.proposer import Proposer
+from sweep.spec.definition import parse
+from sweep.spec.model import Choices, Fixed, Range, SweepSpec
 
 # A small space in which everything is finite: none 4 configurations, input 8, all 32 (three layers of two rates).
 FINITE = [

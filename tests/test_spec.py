@@ -12,16 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.errors import DefinitionError, NotFoundError
-from sweep.spec.definition import (
-    Choices,
-    Fixed,
-    Range,
-    layer_names,
-    load,
-    parse,
-    shipped_definitions,
-    to_toml,
-)
+from sweep.spec.definition import load, parse, shipped_definitions
+from sweep.spec.layers import layer_names
+from sweep.spec.model import Choices, Fixed, Range
+from sweep.spec.toml import to_toml
 from tests.definitions import WHOLE
 
 MINIMAL = 'name = "a"\n[data]\nsource = "x.csv"\n'

@@ -11,21 +11,11 @@ from hypothesis import strategies as st
 
 from sweep.errors import DefinitionError
 from sweep.records import Hyperparameters
-from sweep.spec.definition import (
-    Fixed,
-    absolute_source,
-    checkpoint_epochs,
-    differences,
-    fixed,
-    is_local,
-    layer_names,
-    layers_of,
-    parse,
-    placement_name,
-    shown_source,
-    subsets,
-    to_toml,
-)
+from sweep.spec.definition import parse
+from sweep.spec.layers import layer_names, layers_of, placement_name, subsets
+from sweep.spec.model import Fixed, checkpoint_epochs, differences, fixed
+from sweep.spec.source import absolute_source, is_local, shown_source
+from sweep.spec.toml import to_toml
 from tests.definitions import WHOLE
 
 MINIMAL = 'name = "a"\n[data]\nsource = "x.csv"\n'

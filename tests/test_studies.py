@@ -8,7 +8,8 @@ from sweep.launch.inline import InlineLauncher
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import prepare
 from sweep.space.proposer import Proposer, hyperparameters
-from sweep.spec.definition import load, parse, shipped_definitions, to_toml
+from sweep.spec.definition import load, parse, shipped_definitions
+from sweep.spec.toml import to_toml
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "studies").glob("*.toml"))

@@ -14,7 +14,8 @@ from sweep.errors import DataError, NotFoundError
 from sweep.launch.inline import InlineLauncher
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import prepare
-from sweep.spec.definition import Range, SweepSpec, parse
+from sweep.spec.definition import parse
+from sweep.spec.model import Range, SweepSpec
 from sweep.suggest.definition import Suggestion, suggest, table_name
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -20,8 +20,10 @@ from sweep.metrics import metrics_for
 from sweep.records import TRAIN, VALIDATION, TableInfo, TrialResult
 from sweep.report.html import render
 from sweep.run.study import KEY_ATTRIBUTE
-from sweep.space.proposer import distributions, hyperparameters
-from sweep.spec.definition import parse, to_toml
+from sweep.space.proposer import hyperparameters
+from sweep.space.samplers import distributions
+from sweep.spec.definition import parse
+from sweep.spec.toml import to_toml
 from sweep.store.rows import DatasetRecord, NewSweep
 from sweep.store.store import Store
 

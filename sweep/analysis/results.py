@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sweep.metrics import METRICS, Metric
 from sweep.records import HonestScore, Hyperparameters, TableInfo
-from sweep.spec.definition import SweepSpec
+from sweep.spec.model import SweepSpec
 
 State = Literal["queued", "running", "paused", "done", "cancelled", "failed", "orphaned"]
 

@@ -29,8 +29,9 @@ from sweep.errors import NotFoundError
 from sweep.metrics import METRICS
 from sweep.records import TRAIN, VALIDATION, HonestScore
 from sweep.run.study import open_storage
-from sweep.space.proposer import budget
-from sweep.spec.definition import SweepSpec, parse
+from sweep.space.arms import budget
+from sweep.spec.definition import parse
+from sweep.spec.model import SweepSpec
 from sweep.store.rows import DatasetRecord, SweepRecord
 from sweep.store.store import Store
 

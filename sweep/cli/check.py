@@ -10,7 +10,8 @@ from sweep.cli.show import table_text
 from sweep.metrics import METRICS
 from sweep.run.prepare import Setup
 from sweep.run.preview import Preview
-from sweep.spec.model import Choices, Dimension, Fixed, layer_names, plain
+from sweep.spec.layers import hidden_name, layer_names
+from sweep.spec.model import Choices, Dimension, Fixed, plain
 
 
 def check_dict(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def check_dict(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> dict
             "seconds": ahead.seconds,
             "workers": ahead.workers,
             "device": ahead.device,
-            "block_trials": {_hidden(hidden): trials for hidden, trials in ahead.blocks.items()},
+            "block_trials": {hidden_name(hidden): trials for hidden, trials in ahead.blocks.items()},
         },
         "definition": plain(setup.spec),
         "stored": None if stored is None else stored.to_dict(),
@@ -77,7 +78,7 @@ def _table(setup: Setup) -> Rows:
 
 def _training(setup: Setup) -> Rows:
     network, training = setup.spec.network, setup.spec.training
-    hidden = ", ".join(_hidden(units) for units in network.hidden)
+    hidden = ", ".join(hidden_name(units) for units in network.hidden)
     batch = f"mini-batches of {training.batch_size}"
     epochs = ", ".join(map(str, setup.plan.checkpoints))
     rows = [
@@ -121,7 +122,7 @@ def _trials(setup: Setup) -> Rows:
 
 def _time(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> Rows:
     blocks = ", ".join(
-        f"{wording.count(trials, 'trial')} × {wording.count(setup.folds.splits, 'fold')} of {_hidden(hidden)}"
+        f"{wording.count(trials, 'trial')} × {wording.count(setup.folds.splits, 'fold')} of {hidden_name(hidden)}"
         for hidden, trials in ahead.blocks.items()
     )
     workers = f"{wording.count(ahead.workers, 'worker')} ({ahead.device})"
@@ -147,7 +148,3 @@ def _dimension(dimension: Dimension) -> str:
         return " | ".join(map(str, dimension.values))
     steps = "" if dimension.step is None else f" in steps of {dimension.step}"
     return f"{dimension.low} to {dimension.high}{', logarithmic' if dimension.log else ''}{steps}"
-
-
-def _hidden(units: tuple[int, ...]) -> str:
-    return "-".join(map(str, units))

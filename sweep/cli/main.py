@@ -37,7 +37,7 @@ from sweep.cli.options import (
 from sweep.spec.source import shown_source
 
 if TYPE_CHECKING:
-    from sweep.spec.definition import SweepSpec
+    from sweep.spec.model import SweepSpec
     from sweep.store.store import Store
     from sweep.suggest.definition import Suggestion
 

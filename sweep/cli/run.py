@@ -15,7 +15,8 @@ from sweep.run.events import Best, Event, Interrupted, Prepared, Started, TrialD
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
 from sweep.run.resume import check_same
-from sweep.spec.definition import SweepSpec, shown_source
+from sweep.spec.model import SweepSpec
+from sweep.spec.source import shown_source
 from sweep.store.database import check_file, is_sqlite, parse_url
 from sweep.store.store import Store
 from sweep.training.device import resolve

@@ -13,7 +13,7 @@ from sweep.analysis import wording
 from sweep.analysis.results import SweepStatus, SweepSummary
 from sweep.metrics import Metric
 from sweep.records import HonestScore, Hyperparameters
-from sweep.spec.model import layer_names
+from sweep.spec.layers import hidden_name, layer_names
 
 
 def json_text(value: Any) -> str:
@@ -45,7 +45,7 @@ def configuration_rows(own: Hyperparameters) -> list[tuple[str, str]]:
         if rate > 0
     ]
     return [
-        ("hidden", "-".join(map(str, own.hidden))),
+        ("hidden", hidden_name(own.hidden)),
         *rates,
         ("learning_rate", wording.number(own.learning_rate)),
         ("momentum", wording.number(own.momentum)),

@@ -13,8 +13,9 @@ from sweep.analysis import wording
 from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.errors import NotFoundError
 from sweep.export.versions import versions
-from sweep.spec import definition as spec
-from sweep.spec.definition import SweepSpec
+from sweep.spec import toml
+from sweep.spec.model import SweepSpec, fixed, plain
+from sweep.spec.source import shown_source
 
 SUFFIX = "-best"
 """Added to the name: the exported definition can run beside its sweep, in the same database."""
@@ -29,7 +30,7 @@ def best_definition(summary: SweepSummary) -> SweepSpec:
         NotFoundError: No trial has finished.
     """
     name = summary.name[: LONGEST_NAME - len(SUFFIX)] + SUFFIX
-    return spec.fixed(summary.spec, _best(summary).hyperparameters, name)
+    return fixed(summary.spec, _best(summary).hyperparameters, name)
 
 
 def to_toml(summary: SweepSummary) -> str:
@@ -50,7 +51,7 @@ def to_toml(summary: SweepSummary) -> str:
         f"Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}",
     ]
     comments = "".join(f"# {line}".rstrip() + "\n" for line in lines)
-    return f"{comments}\n{spec.to_toml(best_definition(summary))}"
+    return f"{comments}\n{toml.to_toml(best_definition(summary))}"
 
 
 def to_json(summary: SweepSummary) -> str:
@@ -65,7 +66,7 @@ def to_json(summary: SweepSummary) -> str:
         **{key: value for key, value in summary.best_to_dict().items() if key != "name"},
         "trials": len(summary.trials),
         "data": {
-            "source": spec.shown_source(definition.data.source),
+            "source": shown_source(definition.data.source),
             "content_hash": info.content_hash,
             "rows": info.rows,
             "features": list(info.features),
@@ -74,7 +75,7 @@ def to_json(summary: SweepSummary) -> str:
             "classes": list(info.classes),
         },
         "versions": versions(),
-        "definition": spec.plain(definition),
+        "definition": plain(definition),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -16,7 +16,7 @@ from sweep.analysis import wording
 from sweep.analysis.results import Arm, Curves, SweepSummary, TrialRow
 from sweep.figures.palette import slots_of
 from sweep.metrics import Metric
-from sweep.spec.definition import layer_names
+from sweep.spec.layers import layer_names
 
 # Scores much worse than most are drawn at the edge, so that they do not squeeze the rest: an axis reaches from the best
 # score to this many times the distance between it and the median.

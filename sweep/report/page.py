@@ -16,7 +16,9 @@ from sweep.analysis.importance import MIN_TRIALS
 from sweep.analysis.results import NO_DROPOUT, Arm, SweepSummary, TrialRow
 from sweep.figures.palette import slots_of
 from sweep.report.table import NOTHING, chip, trials_table
-from sweep.spec.definition import Choices, Dimension, Fixed, Range, is_local, layer_names, shown_source
+from sweep.spec.layers import hidden_name, layer_names
+from sweep.spec.model import Choices, Dimension, Fixed, Range
+from sweep.spec.source import is_local, shown_source
 
 UNITS = 20  # marks that stand for a layer's units in the picture of the network
 
@@ -235,7 +237,7 @@ def _searched(summary: SweepSummary) -> list[dict[str, Any]]:
     rates += [_fact(f"· {wording.layer(name).lower()}", _dimension(own)) for name, own in space.dropout_layers.items()]
     searched = [
         _fact("Placement", _listed(space.placements)),
-        _fact("Hidden units", _listed(["-".join(map(str, units)) for units in spec.network.hidden], "or")),
+        _fact("Hidden units", _listed([hidden_name(units) for units in spec.network.hidden], "or")),
         *rates,
         *(
             _fact(wording.parameter(name), _dimension(getattr(space, name)))

@@ -8,7 +8,7 @@ from typing import Any
 from sweep.analysis import wording
 from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.figures.palette import SHAPES, slots_of
-from sweep.spec.definition import layer_names
+from sweep.spec.layers import hidden_name, layer_names
 
 NOTHING = "–"
 
@@ -68,7 +68,7 @@ def _varying(summary: SweepSummary, depth: int) -> list[tuple[str, Getter]]:
         return get
 
     def hidden(trial: TrialRow) -> tuple[float | None, str]:
-        return float(sum(trial.hyperparameters.hidden)), "-".join(map(str, trial.hyperparameters.hidden))
+        return float(sum(trial.hyperparameters.hidden)), hidden_name(trial.hyperparameters.hidden)
 
     candidates: list[tuple[str, Getter]] = [
         ("Hidden", hidden),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sweep.records import TableInfo
-from sweep.space.proposer import Budget
+from sweep.space.arms import Budget
 
 
 @dataclass(frozen=True, slots=True)

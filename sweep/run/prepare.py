@@ -11,8 +11,8 @@ from sweep import metrics
 from sweep.data import Dataset, load_dataset
 from sweep.folds import Folds, make_folds
 from sweep.records import TableInfo, TrainingPlan
-from sweep.space.proposer import Budget, budget
-from sweep.spec.definition import SweepSpec, checkpoint_epochs
+from sweep.space.arms import Budget, budget
+from sweep.spec.model import SweepSpec, checkpoint_epochs
 
 KEPT_ROWS = 20_000
 """Rows whose out-of-fold predictions are stored, the same for all trials; of a larger table a random sample."""

@@ -16,7 +16,8 @@ from fractions import Fraction
 from typing import Any
 
 from sweep.errors import DefinitionError
-from sweep.spec.definition import Choices, Dimension, Fixed, Range, SweepSpec, layer_names, layers_of
+from sweep.spec.layers import hidden_name, layer_names, layers_of
+from sweep.spec.model import Choices, Dimension, Fixed, Range, SweepSpec
 
 EVERYTHING = "*"
 """Name of the only arm under ``allocation = "sampler"``."""
@@ -109,16 +110,6 @@ class Turn:
 
     arm: int
     index: int
-
-
-def hidden_name(hidden: tuple[int, ...]) -> str:
-    """A network as a parameter: ``(60, 30)`` is ``"60-30"``."""
-    return "-".join(map(str, hidden))
-
-
-def parse_hidden(name: str) -> tuple[int, ...]:
-    """Inverse of :func:`hidden_name`."""
-    return tuple(int(units) for units in name.split("-"))
 
 
 def dimension_size(dimension: Dimension) -> int | None:

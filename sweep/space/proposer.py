@@ -1,13 +1,10 @@
-"""Definition ↔ Optuna: distributions, parameters, and the proposals of the next trials.
+"""The proposals of the next trials, from the arms of a definition.
 
 A trial's parameters are a function of the seed, its number and the told trials it could see (invariant 5).
 :class:`Proposer` holds that by construction: it draws from a sampler seeded anew from (seed, number) each time,
 shows it the finished trials of all earlier batches in the order of their numbers, and the earlier trials
 of its own batch as running, whatever was told meanwhile. Each arm has its own sampler, which sees only
 its own trials and only the dimensions it uses (invariant 6).
-
-Where to look: ``arms.py`` has the arms, their sizes and turns; ``samplers.py`` one arm's sampler.
-Import all of it from here.
 """
 
 from __future__ import annotations
@@ -21,20 +18,10 @@ from optuna.distributions import BaseDistribution
 
 from sweep.metrics import Direction
 from sweep.records import Hyperparameters
-from sweep.space.arms import EVERYTHING, Budget, Turn, arm_of, arms, budget, parse_hidden, turn_of, used_up
+from sweep.space.arms import Turn, arms, budget, turn_of, used_up
 from sweep.space.samplers import ArmSampler, distributions
-from sweep.spec.definition import OFF, SweepSpec, layer_names, layers_of
-
-__all__ = [
-    "EVERYTHING",
-    "Budget",
-    "Proposal",
-    "Proposer",
-    "arm_of",
-    "budget",
-    "distributions",
-    "hyperparameters",
-]
+from sweep.spec.layers import layer_names, layers_of, parse_hidden
+from sweep.spec.model import OFF, SweepSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from scipy.stats.qmc import Sobol
 
 from sweep.errors import DefinitionError
 from sweep.metrics import Direction
-from sweep.space.arms import Arm, Cell, dimension_at, dimension_size, hidden_name, snapped
-from sweep.spec.definition import Choices, Dimension, Range, SweepSpec
+from sweep.space.arms import Arm, Cell, dimension_at, dimension_size, snapped
+from sweep.spec.layers import hidden_name
+from sweep.spec.model import Choices, Dimension, Range, SweepSpec
 
 # A sampler that repeats an earlier trial is asked again this often, then another way is found.
 _ATTEMPTS = 4

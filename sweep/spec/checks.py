@@ -9,7 +9,8 @@ from fractions import Fraction
 from typing import Any
 
 from sweep.metrics import METRICS, metrics_for
-from sweep.spec.model import Choices, Dimension, Fixed, Range, layer_names, layers_of, subsets
+from sweep.spec.layers import layer_names, layers_of, subsets
+from sweep.spec.model import Choices, Dimension, Fixed, Range
 from sweep.spec.schema import ABSENT, DefinitionModel, Problem, RangeModel, suggestion
 
 # 2 ** (6 + 1) = 128 arms: beyond, no budget gives each arm a fair search.

@@ -1,10 +1,7 @@
-"""Sweep definitions: from a TOML file, with changes from the command line, to a :class:`SweepSpec` and back.
+"""Sweep definitions: from a TOML file, with changes from the command line, to a :class:`SweepSpec`.
 
 All problems of a definition are found at once and said in one :class:`~sweep.errors.DefinitionError`, a
 line each: ``space.dropout.high must be below 1, however: 1.5 (studies/x.toml)``.
-
-Where to look: the records are in ``model.py``, keys, types and defaults in ``schema.py``, rules between
-keys in ``checks.py``. Import all of it from here.
 """
 
 from __future__ import annotations
@@ -18,67 +15,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import tomlkit
-from tomlkit.items import Item
-
 from sweep.errors import DefinitionError, NotFoundError
 from sweep.shipped import folder
-from sweep.spec.checks import BOUNDS, check_rules, dimension, hidden_candidates, placements
+from sweep.spec.checks import check_rules, dimension, hidden_candidates, placements
+from sweep.spec.layers import layer_names
 from sweep.spec.model import (
-    OFF,
-    Choices,
     DataSpec,
-    Dimension,
-    Fixed,
     NetworkSpec,
-    Range,
     SearchSpec,
     SpaceSpec,
     SweepSpec,
     TrainingSpec,
     ValidationSpec,
-    checkpoint_epochs,
-    differences,
-    fixed,
-    layer_names,
-    layers_of,
-    placement_name,
-    plain,
-    subsets,
 )
-from sweep.spec.schema import ABSENT, SECTIONS, DefinitionModel, Problem, check_shape, default_range
-from sweep.spec.source import absolute_source, is_local, shown_source
-
-__all__ = [
-    "BOUNDS",
-    "OFF",
-    "Choices",
-    "DataSpec",
-    "Dimension",
-    "Fixed",
-    "NetworkSpec",
-    "Range",
-    "SearchSpec",
-    "SpaceSpec",
-    "SweepSpec",
-    "TrainingSpec",
-    "ValidationSpec",
-    "absolute_source",
-    "checkpoint_epochs",
-    "differences",
-    "fixed",
-    "is_local",
-    "layer_names",
-    "layers_of",
-    "load",
-    "parse",
-    "placement_name",
-    "plain",
-    "shipped_definitions",
-    "shown_source",
-    "subsets",
-    "to_toml",
-]
+from sweep.spec.schema import ABSENT, DefinitionModel, Problem, check_shape, default_range
+from sweep.spec.source import absolute_source, shown_source
 
 # Overrides of these are taken as they stand when they are not in quotes: a study may be called 2024.
 _TEXT_KEYS = frozenset({"name", "data.source", "data.groups", "data.positive", "validation.metric"})
@@ -134,27 +85,6 @@ def parse(text: str, origin: Path | None = None, overrides: Sequence[str] = ()) 
     if problems or complaints:
         raise DefinitionError([*complaints, *(_say(problem, place, changed) for problem in problems)])
     return _build(model, origin)
-
-
-def to_toml(spec: SweepSpec) -> str:
-    """The definition as TOML with all defaults spelled out: ``parse(to_toml(spec)) == spec``, to the last bit."""
-    document = tomlkit.document()
-    for key, value in plain(spec).items():
-        if key not in SECTIONS:
-            document.add(key, tomlkit.item(value))
-            continue
-        section = tomlkit.table()
-        for inner, content in value.items():
-            if inner == "dropout_layers":
-                layers = tomlkit.table()
-                for layer, own in content.items():
-                    layers.add(layer, _item(own))
-                section.add(inner, layers)
-            else:
-                section.add(inner, _item(content))
-        document.add(tomlkit.nl())
-        document.add(key, section)
-    return tomlkit.dumps(document)
 
 
 def shipped_definitions() -> dict[str, Path]:
@@ -277,11 +207,3 @@ def _build(model: DefinitionModel, origin: Path | None) -> SweepSpec:
         ),
         origin=None if origin is None else origin.absolute(),
     )
-
-
-def _item(value: Any) -> Item:
-    """A value of a section; a dimension becomes an inline table with spaces inside its braces."""
-    if not isinstance(value, dict):
-        return cast("Item", tomlkit.item(value))
-    pairs = ", ".join(f"{key} = {_item(inner).as_string()}" for key, inner in value.items())
-    return tomlkit.value(f"{{ {pairs} }}")

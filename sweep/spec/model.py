@@ -1,20 +1,19 @@
-"""A sweep definition, read and checked: frozen records, the grammar of placements, the fingerprint.
+"""A sweep definition, read and checked: frozen records, the fingerprint, what differs between two.
 
-``definition.py`` makes these records from TOML and back; nothing here checks anything but placements.
+``definition.py`` makes these records from TOML, ``toml.py`` writes them; nothing here checks anything.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from sweep.records import Hyperparameters
+from sweep.spec.layers import layer_names, layers_of
 from sweep.spec.source import absolute_source, is_local, shown_source
 
 OFF: Literal["off"] = "off"
@@ -121,9 +120,9 @@ class SpaceSpec:
     """``[space]``: what is searched.
 
     Attributes:
-        placements: The arms, each a name that :func:`layers_of` understands; one when fixed.
+        placements: The arms, each a name that ``layers.layers_of`` understands; one when fixed.
         dropout: Probability of dropping a unit, for every layer without an entry in ``dropout_layers``.
-        dropout_layers: Layer name (:func:`layer_names`) to its own dimension, in the order of layers.
+        dropout_layers: Layer name (``layers.layer_names``) to its own dimension, in the order of layers.
         shared: Whether all layers of a trial share one rate.
         learning_rate: Of the first epoch.
         momentum: In [0, 1).
@@ -159,7 +158,7 @@ class ValidationSpec:
 
 @dataclass(frozen=True, slots=True)
 class SearchSpec:
-    """``[search]``. ``trials`` is as written; ``space.proposer.budget`` rounds it up to whole rounds over the arms."""
+    """``[search]``. ``trials`` is as written; ``space.arms.budget`` rounds it up to whole rounds over the arms."""
 
     trials: int
     batch: int
@@ -197,59 +196,6 @@ class SweepSpec:
         """SHA-256 (hex) over every key but those of :func:`_free_keys`."""
         kept = {path: value for path, value in _flat(plain(self)) if path not in _free_keys(self)}
         return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def layer_names(depth: int) -> tuple[str, ...]:
-    """Names of the layers that can have dropout: the input, then the ``depth`` hidden ones."""
-    return ("input", *(f"hidden{position}" for position in range(1, depth + 1)))
-
-
-def layers_of(placement: str, depth: int) -> tuple[bool, ...]:
-    """Which layers a placement puts dropout on: ``depth`` + 1 booleans, the input first.
-
-    A placement is ``none``, ``all``, or layers joined by ``+``: ``input``, ``hidden`` (every hidden
-    layer), ``hidden1``, ``hidden2``, …
-
-    Raises:
-        ValueError: It is none of these, names a layer twice, or one beyond ``depth``; the message says so.
-    """
-    if placement == "none":
-        return (False,) * (depth + 1)
-    if placement == "all":
-        return (True,) * (depth + 1)
-    chosen: list[int] = []
-    for part in placement.split("+"):
-        if part == "input":
-            chosen.append(0)
-        elif part == "hidden":
-            chosen.extend(range(1, depth + 1))
-        elif re.fullmatch(r"hidden[1-9][0-9]{0,3}", part):
-            position = int(part.removeprefix("hidden"))
-            if position > depth:
-                raise ValueError(f"must name layers that exist ({', '.join(layer_names(depth))})")
-            chosen.append(position)
-        else:
-            raise ValueError("must be none, input, hidden, all, a layer such as hidden1, or layers joined by +")
-    if len(set(chosen)) < len(chosen):
-        raise ValueError("must name each layer once")
-    return tuple(position in chosen for position in range(depth + 1))
-
-
-def placement_name(layers: tuple[bool, ...]) -> str:
-    """The shortest placement for these layers (the input first): inverse of :func:`layers_of`."""
-    if not any(layers):
-        return "none"
-    if all(layers):
-        return "all"
-    if not layers[0] and all(layers[1:]):
-        return "hidden"
-    return "+".join(itertools.compress(layer_names(len(layers) - 1), layers))
-
-
-def subsets(depth: int) -> tuple[str, ...]:
-    """Every subset of the layers as a placement, 2 ** (``depth`` + 1) of them, smaller subsets first."""
-    every = itertools.product((False, True), repeat=depth + 1)
-    return tuple(placement_name(layers) for layers in sorted(every, key=lambda layers: (sum(layers), layers[::-1])))
 
 
 def checkpoint_epochs(epochs: int, checkpoints: int) -> tuple[int, ...]:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.spec.definition import DataSpec, is_local
+from sweep.spec.model import DataSpec
+from sweep.spec.source import is_local
 from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.suggest.sizes import CORES, Sizes, fit
 from sweep.suggest.text import bullets, comment, count, duration, key_line, quoted, several, toml_value
