@@ -52,9 +52,10 @@ def test_pad_units_are_zero_and_pad_classes_impossible() -> None:
     assert (hidden[..., :7] == 0.5).all()
 
 
-def test_the_first_members_are_a_view() -> None:
+def test_a_part_of_the_members_is_a_view() -> None:
     net = stack()
-    part = net.first(2)
+    part = net.part(1, 3)
     part.weights[0].zero_()
-    assert not net.weights[0][:2].any()
-    assert net.weights[0][2:].any()
+    assert not net.weights[0][1:3].any()
+    assert net.weights[0][0].any()
+    assert net.weights[0][3:].any()

@@ -157,11 +157,11 @@ class StackedMLP:
             hidden[..., self.widths[layer + 1] :].zero_()
         return hidden
 
-    def first(self, members: int) -> StackedMLP:
-        """A view of the first ``members`` members."""
+    def part(self, start: int, stop: int) -> StackedMLP:
+        """A view of the members from ``start`` to before ``stop``."""
         return StackedMLP(
-            tuple(w[:members] for w in self.weights),
-            tuple(b[:members] for b in self.biases),
+            tuple(w[start:stop] for w in self.weights),
+            tuple(b[start:stop] for b in self.biases),
             self.widths,
             self.activation,
         )

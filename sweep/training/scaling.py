@@ -46,6 +46,10 @@ class Scaling:
         x.sub_(self.mean[:splits, None]).mul_(self.inv_std[:splits, None])
         return x.nan_to_num_(nan=0.0) if has_missing else x
 
+    def part(self, place: int) -> Scaling:
+        """That of one split alone."""
+        return Scaling(self.mean[place : place + 1], self.inv_std[place : place + 1])
+
 
 def fit_scaling(features: Tensor, train: Sequence[Tensor]) -> Scaling:
     """Fit on the training rows of each split (population variance, as scikit-learn's ``StandardScaler``).

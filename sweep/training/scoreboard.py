@@ -43,30 +43,42 @@ class Scoreboard:
         self._diverged_at: list[int | None] = [None] * trials
         self._best = np.full(trials, -math.inf)
         self._epoch = [plan.checkpoints[-1]] * trials
-        self._predictions = torch.full((trials, folds.repeats, rows, targets.info.outputs), math.nan, device=device)
+        kept = torch.arange(rows) if plan.kept_rows is None else torch.from_numpy(plan.kept_rows)
+        self._kept = [_tested(test, kept, rows, device) for test in folds.test]
+        shape = (trials, folds.repeats, len(kept), targets.info.outputs)
+        self._seen = torch.full(shape, math.nan, device=device)  # at the checkpoint being recorded
+        self._predictions = torch.full_like(self._seen, math.nan)
 
-    def record(self, epoch: int, outputs: Tensor) -> None:
-        """Score a checkpoint.
+    def record(self, epoch: int, split: int, trials: slice, outputs: Tensor) -> None:
+        """Score one split of some trials at a checkpoint.
 
         Args:
             epoch: 1-based, one of the plan's checkpoints, in increasing order.
-            outputs: ``[S, T, n, O]`` float32, changed in place where a member has diverged.
+            split: Its number.
+            trials: Places of t of the block's trials.
+            outputs: ``[t, n, O]`` float32, changed in place where a member has diverged.
         """
-        self._replace_diverged_(epoch, outputs)
+        self._replace_diverged_(epoch, split, trials, outputs)
         checkpoint = self._plan.checkpoints.index(epoch)
-        for split, (train, test) in enumerate(zip(self._folds.train, self._folds.test, strict=True)):
-            for side, part in ((TRAIN, train), (VALIDATION, test)):
-                rows = Rows.of(part.to(outputs.device), self._truth, len(self._targets.info.classes))
-                predicted = self._targets.in_units(outputs[split][:, rows.index], split)
-                scores = score_members(self._targets.info.task, predicted, rows)
-                self._metrics[:, split, checkpoint, side] = scores.cpu().numpy()
+        for side, part in ((TRAIN, self._folds.train[split]), (VALIDATION, self._folds.test[split])):
+            rows = Rows.of(part.to(outputs.device), self._truth, len(self._targets.info.classes))
+            predicted = self._targets.in_units(outputs[:, rows.index], split)
+            scores = score_members(self._targets.info.task, predicted, rows)
+            self._metrics[trials, split, checkpoint, side] = scores.cpu().numpy()
+        rows_of, places = self._kept[split]
+        predicted = self._targets.standardised(outputs[:, rows_of], split).float()
+        self._seen[trials, split // self._folds.folds, places] = predicted
+
+    def choose(self, epoch: int) -> None:
+        """Take a checkpoint, all of whose splits and trials are recorded, for the trials that it is the best of."""
+        checkpoint = self._plan.checkpoints.index(epoch)
         for trial in range(len(self._best)):
             score = self._sign * self._score(trial, checkpoint)
             # Strictly better: of equally good checkpoints the earliest. "last" takes whichever comes.
             if score > self._best[trial] or self._plan.stop == "last":
                 self._best[trial] = score
                 self._epoch[trial] = epoch
-                self._keep_predictions_(trial, outputs)
+                self._predictions[trial] = self._seen[trial]
 
     def results(self, numbers: Sequence[int], seconds: float) -> tuple[TrialResult, ...]:
         """One result per trial, once all checkpoints are recorded.
@@ -75,29 +87,28 @@ class Scoreboard:
             numbers: Trial numbers, T of them.
             seconds: Wall time of one trial.
         """
-        kept = self._predictions.cpu().numpy()
-        if self._plan.kept_rows is not None:
-            kept = kept[:, :, self._plan.kept_rows]
+        predictions = self._predictions.cpu().numpy()
         return tuple(
             TrialResult(
                 number=number,
                 epoch=self._epoch[trial],
                 score=float(self._sign * self._best[trial]),
                 metrics=self._metrics[trial],
-                predictions=kept[trial],
+                predictions=predictions[trial],
                 diverged=self._diverged_at[trial],
                 seconds=seconds,
             )
             for trial, number in enumerate(numbers)
         )
 
-    def _replace_diverged_(self, epoch: int, outputs: Tensor) -> None:
+    def _replace_diverged_(self, epoch: int, split: int, trials: slice, outputs: Tensor) -> None:
         """From the first non-finite output on, a member counts as the constant predictor of its training rows."""
-        self._diverged |= ~outputs.isfinite().all(-1).all(-1)
-        if self._diverged.any():
-            constant = self._constant[:, None, None, :].expand_as(outputs)
-            outputs.copy_(torch.where(self._diverged[:, :, None, None], constant, outputs))
-            for trial in self._diverged.any(0).nonzero()[:, 0].tolist():
+        diverged = self._diverged[split, trials]
+        diverged |= ~outputs.isfinite().all(-1).all(-1)
+        if diverged.any():
+            outputs.copy_(torch.where(diverged[:, None, None], self._constant[split], outputs))
+            for place in diverged.nonzero()[:, 0].tolist():
+                trial = trials.start + place
                 self._diverged_at[trial] = self._diverged_at[trial] or epoch
 
     def _score(self, trial: int, checkpoint: int) -> float:
@@ -106,8 +117,10 @@ class Scoreboard:
         defined = values[~np.isnan(values)]
         return float(defined.mean()) if len(defined) else _UNDEFINED[self._plan.metric]
 
-    def _keep_predictions_(self, trial: int, outputs: Tensor) -> None:
-        for split, test in enumerate(self._folds.test):
-            test = test.to(outputs.device)
-            predicted = self._targets.standardised(outputs[split, trial, test], split)
-            self._predictions[trial, split // self._folds.folds, test] = predicted.float()
+
+def _tested(test: Tensor, kept: Tensor, rows: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Of a split's test rows those whose predictions are kept: positions in the table, and among the kept ones."""
+    place = torch.full((rows,), -1)
+    place[kept] = torch.arange(len(kept))
+    found = test[place[test.cpu()] >= 0]
+    return found.to(device), place[found].to(device)

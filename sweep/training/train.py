@@ -36,6 +36,8 @@ from sweep.training.targets import Targets
 
 # Rows evaluated at a time. A constant: a product's rounding may depend on its number of rows.
 _EVALUATION_ROWS = 256
+# What scoring may hold at a time, and what it holds for each output of each row: see `scores`.
+_EVALUATION_BYTES, _SCORING_BYTES = 1 << 25, 64
 # Dropout draws made at a time, in bytes: an epoch of a small table, a few mini-batches of a large one.
 _DRAW_BYTES = 1 << 21
 
@@ -60,7 +62,9 @@ def train_block(data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu")
         for epoch in range(plan.epochs):
             block.train_epoch(epoch)
             if epoch + 1 in plan.checkpoints:
-                board.record(epoch + 1, block.evaluate())
+                for split, trials in block.parts():
+                    board.record(epoch + 1, split, trials, block.evaluate(split, trials))
+                board.choose(epoch + 1)
     return board.results(job.numbers, seconds=(time.perf_counter() - started) / len(job.trials))
 
 
@@ -198,7 +202,7 @@ class _Buffers:
 
         return _Buffers(
             splits=splits,
-            net=self.net.first(m),
+            net=self.net.part(0, m),
             velocities=tuple((w[:m], b[:m]) for w, b in self.velocities),
             gradients=tuple((w[:m], b[:m]) for w, b in self.gradients),
             inputs=cut(self.inputs),
@@ -332,18 +336,34 @@ class _Block:
             norm.sqrt_().clamp_(max=torch.finfo(norm.dtype).max)
             weight.mul_(torch.div(b.max_norm, norm, out=norm).clamp_(max=1.0))
 
-    def evaluate(self) -> Tensor:
-        """Outputs for all rows of the table without dropout, ``[S, T, n, O]`` float32, splits in their own order."""
-        order, trials = self._batches.order, len(self._trials)
-        n, outputs = self._data.features.shape[0], self._data.info.outputs
-        out = torch.empty(len(order), trials, n, outputs, device=self._data.features.device)
+    def parts(self) -> Iterator[tuple[int, slice]]:
+        """Split by split, as many trials as are evaluated at a time."""
+        per_trial = _SCORING_BYTES * self._data.features.shape[0] * self._data.info.outputs
+        at_once = max(1, _EVALUATION_BYTES // per_trial)
+        for split in range(len(self._batches.order)):
+            for start in range(0, len(self._trials), at_once):
+                yield split, slice(start, min(start + at_once, len(self._trials)))
+
+    def evaluate(self, split: int, trials: slice) -> Tensor:
+        """Outputs of some trials' networks of a split for all rows of the table, without dropout, ``[t, n, O]`` float32.
+
+        Args:
+            split: Its number.
+            trials: Places of t trials.
+        """
+        place = self._batches.order.index(split)
+        first = place * len(self._trials)
+        net = self._all.net.part(first + trials.start, first + trials.stop)
+        scaling = self._scaling.part(place)
+        n, count = self._data.features.shape[0], trials.stop - trials.start
+        out = torch.empty(count, n, self._data.info.outputs, device=self._data.features.device)
         for low in range(0, n, _EVALUATION_ROWS):
-            x = self._data.features[low : low + _EVALUATION_ROWS]
-            rows = x.shape[0]
-            x = torch.nn.functional.pad(x, (0, 0, 0, padded(rows) - rows)).repeat(len(order), 1, 1)
-            x = self._scaling.apply_(x, has_missing=self._data.has_missing).repeat_interleave(trials, 0)
-            y = self._all.net.forward(x).view(len(order), trials, padded(rows), -1)
-            out[order, :, low : low + rows] = y[:, :, :rows, :outputs]
+            features = self._data.features[low : low + _EVALUATION_ROWS]
+            rows = len(features)
+            x = features.new_zeros(1, padded(rows), features.shape[1])
+            x[0, :rows] = features
+            x = scaling.apply_(x, has_missing=self._data.has_missing).expand(count, -1, -1)
+            out[:, low : low + rows] = net.forward(x)[:, :rows, : out.shape[2]]
         return out
 
 
