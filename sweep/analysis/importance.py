@@ -7,17 +7,16 @@ if one changed a single parameter; with few trials it is rough.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
-from optuna.storages import InMemoryStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweep.metrics import Metric
+from sweep.space.memory import study_in_memory
 
 # PED-ANOVA compares the best tenth with the rest. Its authors ask for at least five trials in that tenth; below 50
 # trials five is more than a tenth, and below MIN_TRIALS it is no longer "the best".
@@ -61,21 +60,9 @@ def _searched(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
 
 def _study(trials: Sequence[FrozenTrial], searched: Mapping[str, BaseDistribution], metric: Metric) -> Study:
     """A study in memory that holds these trials and these parameters alone."""
-    with _quiet():
-        study = optuna.create_study(storage=InMemoryStorage(), direction=metric.direction)
+    study = study_in_memory(metric.direction)
     for trial in trials:
         params = {name: value for name, value in trial.params.items() if name in searched}
         known = {name: searched[name] for name in params}
         study.add_trial(create_trial(params=params, distributions=known, value=trial.value))
     return study
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Optuna's line about every new study."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

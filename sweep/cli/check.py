@@ -11,7 +11,7 @@ from sweep.metrics import METRICS
 from sweep.run.prepare import Setup
 from sweep.run.preview import Preview
 from sweep.spec.layers import hidden_name, layer_names
-from sweep.spec.model import Choices, Dimension, Fixed, plain
+from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, plain
 
 
 def check_dict(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _space(setup: Setup) -> Rows:
     layers = layer_names(max(map(len, setup.spec.network.hidden)))
     rows = [("dropout", _dimension(space.dropout) + (", one rate for all layers" if space.shared else ""))]
     rows += [(f"dropout {layer}", _dimension(space.rate(layer))) for layer in layers if layer in space.dropout_layers]
-    for name in ("learning_rate", "momentum", "max_norm", "lr_decay", "weight_decay"):
+    for name in SCALARS:
         rows.append((name, _dimension(getattr(space, name))))
     return rows
 

@@ -14,13 +14,11 @@ from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.errors import NotFoundError
 from sweep.export.versions import versions
 from sweep.spec import toml
-from sweep.spec.model import SweepSpec, fixed, plain
+from sweep.spec.model import MAX_NAME, SweepSpec, fixed, plain
 from sweep.spec.source import shown_source
 
 SUFFIX = "-best"
 """Added to the name: the exported definition can run beside its sweep, in the same database."""
-
-LONGEST_NAME = 100
 
 
 def best_definition(summary: SweepSummary) -> SweepSpec:
@@ -29,7 +27,7 @@ def best_definition(summary: SweepSummary) -> SweepSpec:
     Raises:
         NotFoundError: No trial has finished.
     """
-    name = summary.name[: LONGEST_NAME - len(SUFFIX)] + SUFFIX
+    name = summary.name[: MAX_NAME - len(SUFFIX)] + SUFFIX
     return fixed(summary.spec, _best(summary).hyperparameters, name)
 
 

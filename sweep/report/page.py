@@ -17,7 +17,7 @@ from sweep.analysis.results import NO_DROPOUT, Arm, SweepSummary, TrialRow
 from sweep.figures.palette import slots_of
 from sweep.report.table import NOTHING, chip, trials_table
 from sweep.spec.layers import hidden_name, layer_names
-from sweep.spec.model import Choices, Dimension, Fixed, Range
+from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, Range
 from sweep.spec.source import is_local, shown_source
 
 UNITS = 20  # marks that stand for a layer's units in the picture of the network
@@ -239,10 +239,7 @@ def _searched(summary: SweepSummary) -> list[dict[str, Any]]:
         _fact("Placement", _listed(space.placements)),
         _fact("Hidden units", _listed([hidden_name(units) for units in spec.network.hidden], "or")),
         *rates,
-        *(
-            _fact(wording.parameter(name), _dimension(getattr(space, name)))
-            for name in ("learning_rate", "momentum", "max_norm", "lr_decay", "weight_decay")
-        ),
+        *(_fact(wording.parameter(name), _dimension(getattr(space, name))) for name in SCALARS),
     ]
     samplers = {"tpe": "TPE", "random": "random", "qmc": "quasi-random (Sobol)", "grid": "grid"}
     allocation = "each placement has its own" if search.allocation == "equal" else "one for all placements"

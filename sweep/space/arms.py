@@ -17,16 +17,13 @@ from typing import Any
 
 from sweep.errors import DefinitionError
 from sweep.spec.layers import hidden_name, layer_names, layers_of
-from sweep.spec.model import Choices, Dimension, Fixed, Range, SweepSpec
+from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, Range, SweepSpec
 
 EVERYTHING = "*"
 """Name of the only arm under ``allocation = "sampler"``."""
 
 MAX_GRID = 1_000_000
 """Points of the largest grid of one arm: its order is a permutation held in memory."""
-
-SCALARS = ("learning_rate", "momentum", "max_norm", "lr_decay", "weight_decay")
-"""Dimensions every configuration has, beside placement, hidden and the rates of its layers."""
 
 
 @dataclass(frozen=True, slots=True)

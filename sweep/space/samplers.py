@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
@@ -16,6 +14,7 @@ from scipy.stats.qmc import Sobol
 from sweep.errors import DefinitionError
 from sweep.metrics import Direction
 from sweep.space.arms import Arm, Cell, dimension_at, dimension_size, snapped
+from sweep.space.memory import study_in_memory
 from sweep.spec.layers import hidden_name
 from sweep.spec.model import Choices, Dimension, Range, SweepSpec
 
@@ -67,15 +66,13 @@ class ArmSampler:
     def __init__(self, spec: SweepSpec, arm: Arm, position: int, direction: Direction) -> None:
         self.arm = arm
         self._spec = spec
-        with _quiet():
-            # Its own sampler draws nothing: ``_draw`` asks a fresh one each time.
-            self._study = optuna.create_study(direction=direction, sampler=RandomSampler(seed=0))
+        self._study = study_in_memory(direction)  # ``_draw`` asks a fresh sampler each time
         self._tried: set[tuple[tuple[str, Any], ...]] = set()
         self._study_numbers: dict[int, int] = {}
         spaces = [self._searched(cell) for cell in arm.cells]
         # What every cell has is drawn jointly; what only some have, one by one once the cell is known.
         self._common = {name: own for name, own in spaces[0].items() if all(name in other for other in spaces)}
-        self._points = _Points(arm, self._generator(_SOBOL, position)) if spec.search.sampler == "qmc" else None
+        self._points = _SobolPoints(arm, self._generator(_SOBOL, position)) if spec.search.sampler == "qmc" else None
         # Only ``budget`` lets grids through, and those are finite.
         self._grid = (
             self._generator(_GRID, position).permutation(arm.size or 0) if spec.search.sampler == "grid" else None
@@ -186,7 +183,7 @@ def _below(size: int, generator: np.random.Generator) -> int:
     return int.from_bytes(drawn.astype("<u8").tobytes(), "little") % size
 
 
-class _Points:
+class _SobolPoints:
     """Scrambled Sobol points (Owen 1998) of an arm, mapped to configurations.
 
     There is one coordinate for the cell and one for each dimension that any cell searches; those that the chosen
@@ -222,14 +219,3 @@ def _searched_names(arm: Arm) -> list[str]:
 def _key(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """Equal for equal configurations."""
     return tuple(sorted(params.items()))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Optuna's line about every study it creates: these are ours, in memory."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -10,13 +10,11 @@ from typing import Any
 
 from sweep.metrics import METRICS, metrics_for
 from sweep.spec.layers import layer_names, layers_of, subsets
-from sweep.spec.model import Choices, Dimension, Fixed, Range
+from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, Range
 from sweep.spec.schema import ABSENT, DefinitionModel, Problem, RangeModel, suggestion
 
 # 2 ** (6 + 1) = 128 arms: beyond, no budget gives each arm a fair search.
 MAX_SUBSETS_DEPTH = 6
-
-NUMERIC_DIMENSIONS = ("dropout", "learning_rate", "momentum", "max_norm", "lr_decay", "weight_decay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def check_rules(model: DefinitionModel, broken: set[str]) -> list[Problem]:
         problems += _data(model, sound)
     if sound("network.hidden"):
         problems += _distinct(("network", "hidden", "choices"), hidden_candidates(model))
-    for key in NUMERIC_DIMENSIONS:
+    for key in ("dropout", *SCALARS):
         if sound(f"space.{key}"):
             problems += _dimension(("space", key), dimension(getattr(model.space, key)), BOUNDS[key])
     if sound("space.dropout_layers"):

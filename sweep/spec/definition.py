@@ -27,6 +27,7 @@ from sweep.spec.model import (
     SweepSpec,
     TrainingSpec,
     ValidationSpec,
+    safe_name,
 )
 from sweep.spec.schema import ABSENT, DefinitionModel, Problem, check_shape, default_range
 from sweep.spec.source import absolute_source, shown_source
@@ -78,7 +79,7 @@ def parse(text: str, origin: Path | None = None, overrides: Sequence[str] = ()) 
     except (ValueError, RecursionError) as error:  # integers beyond 4,300 digits, lists nested for ever
         raise DefinitionError([f"{place} must be valid TOML, however: {_toml_complaint(error)}"]) from error
     if origin is not None:
-        tables.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", origin.stem).strip(".-_")[:100] or "sweep")
+        tables.setdefault("name", safe_name(origin.stem))
     changed, complaints = _override(tables, overrides)
     model, broken, problems = check_shape(tables)
     problems += check_rules(model, broken)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,12 @@ from sweep.spec.source import absolute_source, is_local, shown_source
 
 OFF: Literal["off"] = "off"
 """The value of ``max_norm`` that means no bound."""
+
+SCALARS = ("learning_rate", "momentum", "max_norm", "lr_decay", "weight_decay")
+"""Dimensions that every configuration has, beside placement, hidden and the rates of its layers."""
+
+MAX_NAME = 100
+"""Longest name of a sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +205,11 @@ class SweepSpec:
         return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+def safe_name(text: str) -> str:
+    """The nearest to a text that can be the name of a sweep: ``"My table (2)"`` is ``"My-table-2"``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-_")[:MAX_NAME] or "sweep"
+
+
 def checkpoint_epochs(epochs: int, checkpoints: int) -> tuple[int, ...]:
     """Epochs (1-based) after which everything is measured: evenly spaced, distinct, the last is ``epochs``.
 
@@ -225,10 +237,7 @@ def plain(spec: SweepSpec) -> dict[str, Any]:
             "placement": _one_or_choices(list(space.placements)),
             "dropout": _dimension(space.dropout),
             "shared": space.shared,
-            **{
-                key: _dimension(getattr(space, key))
-                for key in ("learning_rate", "momentum", "max_norm", "lr_decay", "weight_decay")
-            },
+            **{key: _dimension(getattr(space, key)) for key in SCALARS},
         },
         "validation": _table(spec.validation),
         "search": _table(spec.search),

@@ -15,13 +15,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from sweep.spec.model import MAX_NAME
+
 # The widest and deepest networks that make sense on a table, and numbers no sweep reaches: a typing error
 # should not end as a machine without memory.
 MAX_WIDTH = 16_384
 MAX_DEPTH = 16
 MAX_COUNT = 1_000_000
 MAX_SPLITS = 1_000
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+NAME = rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +329,7 @@ def _rule(detail: ErrorDetails, path: tuple[str | int, ...]) -> str:
     """What is allowed, in our words."""
     context = detail.get("ctx", {})
     if path == ("name",):
-        return "must be 1 to 100 letters, digits, dots, hyphens and underscores, the first a letter or digit"
+        return f"must be 1 to {MAX_NAME} letters, digits, dots, hyphens and underscores, the first a letter or digit"
     match detail["type"]:
         case "rule":
             return detail["msg"]

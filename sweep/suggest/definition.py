@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.spec.model import DataSpec
+from sweep.spec.model import DataSpec, safe_name
 from sweep.spec.source import is_local
 from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.suggest.sizes import CORES, Sizes, fit
@@ -109,7 +109,7 @@ def table_name(source: str) -> str:
         stem = re.sub(
             r"(\.(csv|tsv|txt|data|dat|tab|parquet|pq|arrow|feather|ipc|gz))+$", "", Path(file).name, flags=re.I
         )
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-_")[:100] or "sweep"
+    return safe_name(stem)
 
 
 def _data(source: str, target: str | int = -1, drop: tuple[str, ...] = ()) -> DataSpec:
