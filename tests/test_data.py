@@ -74,6 +74,15 @@ def test_regression_in_original_units(table: Path) -> None:
     assert data.original_target() == pytest.approx(pd.read_csv(table)["amount"].to_numpy(), rel=1e-5)
 
 
+def test_a_regression_target_far_from_zero_keeps_its_differences(table: Path) -> None:
+    frame = pd.read_csv(table)
+    near = load(table, target='"amount"')
+    frame.assign(amount=frame["amount"] + 1.7e9).to_csv(table, index=False)
+    far = load(table, target='"amount"')
+    np.testing.assert_allclose(far.target.numpy(), near.target.numpy(), atol=1e-6)
+    np.testing.assert_allclose(far.original_target() - 1.7e9, near.original_target(), atol=1e-4)
+
+
 def test_to_does_not_copy_what_is_there(table: Path) -> None:
     data = load(table)
     assert data.to("cpu").features.data_ptr() == data.features.data_ptr()

@@ -35,6 +35,27 @@ def test_constant_and_empty_columns_become_zero() -> None:
     assert x[:, 2].std() > 0.5
 
 
+@pytest.mark.parametrize("value", [0.1, -1.7e9, 3e-41, 1 / 3, 2.0**60])
+def test_equal_numbers_are_constant_and_the_next_number_is_not(value: float) -> None:
+    rows = 70_001  # more than one part
+    features = torch.full((rows, 16), value)
+    features[0, 1] = torch.nextafter(features[0, 0], torch.tensor(torch.inf))
+    x = fit_scaling(features, [torch.arange(rows)]).apply_(features[None].clone(), has_missing=False)[0]
+    assert x.isfinite().all()
+    assert not x[:, 0].any()
+    assert (x[0, 1] > 100) == (abs(value) > 1e-9)  # of 3e-41 it would be noise
+
+
+def test_what_lies_far_outside_training_rows_stays_finite() -> None:
+    features = torch.zeros(20, 16)
+    features[3, 0], features[19, 0] = 2.0**-66, 2.0**60
+    features[3, 1], features[19, 1] = 2.0**-61, -(2.0**60)
+    x = fit_scaling(features, [torch.arange(19)]).apply_(features[None].clone(), has_missing=False)[0]
+    assert x.isfinite().all()
+    assert not x[:, 0].any()
+    assert x[3, 1] > 1
+
+
 def test_a_large_table_is_fitted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     data = make_dataset("binary", rows=200)
     whole = fit_scaling(data.features, [torch.arange(200)])

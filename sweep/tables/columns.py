@@ -34,6 +34,9 @@ BOOLEANS = {"yes": "no", "true": "false", "t": "f", "y": "n", "on": "off"}
 FEW_LEVELS = 20
 """Up to here, distinct values can be the levels of a category, or classes."""
 
+_A_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_ROUNDING = 8 * float(np.finfo(np.float64).eps)
+
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 # Other ways to write numbers: 1,234.5 and 1.234,5 or 1,5. A group of thousands never begins with 0.
 _GROUPED = (
@@ -108,6 +111,33 @@ def read_column(table: Table, name: str, *, as_categories: bool = False) -> Colu
     return _levels_of_numbers(column) if as_categories else column
 
 
+def as_written(table: Table, column: Column) -> Column:
+    """Numbers of single precision as their shortest decimals, as a text file has them; other columns as they are.
+
+    0.1 in single precision is 0.10000000149 in double.
+    """
+    if column.numbers is None or str(table.frame[column.name].dtype).lower() != "float32":
+        return column
+    return replace(column, numbers=column.numbers.astype(np.float32).astype(str).astype(np.float64))
+
+
+def is_constant(numbers: Floats) -> bool:
+    """Whether numbers, NaN left out, are one value: equal, or apart by the rounding of the sums they come from.
+
+    0.1 + 0.2 and 0.3 are one value. Scaled to a variance of 1, that rounding would be a feature.
+    """
+    low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    return high - low <= _ROUNDING * max(abs(low), abs(high))
+
+
+def counts_rows(column: Column) -> bool:
+    """Whether a column reads 0, 1, 2, … or 1, 2, 3, … down the table."""
+    numbers = column.numbers
+    if numbers is None or len(numbers) < 3 or numbers[0] not in (0.0, 1.0):
+        return False
+    return bool(np.array_equal(numbers, np.arange(len(numbers)) + numbers[0]))
+
+
 def number_text(value: float) -> str:
     """A number as the text of a class or level: ``3.0`` is ``"3"``."""
     return str(int(value)) if value == np.floor(value) and abs(value) < 1e15 else repr(float(value))
@@ -146,13 +176,19 @@ def _levels_of_numbers(column: Column) -> Column:
 
 
 def _days(series: pd.Series[Any]) -> Floats:
-    """Dates as days since 1970-01-01 (UTC), time spans as days; NaN for missing."""
+    """Dates as days since 1970-01-01 (UTC), time spans as days; NaN for missing.
+
+    In the unit they come in: years 1 and 9999, which stand for "ever" and "never", lie beyond nanoseconds. The whole
+    days are taken apart first, so that every unit gives the same number.
+    """
     if isinstance(series.dtype, pd.DatetimeTZDtype):
         series = series.dt.tz_convert(None)
-    if pd.api.types.is_datetime64_any_dtype(series.dtype):
-        series = series - pd.Timestamp(0)
-    nanoseconds = series.to_numpy("timedelta64[ns]")
-    return np.asarray(nanoseconds / np.timedelta64(1, "D"), np.float64)  # not-a-time becomes NaN
+    times = series.to_numpy()
+    ticks = times.astype(np.int64)
+    day = _A_DAY[np.datetime_data(times.dtype)[0]]
+    days: Floats = ticks // day + (ticks % day) / day
+    days[np.isnat(times)] = np.nan
+    return days
 
 
 # --- text and objects, through their distinct values ------------------------------------------------------------------

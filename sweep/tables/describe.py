@@ -7,8 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from sweep.tables.columns import Kind, number_text, read_column
-from sweep.tables.encode import counts_rows
+from sweep.tables.columns import Kind, counts_rows, number_text, read_column
 from sweep.tables.targets import is_classification
 from sweep.tables.types import Table
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sweep.errors import DataError
 from sweep.records import TableInfo
 from sweep.spec.model import DataSpec
-from sweep.tables.columns import Column, natural_order, number_text, read_column
+from sweep.tables.columns import Column, as_written, counts_rows, natural_order, number_text, read_column
 from sweep.tables.features import MOST_REMARKS, FeaturePlan, Remark, check_finite, fill, notes_of, plan_column
 from sweep.tables.targets import Target, find_column, read_target
 from sweep.tables.types import Encoded, Table
@@ -41,12 +41,16 @@ def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
     plans: list[FeaturePlan] = []
     remarks: list[Remark] = []
     columns: dict[str, Column] = {}
+    whole = len(target.rows) == len(table.frame)
     for name in table.columns:
         if name in excluded:
             continue
         column = read_column(table, name, as_categories=name in categorical)
         check_finite(table, column)
-        plan, remark = plan_column(column.take(target.rows) if len(target.rows) < len(table.frame) else column)
+        plan, remark = plan_column(column if whole else column.take(target.rows))
+        if plan is not None and plan.shift:
+            column = as_written(table, column)
+            plan, remark = plan_column(column if whole else column.take(target.rows))
         remarks += [remark] if remark else []
         notes += [f"column {name!r}: {column.written}"] if column.written else []
         notes += _about_row_numbers(column)
@@ -104,6 +108,7 @@ def _matrix(
     start = 0
     for plan in plans:
         column = columns.get(plan.column) or read_column(table, plan.column)
+        column = as_written(table, column) if plan.shift else column
         stop = start + len(plan.names)
         fill(plan, column if whole else column.take(target.rows), matrix[:, start:stop])
         start = stop
@@ -119,14 +124,6 @@ def _about_row_numbers(column: Column) -> list[str]:
         f"warning: column {column.name!r} counts the rows from {first}; used as a feature, it says where a row "
         f"stands in the file: data.drop = [{json.dumps(column.name, ensure_ascii=False)}] leaves it out"
     ]
-
-
-def counts_rows(column: Column) -> bool:
-    """Whether a column reads 0, 1, 2, … or 1, 2, 3, … down the table."""
-    numbers = column.numbers
-    if numbers is None or len(numbers) < 3 or numbers[0] not in (0.0, 1.0):
-        return False
-    return bool(np.array_equal(numbers, np.arange(len(numbers)) + numbers[0]))
 
 
 def _groups(table: Table, data: DataSpec, target: Target) -> tuple[NDArray[np.int64] | None, str | None]:
@@ -153,7 +150,11 @@ def _groups(table: Table, data: DataSpec, target: Target) -> tuple[NDArray[np.in
 def _content_hash(
     features: NDArray[np.float32], target: Target, groups: NDArray[np.int64] | None, names: tuple[str, ...]
 ) -> str:
-    """SHA-256 over what training sees: the same for one table in any file format."""
+    """SHA-256 over what training sees: the same for one table in any file format.
+
+    It covers the matrix as it is, that is without what ``FeaturePlan`` takes off or scales by: training cannot tell
+    tables that differ in nothing else.
+    """
     digest = hashlib.sha256()
     heading: dict[str, Any] = {
         "features": names,

@@ -11,7 +11,7 @@ Class labels are text, in natural order (numbers by value). The positive class o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,21 @@ from numpy.typing import NDArray
 from sweep.errors import DataError
 from sweep.records import Task
 from sweep.spec.model import DataSpec
-from sweep.tables.columns import FEW_LEVELS, Column, natural_order, near, number_text, read_column
+from sweep.tables.columns import (
+    FEW_LEVELS,
+    Column,
+    as_written,
+    is_constant,
+    natural_order,
+    near,
+    number_text,
+    read_column,
+)
 from sweep.tables.features import check_finite
 from sweep.tables.types import Floats, Table
 
 MOST_CLASSES = 1000
+_SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,10 +116,7 @@ def read_target(table: Table, data: DataSpec) -> Target:
 def _read(table: Table, name: str, task: str | None) -> Column:
     """The column, text as classes where the task says so, yes/no by its words."""
     numeric = pd.api.types.is_numeric_dtype(table.frame[name].dtype)
-    column = read_column(table, name, as_categories=task == "classification" and not numeric)
-    if column.numbers is not None and str(table.frame[name].dtype).lower() == "float32":
-        # The shortest decimals, as a text file has them: 0.1 in single precision is 0.10000000149 in double.
-        column = replace(column, numbers=column.numbers.astype(np.float32).astype(str).astype(np.float64))
+    column = as_written(table, read_column(table, name, as_categories=task == "classification" and not numeric))
     if column.kind == "boolean" and task != "regression":
         return read_column(table, name, as_categories=True)
     return column
@@ -209,6 +216,8 @@ def _regression(
     if data.positive is not None:
         raise DataError(f"{where}: data.positive is for two classes, however the task is regression")
     values: Floats = column.numbers
-    if values.min() == values.max():
+    if is_constant(values):
         raise DataError(f"{where} is constant: all values are {number_text(float(values[0]))}")
+    if not values.std() > _SMALLEST:
+        raise DataError(f"{where} varies by less than {_SMALLEST:.1e}, too little for numbers here; use another unit")
     return Target(column.name, rows, "regression", values, (), notes)

@@ -16,8 +16,8 @@ from torch import Tensor
 # Rows worked on at a time in double precision.
 _CHUNK = 1 << 16
 
-# A column whose spread is below this share of its size is constant up to the rounding of float32.
-_CONSTANT = 1e-6
+# Less than this is no spread. Tables bring columns to sizes from 2^-60 to 2^60, so what is scaled stays finite.
+_LEAST = 2.0**-64
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ def fit_scaling(features: Tensor, train: Sequence[Tensor]) -> Scaling:
     moments = [_moments(features, rows) for rows in train]
     mean = torch.stack([m for m, _ in moments])
     std = torch.stack([s for _, s in moments])
-    constant = std <= _CONSTANT * mean.abs()
+    # Of equal float32 numbers a sum in double precision is exact, and so is their mean: the deviation is 0, not nearly.
+    constant = std < _LEAST
     inv_std = torch.where(constant, 0.0, 1.0 / torch.where(constant, 1.0, std))
     return Scaling(mean.float(), inv_std.float())
 

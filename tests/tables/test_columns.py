@@ -55,6 +55,11 @@ def texts(values: Any, **options: bool) -> list[str | None]:
         (["1970-01-02", "?", "1970-01-03T12:00:00Z"], "datetime", [1, None, 2.5]),
         ([datetime.date(1970, 1, 2), None, datetime.date(1970, 1, 11)], "datetime", [1, None, 10]),
         (pd.to_timedelta([1, 36], unit="h"), "datetime", [1 / 24, 1.5]),
+        (["9999-12-31", "0001-01-01", "?", "1969-12-31T12:00"], "datetime", [2932896, -719162, None, -0.5]),
+        ([datetime.date(9999, 12, 31), datetime.date(1, 1, 1), None], "datetime", [2932896, -719162, None]),
+        (np.array(["9999-12-31T18", "NaT"], "datetime64[s]"), "datetime", [2932896.75, None]),
+        (np.array(["9999-12-31T18", "0001-01-01"], "datetime64[us]"), "datetime", [2932896.75, -719162]),
+        (np.array([10**15, 1], "timedelta64[ms]"), "datetime", [10**15 / 86_400_000, 1 / 86_400_000]),
         ([None, None], "empty", [None, None]),
         (["?", "NA"], "empty", [None, None]),
         ([np.nan, np.nan], "empty", [None, None]),
@@ -133,6 +138,12 @@ def test_natural_order() -> None:
 
 def test_number_text() -> None:
     assert [number_text(value) for value in (3.0, -2.0, 0.1, 1e20)] == ["3", "-2", "0.1", "1e+20"]
+
+
+def test_dates_of_every_unit_are_the_same_numbers() -> None:
+    when = pd.date_range("2023-11-14 22:13:20.123", periods=500, freq="7s")
+    found = [numbers(when.as_unit(unit)) for unit in ("ms", "us", "ns")]
+    assert found[0] == found[1] == found[2] == numbers([str(time) for time in when])
 
 
 def test_near() -> None:

@@ -92,8 +92,71 @@ def test_numbers_dates_and_yes_no_are_one_column_each() -> None:
     found = encoded(table_of(x=gaps, day=days, flag=["yes", "no", None] * 4, y=TWO))
     assert found.info.features == ("x", "day", "flag")
     assert np.isnan(found.features).sum(axis=0).tolist() == [1, 0, 4]
-    assert found.features[:, 1].tolist() == list(range(18262, 18274))
+    assert found.features[:, 1].tolist() == list(range(-5, 7))
     assert any("'x': 1 missing (8.3 %), filled in with the mean" in note for note in found.info.notes)
+
+
+HOUR = 1_700_000_000 + np.arange(0, 3600, 300)
+
+
+@pytest.mark.parametrize(
+    "far",
+    [
+        HOUR,
+        -HOUR,
+        HOUR / 86_400,
+        [*HOUR[:6], None, *HOUR[7:]],
+        [0.0, *HOUR[1:]],  # a stand-in for missing among them
+        [str(second) for second in HOUR],
+        pd.to_datetime(HOUR, unit="s"),
+        HOUR * 1_000_000_000,
+        1e20 + HOUR * 1e13,
+    ],
+)
+def test_numbers_far_from_zero_keep_their_differences(far: Any) -> None:
+    found = encoded(table_of(t=far, y=TWO))
+    column = read_column(table_of(t=far), "t").numbers
+    assert column is not None
+    days = np.asarray(column[1:] - np.nanmin(column[1:]))
+    seen = found.features[1:, 0].astype(np.float64)
+    unit = days[~np.isnan(days)].max() / np.nanmax(seen - np.nanmin(seen))  # a power of two, or nearly 1
+    np.testing.assert_allclose((seen - np.nanmin(seen)) * unit, days, rtol=0, atol=1e-6 * np.nanmax(days))
+
+
+def test_rows_that_come_later_are_encoded_with_the_same_plan() -> None:
+    plan, _ = plan_column(read_column(table_of(t=HOUR), "t"))
+    assert plan is not None
+    assert plan.shift in HOUR
+    out = np.zeros((2, 1), np.float32)
+    fill(plan, read_column(table_of(t=[plan.shift + 1, None]), "t"), out)
+    assert out[0, 0] == 1
+    assert np.isnan(out[1, 0])
+
+
+@pytest.mark.parametrize(
+    "near",
+    [X, [0.0] * 11 + [1e9], np.arange(1990, 2002), [5] * 10 + [6, 7], [1e4 + 100 * x for x in X], [0, 1.7e9] * 6],
+)
+def test_other_numbers_are_left_as_they_are(near: Any) -> None:
+    assert encoded(table_of(t=near, y=TWO)).features[:, 0].tolist() == np.asarray(near, np.float32).tolist()
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-40, 1e-19, 1e19, 3e38])
+def test_very_large_and_very_small_numbers_fit_into_float32(size: float) -> None:
+    found = encoded(table_of(t=np.array(X) * size, y=TWO)).features[:, 0].astype(np.float64)
+    assert 2.0**-61 < np.abs(found).max() < 2.0**60 * 16
+    np.testing.assert_allclose(found / found[-1], X, rtol=1e-6)
+
+
+def test_differences_by_rounding_are_none() -> None:
+    message = error(table_of(t=[0.3, 0.1 + 0.2] * 6, y=TWO))
+    assert "column 't' is left out: it has one value only, 0.3" in message
+    assert encoded(table_of(t=[0.3, 0.3 + 1e-12] * 6, y=TWO)).info.features == ("t",)
+
+
+def test_the_hash_sees_differences_of_numbers_far_from_zero() -> None:
+    hashes = {encoded(table_of(t=[*HOUR[:-1], last], y=TWO)).info.content_hash for last in (HOUR[-1], HOUR[-1] + 1)}
+    assert len(hashes) == 2
 
 
 def test_how_numbers_were_read_is_said() -> None:
@@ -193,8 +256,13 @@ def test_encoding_keeps_every_cell_property(cells: list[tuple[float | None, str]
     by_name = dict(zip(found.info.features, found.features.T, strict=True))
     assert by_name["z"].tolist() == (np.arange(rows) * 2.5).tolist()
     if "x" in by_name:
-        expected = np.array([np.nan if x is None else x for x, _ in cells], np.float32)
-        assert np.array_equal(by_name["x"], expected, equal_nan=True)
+        expected = np.array([np.nan if x is None else x for x, _ in cells])
+        plan, _ = plan_column(read_column(table, "x"))
+        assert plan is not None
+        again = np.ldexp(by_name["x"].astype(np.float64), plan.exponent) + plan.shift
+        np.testing.assert_allclose(again, expected, rtol=0, atol=6e-8 * np.nanmax(np.abs(expected)))
+        if not plan.shift and not plan.exponent:
+            assert np.array_equal(by_name["x"], expected.astype(np.float32), equal_nan=True)
     levels = [name for name in by_name if name.startswith("c=")]
     if levels:
         assert sum(by_name[name] for name in levels).tolist() == [1.0] * rows
@@ -293,6 +361,8 @@ def test_targets_that_cannot_be_used(y: Any, said: str) -> None:
 
 def test_a_constant_regression_target() -> None:
     assert "is constant: all values are 1.5" in error(table_of(x=X, y=[1.5] * 12), task="regression")
+    assert "is constant: all values are 0.3" in error(table_of(x=X, y=[0.3, 0.1 + 0.2] * 6), task="regression")
+    assert "varies by less than 1.2e-38" in error(table_of(x=X, y=np.array(X) * 1e-200), task="regression")
 
 
 # --- columns by name and position -------------------------------------------------------------------------------------

@@ -81,6 +81,8 @@ def frame() -> pd.DataFrame:
             "whole": rng.integers(0, 50, rows),
             "gaps": np.where(gaps, np.nan, rng.normal(size=rows)),
             "small": rng.normal(size=rows).astype(np.float32),
+            "far": (1e5 + rng.normal(size=rows)).astype(np.float32),
+            "minute": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 9000, rows), unit="s"),
             "color": pd.Series(rng.choice(["red", "green", "blue"], rows)).mask(gaps),
             "flag": rng.random(rows) < 0.5,
             "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, rows), unit="D"),
