@@ -32,7 +32,7 @@ stop = "last"
 class_weight = "balanced"
 
 [space]
-placement = { choices = ["none", "hidden2"] }
+placement = { choices = ["none", "input+hidden2"] }
 dropout = { low = 0.1, high = 0.5, step = 0.1 }
 learning_rate = { low = 0.003, high = 0.5, log = true }
 momentum = 0.9
@@ -42,7 +42,7 @@ weight_decay = 0
 
 [space.dropout_layers]
 hidden2 = 0.25
-input = { low = 0.0, high = 0.3 }
+input = { low = 0.01, high = 0.3 }
 
 [validation]
 folds = 5

@@ -41,7 +41,7 @@ DOORS: dict[str, set[str]] = {
     "typer": {"cli.main", "cli.errors", "cli.options"},
     "rich": {"cli.progress"},
     "optuna_dashboard": {"cli.dashboard"},
-    "pydantic": {"spec.schema"},
+    "pydantic": {"spec.schema", "spec.shape"},
     "pandas": {"tables", "suggest"},
     "jinja2": {"report.html"},
 }

@@ -222,7 +222,7 @@ def test_a_finite_space_beyond_64_bits(sampler: str) -> None:
         "space.max_norm={choices = [1.0, 'off']}",
         "space.momentum={low = 0.0, high = 0.9, " + steps,
         "space.lr_decay={low = 0.9, high = 1.0, " + steps,
-        "space.dropout={low = 0.0, high = 0.9, " + steps,
+        "space.dropout={low = 0.1, high = 0.9, " + steps,
     )
     proposals = run(spec, 12)
     assert distinct(proposals) == 12
@@ -282,7 +282,7 @@ def test_a_shared_rate_is_one_parameter() -> None:
 
 
 def test_layers_have_their_own_dimensions() -> None:
-    spec = make("space.placement=all", "space.dropout=0.5", "space.dropout_layers.input={low = 0.0, high = 0.1}")
+    spec = make("space.placement=all", "space.dropout=0.5", "space.dropout_layers.input={low = 0.01, high = 0.1}")
     for proposal in run(spec, 6):
         assert 0.0 <= proposal.params["dropout_input"] <= 0.1
         assert proposal.params["dropout_hidden1"] == proposal.params["dropout_hidden2"] == 0.5

@@ -94,7 +94,7 @@ def test_a_grid_names_what_has_no_end() -> None:
 
 
 def test_a_grid_must_fit() -> None:
-    step = "space.dropout={low = 0.0, high = 0.999, step = 0.001}"
+    step = "space.dropout={low = 0.0001, high = 0.9991, step = 0.001}"
     spec = make("search.sampler=grid", *FINITE[:4], step, "space.placement=all")
     with pytest.raises(
         DefinitionError, match=r"the grid of all must have at most 1,000,000 points, however: 4,000,000,000"

@@ -40,13 +40,13 @@ def test_every_key_arrives_as_written() -> None:
     assert spec.network.hidden == ((60, 30), (120, 60))
     assert spec.training.checkpoints == 3
     assert spec.training.nesterov
-    assert spec.space.placements == ("none", "hidden2")
+    assert spec.space.placements == ("none", "input+hidden2")
     assert spec.space.dropout == Range(0.1, 0.5, step=0.1)
     assert spec.space.learning_rate == Range(0.003, 0.5, log=True)
     assert spec.space.momentum == Fixed(0.9)
     assert spec.space.max_norm == Choices((1.0, 3.5, "off"))
     assert spec.space.lr_decay == Choices((1.0,))
-    assert list(spec.space.dropout_layers.items()) == [("input", Range(0.0, 0.3)), ("hidden2", Fixed(0.25))]
+    assert list(spec.space.dropout_layers.items()) == [("input", Range(0.01, 0.3)), ("hidden2", Fixed(0.25))]
     assert spec.space.rate("hidden1") == Range(0.1, 0.5, step=0.1)
     assert (spec.validation.scheme, spec.validation.metric) == ("group", "roc_auc")
     assert (spec.search.trials, spec.search.allocation, spec.search.sampler) == (64, "sampler", "random")
@@ -183,9 +183,9 @@ DEFINITIONS = st.fixed_dictionaries(
         "space": st.fixed_dictionaries(
             {},
             optional={
-                "placement": st.sampled_from(["subsets", "all", {"choices": ["none", "hidden2+input"]}]),
-                "dropout": _dimensions(0.0, 1.0),
-                "dropout_layers": st.dictionaries(st.sampled_from(layer_names(2)), _dimensions(0.0, 1.0)),
+                "placement": st.sampled_from(["subsets", "all", {"choices": ["none", "hidden2+input+hidden1"]}]),
+                "dropout": _dimensions(1e-4, 1.0),
+                "dropout_layers": st.dictionaries(st.sampled_from(layer_names(2)), _dimensions(1e-4, 1.0)),
                 "learning_rate": _dimensions(0.0, 1e300),
                 "momentum": _dimensions(0.0, 1.0),
                 "max_norm": _dimensions(0.0, 1e300) | st.just("off") | st.just({"choices": [1, "off"]}),

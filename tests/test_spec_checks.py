@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import DefinitionError
+from sweep.spec.checks import BOUNDS
 from sweep.spec.definition import parse
+from sweep.spec.model import Fixed
+from sweep.training.draws import keep_probability
 
 MINIMAL = 'name = "a"\n[data]\nsource = "x.csv"\n'
 
@@ -98,9 +101,22 @@ def test_all_problems_come_at_once_in_our_words() -> None:
         ("[search]\nzzz = 3", "search.zzz must be a known key (trials, batch, allocation, sampler, pruner)"),
         ("[space]\ndropout = true", "space.dropout must be a number, { low"),
         ("[space]\ndropout = 1", "space.dropout must be below 1, however: 1.0"),
-        ("[space]\ndropout = { low = -0.1, high = 0.5 }", "space.dropout.low must be at least 0, however: -0.1"),
+        (
+            "[space]\ndropout = 0",
+            "space.dropout must be at least 0.0001 (the placement none is the one without dropout), however: 0.0",
+        ),
+        ("[space]\ndropout = 0.00001", "space.dropout must be at least 0.0001 (the placement none"),
+        ("[space]\ndropout = { low = 0, high = 0.5 }", "space.dropout.low must be at least 0.0001 (the placement none"),
+        (
+            "[space]\ndropout = { choices = [0.1, 0] }",
+            "space.dropout.choices[1] must be at least 0.0001 (the placement",
+        ),
+        ("[space.dropout_layers]\ninput = 0", "space.dropout_layers.input must be at least 0.0001 (the placement"),
         ("[space]\ndropout = { low = 0.5, high = 0.5 }", "space.dropout.high must be above low, 0.5"),
-        ("[space]\ndropout = { low = 0.0, high = 0.5, log = true }", "space.dropout.low must be above 0 on a logar"),
+        (
+            "[space]\nweight_decay = { low = 0.0, high = 0.5, log = true }",
+            "space.weight_decay.low must be above 0 on a",
+        ),
         ("[space]\ndropout = { low = 0.1, high = 0.5, step = 0.3 }", "space.dropout.step must divide the distance"),
         ("[space]\ndropout = { low = 0.1, high = 0.5, step = -0.1 }", "space.dropout.step must be above 0"),
         ("[space]\ndropout = { choices = [] }", "space.dropout.choices must not be empty"),
@@ -129,7 +145,18 @@ def test_all_problems_come_at_once_in_our_words() -> None:
         ("[space.dropout_layers]\nhidden3 = 0.1", "space.dropout_layers.hidden3 must be a layer (input, hidden1"),
         ("[space.dropout_layers]\ninput = 1.5", "space.dropout_layers.input must be below 1"),
         ("[space]\nshared = true\ndropout_layers = { input = 0.1 }", "space.shared must be false when dropout_layers"),
+        (
+            '[space]\nplacement = { choices = ["none", "input"] }\ndropout_layers = { hidden1 = 0.1 }',
+            "space.dropout_layers.hidden1 must be a layer that a placement drops units of (input), however",
+        ),
+        (
+            '[space]\nplacement = "none"\ndropout_layers = { hidden1 = 0.1 }',
+            "space.dropout_layers.hidden1 must not be given when no placement has dropout",
+        ),
+        ("[training]\nepochs = 1", "space.lr_decay must be one value for training.epochs = 1 (it acts from the second"),
         ("format = 2", "format must be one of 1, however: 2"),
+        ("format = true", "format must be the whole number 1, however: true"),
+        ("format = 1.0", "format must be the whole number 1, however: 1.0"),
         ("seed = -1", "seed must be at least 0"),
         ("seed = 4294967296", "seed must be at most 4294967295"),
     ],
@@ -167,6 +194,54 @@ def test_keys_that_must_go_together(data: str, more: str, said: str) -> None:
     found = problems(f"[data]\n{source}{data}\n{more}")
     assert len(found) == 1, found
     assert said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            'task = "clasification"\ntarget = "y"\ndrop = ["y"]\n'
+            "[space]\nlearning_rate = { low = -1, high = 1, lgo = true }",
+            ["data.task", "learning_rate.lgo", "data.drop", "learning_rate.low"],
+        ),
+        ("[space]\nmomentum = { low = -1, hihg = 0.5 }", ["momentum.high", "momentum.hihg", "momentum.low"]),
+        ('[space]\nmomentum = { low = "a", high = 2 }', ["momentum.low", "momentum.high"]),
+        ("[space]\nmomentum = { low = 1, high = 0, step = true }", ["momentum.step", "momentum.low", "momentum.high"]),
+        (
+            '[space]\nmomentum = { choices = [0.5, "a", 3, 0.1, 0.1] }',
+            ["momentum.choices[1]", "momentum.choices[4]", "momentum.choices[2]"],
+        ),
+        (
+            '[space]\ndropout_layers = { input = "a", hidden1 = 2, hidden9 = 0.5 }',
+            ["dropout_layers.input", "dropout_layers.hidden1", "dropout_layers.hidden9"],
+        ),
+        ("[space]\ndropout = { chioces = [0.1] }\nlr_decay = 7", ["dropout.choices", "dropout.chioces", "lr_decay"]),
+        ('drop = 3\ntarget = "y"\ngroups = "y"', ["data.drop", "data.groups"]),
+        (
+            'scheme = 3\n[validation]\nmetric = "x"\nfolds = "x"',
+            ["data.scheme", "validation.folds", "validation.metric"],
+        ),
+    ],
+)
+def test_a_problem_hides_no_other(body: str, said: list[str]) -> None:
+    found = [line.split(" must")[0].removeprefix("space.") for line in problems(f"{MINIMAL}{body}")]
+    assert found == [key.removeprefix("space.") for key in said]
+
+
+def test_a_definition_without_any_dropout_may_say_so() -> None:
+    assert parse(f'{MINIMAL}[space]\nplacement = "none"\ndropout = 0').space.dropout == Fixed(0.0)
+
+
+def test_no_rate_that_is_allowed_is_rounded_to_none() -> None:
+    lowest = BOUNDS["dropout"].low
+    assert parse(f"{MINIMAL}[space]\ndropout = {lowest}").space.dropout == Fixed(lowest)
+    assert keep_probability(lowest) == pytest.approx(1 - lowest, abs=2**-17)
+    assert keep_probability(lowest) < 1
+
+
+def test_one_value_of_a_decay_goes_with_one_epoch() -> None:
+    for decay in ("1.0", "{ choices = [0.5] }"):
+        parse(f"{MINIMAL}[training]\nepochs = 1\n[space]\nlr_decay = {decay}")
 
 
 def test_subsets_need_networks_of_one_depth_and_not_too_deep() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import json
 import re
 import tomllib
 from collections.abc import Sequence
@@ -29,13 +28,12 @@ from sweep.spec.model import (
     ValidationSpec,
     safe_name,
 )
-from sweep.spec.schema import ABSENT, DefinitionModel, Problem, check_shape, default_range
-from sweep.spec.source import absolute_source, shown_source
+from sweep.spec.schema import DefinitionModel, default_range
+from sweep.spec.shape import Problem, check_shape
+from sweep.spec.source import absolute_source
 
 # Overrides of these are taken as they stand when they are not in quotes: a study may be called 2024.
 _TEXT_KEYS = frozenset({"name", "data.source", "data.groups", "data.positive", "validation.metric"})
-
-_SHOWN = 80  # characters of a wrong value that an error message shows
 
 
 def load(definition: str, overrides: Sequence[str] = ()) -> SweepSpec:
@@ -84,7 +82,7 @@ def parse(text: str, origin: Path | None = None, overrides: Sequence[str] = ()) 
     model, broken, problems = check_shape(tables)
     problems += check_rules(model, broken)
     if problems or complaints:
-        raise DefinitionError([*complaints, *(_say(problem, place, changed) for problem in problems)])
+        raise DefinitionError([*complaints, *(problem.said(_place(problem, place, changed)) for problem in problems)])
     return _build(model, origin)
 
 
@@ -152,19 +150,10 @@ def _override_value(path: str, text: str) -> Any:
     return text
 
 
-def _say(problem: Problem, place: str, changed: dict[str, str]) -> str:
-    """A problem as the user reads it."""
-    path = ""
-    for key in problem.path:
-        path += f"[{key}]" if isinstance(key, int) else f".{key}" if path else key
-    at_fault = any(path == key or path.startswith((f"{key}.", f"{key}[")) for key in changed)
-    if problem.value is ABSENT:
-        value = "it is not there"
-    else:
-        known = shown_source(problem.value) if isinstance(problem.value, str) else problem.value
-        value = json.dumps(known, ensure_ascii=False, default=str)
-        value = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
-    return f"{path} {problem.rule}, however: {value} ({'--set' if at_fault else place})"
+def _place(problem: Problem, place: str, changed: dict[str, str]) -> str:
+    """Where the key of a problem stands."""
+    at_fault = any(problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")) for key in changed)
+    return "--set" if at_fault else place
 
 
 def _build(model: DefinitionModel, origin: Path | None) -> SweepSpec:

@@ -235,15 +235,15 @@ def plain(spec: SweepSpec) -> dict[str, Any]:
         "training": _table(spec.training),
         "space": {
             "placement": _one_or_choices(list(space.placements)),
-            "dropout": _dimension(space.dropout),
+            "dropout": written(space.dropout),
             "shared": space.shared,
-            **{key: _dimension(getattr(space, key)) for key in SCALARS},
+            **{key: written(getattr(space, key)) for key in SCALARS},
         },
         "validation": _table(spec.validation),
         "search": _table(spec.search),
     }
     if space.dropout_layers:
-        tables["space"]["dropout_layers"] = {layer: _dimension(own) for layer, own in space.dropout_layers.items()}
+        tables["space"]["dropout_layers"] = {layer: written(own) for layer, own in space.dropout_layers.items()}
     return tables
 
 
@@ -277,7 +277,7 @@ def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> Sweep
         network=replace(spec.network, hidden=(hyperparameters.hidden,)),
         space=SpaceSpec(
             placements=(hyperparameters.placement,),
-            dropout=Fixed(next(iter(rates.values()), 0.0) if alike else 0.0),
+            dropout=Fixed(next(iter(rates.values()), 0.0)),
             dropout_layers={} if alike else {layer: Fixed(rate) for layer, rate in rates.items()},
             shared=spec.space.shared and alike,
             learning_rate=Fixed(hyperparameters.learning_rate),
@@ -312,7 +312,8 @@ def _one_or_choices(candidates: list[Any]) -> Any:
     return candidates[0] if len(candidates) == 1 else {"choices": candidates}
 
 
-def _dimension(dimension: Dimension) -> Any:
+def written(dimension: Dimension) -> Any:
+    """A dimension as a file has it."""
     if isinstance(dimension, Fixed):
         return dimension.value
     if isinstance(dimension, Choices):
