@@ -259,6 +259,14 @@ def test_init_prints_with_a_dash_and_never_overwrites_unasked(program: Program) 
     assert spec.load("other.toml").name == "x"
 
 
+@pytest.mark.parametrize("table", ["https://[bad", "s3://bucket/t.csv", "none.csv", "sklearn:none", "."])
+def test_init_says_which_table_it_cannot_read(program: Program, table: str) -> None:
+    said = program("init", table, status=2).err.splitlines()
+    assert len(said) == 2
+    assert said[1].startswith("error: ")
+    assert not list(program.folder.iterdir())
+
+
 def test_export_never_overwrites_unasked(small: Program) -> None:
     small(*RUN)
     assert "small.toml exists already" in small("export", "small", "-o", "small.toml", status=2).err

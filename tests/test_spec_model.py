@@ -14,7 +14,7 @@ from sweep.records import Hyperparameters
 from sweep.spec.definition import parse
 from sweep.spec.layers import layer_names, layers_of, placement_name, subsets
 from sweep.spec.model import Fixed, checkpoint_epochs, differences, fixed
-from sweep.spec.source import absolute_source, is_local, shown_source
+from sweep.spec.source import absolute_source, is_local, kind_of, shown_source
 from sweep.spec.toml import to_toml
 from tests.definitions import WHOLE
 
@@ -76,10 +76,28 @@ def test_links_in_a_circle_are_left_to_whoever_opens_them(tmp_path: Path) -> Non
     assert absolute_source("circle", tmp_path) == str(tmp_path / "circle")
 
 
-@pytest.mark.parametrize("source", ["openml:40", "sklearn:wine", "https://example.org/a.csv", "FILE:///a.csv"])
-def test_sources_that_are_no_local_files(source: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("openml:40", "openml"),
+        ("SKLearn:wine", "sklearn"),
+        ("https://example.org/a.csv", "url"),
+        ("HTTP://h/a.csv", "url"),
+        ("FILE:///a.csv", None),
+        ("s3://b/a.csv", None),
+        ("https:/h/a.csv", None),
+    ],
+)
+def test_sources_that_are_no_local_files(source: str, kind: str | None) -> None:
+    assert kind_of(source) == kind
     assert not is_local(source)
     assert absolute_source(source, Path("/somewhere")) == source
+
+
+@pytest.mark.parametrize("source", ["t.csv", "exp:1.csv", "a b/c:d:e", "C:/t.csv", "sklearns:wine", "./openml:40", ""])
+def test_sources_that_are_local_files(source: str) -> None:
+    assert kind_of(source) == "file"
+    assert absolute_source(source, Path("/somewhere")) == str(Path("/somewhere", source).absolute())
 
 
 @pytest.mark.parametrize(

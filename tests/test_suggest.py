@@ -104,6 +104,11 @@ def test_zeros_of_the_pima_table_are_a_comment_and_no_change() -> None:
         ("sklearn:wine", "wine"),
         ("openml:40", "openml-40"),
         ("https://example.org/a%20b/some%20table.csv?raw=1", "some-table"),
+        ("https://example.org", "sweep"),
+        ("https://[bad", "sweep"),
+        ("http://h/?x=/t.csv#/u.csv", "sweep"),
+        ("SKLearn:wine", "wine"),
+        ("data/exp:1.csv", "exp-1"),
     ],
 )
 def test_sweeps_are_named_after_their_table(source: str, name: str) -> None:

@@ -1,27 +1,66 @@
-"""What a ``data.source`` is: a local file or not, from where it is relative, and how it is shown."""
+"""What a ``data.source`` is: which kind, from where a local file is relative, and how it is shown.
+
+==============  ====================================================================================================
+``"url"``       ``http://…``, ``https://…``
+``"sklearn"``   ``sklearn:<name>``
+``"openml"``    ``openml:<id>``
+``None``        any other ``scheme:/…``, which is refused: ``s3://bucket/t.csv``, and ``https:/h/t.csv``
+``"file"``      everything else, also names with a colon: ``exp:1.csv``
+==============  ====================================================================================================
+
+Case does not matter in what stands before the colon.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from pathlib import Path
+from typing import Literal
 
+Kind = Literal["file", "url", "sklearn", "openml"]
+
+ALLOWED = 'a path, a URL (http, https), "sklearn:<name>" or "openml:<id>"'
 MASK = "***"
+
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]+:/+"  # one letter is a drive
+
+
+def kind_of(source: str) -> Kind | None:
+    """Which kind of ``data.source`` this is; ``None`` for a scheme that cannot be read."""
+    start = source.lower()
+    if start.startswith(("http://", "https://")):
+        return "url"
+    if start.startswith("sklearn:"):
+        return "sklearn"
+    if start.startswith("openml:"):
+        return "openml"
+    return None if re.match(_SCHEME, source) else "file"
 
 
 def is_local(source: str) -> bool:
-    """Whether a ``data.source`` is a file on this machine, not a URL, ``sklearn:`` or ``openml:``."""
-    return re.match(r"(?i)[a-z][a-z0-9+.-]*://|sklearn:|openml:", source) is None
+    """Whether a ``data.source`` is a file on this machine."""
+    return kind_of(source) == "file"
+
+
+def name_in(source: str) -> str:
+    """What stands behind the colon of ``sklearn:<name>`` and ``openml:<id>``."""
+    return source.partition(":")[2]
+
+
+def local_file(source: str, base_dir: Path | None) -> Path:
+    """The path a local ``data.source`` names, from ``base_dir`` (the current folder if ``None``)."""
+    path = Path(source)
+    with contextlib.suppress(RuntimeError):  # "~somebody" unknown here is a file name like any other
+        path = path.expanduser()
+    return (base_dir or Path()) / path
 
 
 def absolute_source(source: str, base_dir: Path | None) -> str:
     """A local ``data.source`` made absolute from ``base_dir`` (the current folder if ``None``); others unchanged."""
     if not is_local(source):
         return source
-    path = Path(source)
-    with contextlib.suppress(RuntimeError):  # "~somebody" unknown here is a file name like any other
-        path = path.expanduser()
-    path = ((base_dir or Path.cwd()) / path).absolute()
+    path = local_file(source, base_dir).absolute()
     with contextlib.suppress(RuntimeError, OSError):  # links in a circle: whoever opens it says so
         path = path.resolve()
     return str(path)
@@ -33,7 +72,7 @@ def shown_source(source: str) -> str:
     ``https://ann:pw@host/t.csv?token=x`` becomes ``https://***@host/t.csv?token=***``. What is no URL is unchanged, and
     so is what is masked already. The definition alone keeps the URL itself.
     """
-    found = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+:/+)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", source, re.DOTALL)
+    found = re.fullmatch(rf"({_SCHEME})([^?#]*)(?:\?([^#]*))?(?:#(.*))?", source, re.DOTALL)
     if found is None:
         return source
     scheme, place, query, fragment = found.groups()

@@ -17,13 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from sweep.spec.model import DataSpec, safe_name
-from sweep.spec.source import is_local
+from sweep.spec.source import is_local, kind_of, name_in
 from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.suggest.sizes import CORES, Sizes, fit
 from sweep.suggest.text import bullets, comment, count, duration, key_line, quoted, several, toml_value
 from sweep.tables.encode import encode
 from sweep.tables.load import read_table
 from sweep.tables.types import Encoded, Table
+
+_ENDINGS = re.compile(r"(\.(csv|tsv|txt|data|dat|tab|parquet|pq|arrow|feather|ipc|gz))+$", re.IGNORECASE)
 
 # Accuracy is misleading where the rarest class has less than this part of an equal share (two classes: 30 % of all).
 _BALANCED = 0.6
@@ -102,13 +104,16 @@ def suggest(source: str, target: str | None = None, path: Path | None = None) ->
 
 def table_name(source: str) -> str:
     """The name of a table as the name of a sweep: ``"data/My table.csv.gz"`` is ``"My-table"``."""
-    if source.startswith(("openml:", "sklearn:")):
-        stem = source.removeprefix("sklearn:").replace(":", "-")
-    else:
-        file = source if is_local(source) else urllib.parse.unquote(urllib.parse.urlsplit(source).path)
-        stem = re.sub(
-            r"(\.(csv|tsv|txt|data|dat|tab|parquet|pq|arrow|feather|ipc|gz))+$", "", Path(file).name, flags=re.I
-        )
+    match kind_of(source):
+        case "sklearn":
+            stem = name_in(source)
+        case "openml":
+            stem = f"openml-{name_in(source)}"
+        case "file":
+            stem = _ENDINGS.sub("", Path(source).name)
+        case _:  # not urlsplit, which refuses some: what is no URL is for the reading to say
+            path = re.sub(r"^[^:]*:/+[^/?#]*|[?#].*", "", source, flags=re.DOTALL)
+            stem = _ENDINGS.sub("", Path(urllib.parse.unquote(path)).name)
     return safe_name(stem)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pyarrow.parquet
 
 from sweep.errors import DataError
 from sweep.spec.model import DataSpec
-from sweep.spec.source import shown_source
+from sweep.spec.source import ALLOWED, kind_of, shown_source
 from sweep.tables.encode import encode
 from sweep.tables.sources import bundled, download, local_path, openml
 from sweep.tables.text import check_distinct, read_text
@@ -51,20 +50,35 @@ def read_table(data: DataSpec, base_dir: Path | None) -> Table:
 
     Raises:
         NotFoundError: No such file, or no such bundled table.
-        DataError: It cannot be read as a table, or is empty.
+        DataError: It cannot be read as a table, or is empty; ``data.header`` is false where columns have names.
     """
     source = data.source
-    if source.startswith("sklearn:"):
-        table = bundled(source)
-    elif source.startswith("openml:"):
-        table = openml(source)
-    elif re.match(r"https?://", source, re.IGNORECASE):
-        path, note = download(source)
-        table = _read_file(path, shown_source(source), data.header)
-        table = replace(table, notes=(note, *table.notes))
-    else:
-        table = _read_file(local_path(source, base_dir), source, data.header)
+    match kind_of(source):
+        case "sklearn":
+            _check_header(source, "scikit-learn's tables name", data.header)
+            table = bundled(source)
+        case "openml":
+            _check_header(source, "OpenML's tables name", data.header)
+            table = openml(source)
+        case "url":
+            path, note = download(source)
+            table = _read_file(path, shown_source(source), data.header)
+            table = replace(table, notes=(note, *table.notes))
+        case "file":
+            table = _read_file(local_path(source, base_dir), source, data.header)
+        case None:
+            raise DataError(f"data.source must be {ALLOWED}, however: {shown_source(source)!r}")
     return _checked(table)
+
+
+def _check_header(source: str, who: str, header: bool | None) -> None:
+    """Refuses ``data.header = false`` where there is no row to choose.
+
+    Raises:
+        DataError: It is false.
+    """
+    if header is False:
+        raise DataError(f"{source}: data.header must be true or left out ({who} their columns), however: false")
 
 
 def _read_file(path: Path, source: str, header: bool | None) -> Table:
@@ -72,6 +86,8 @@ def _read_file(path: Path, source: str, header: bool | None) -> Table:
     try:
         with path.open("rb") as file:
             magic = file.read(6)
+        if magic[:4] in (_PARQUET, _ARROW_STREAM) or magic == _ARROW:
+            _check_header(source, "Parquet and Arrow files name", header)
         if magic[:4] == _PARQUET:
             return Table(_to_frame(pyarrow.parquet.read_table(path)), source)
         if magic == _ARROW:
@@ -80,14 +96,14 @@ def _read_file(path: Path, source: str, header: bool | None) -> Table:
         if magic[:4] == _ARROW_STREAM:
             with pa.memory_map(str(path)) as mapped:
                 return Table(_to_frame(pa.ipc.open_stream(mapped).read_all()), source)
+        for start, what in _REFUSED.items():
+            if magic.startswith(start):
+                raise DataError(f"{source}: is {what} (allowed are CSV, TSV, Parquet and Arrow files, plain or .gz)")
+        return read_text(path, source, header=header)
     except pa.ArrowException as error:
         raise DataError(f"{source}: the file is damaged or incomplete ({error})") from error
     except OSError as error:
         raise DataError(f"{source}: cannot be read ({error.strerror or error})") from error
-    for start, what in _REFUSED.items():
-        if magic.startswith(start):
-            raise DataError(f"{source}: is {what} (allowed are CSV, TSV, Parquet and Arrow files, plain or .gz)")
-    return read_text(path, source, header=header)
 
 
 def _to_frame(table: pa.Table) -> pd.DataFrame:

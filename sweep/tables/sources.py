@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
 import http.client
@@ -32,11 +31,10 @@ import sklearn.datasets
 
 from sweep import settings
 from sweep.errors import DataError, NotFoundError
-from sweep.spec.source import shown_source
+from sweep.spec.source import ALLOWED, local_file, name_in, shown_source
 from sweep.tables.types import Table
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
-ALLOWED = 'a path, a URL (http, https), "sklearn:<name>" or "openml:<id>"'
 TIMEOUT = 60.0
 
 logger = logging.getLogger("sweep.tables")
@@ -47,19 +45,16 @@ def local_path(source: str, base_dir: Path | None) -> Path:
 
     Raises:
         NotFoundError: There is none; the message names files that are called much the same.
-        DataError: It is a folder, cannot be looked at, or is a kind of source that does not exist.
+        DataError: It is a folder, a pipe or a device, or cannot be looked at.
     """
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", source):
-        raise DataError(f"data.source must be {ALLOWED}, however: {shown_source(source)!r}")
-    path = Path(source)
-    with contextlib.suppress(RuntimeError):  # "~somebody" unknown here is a file name like any other
-        path = path.expanduser()
-    path = (base_dir or Path()) / path
+    path = local_file(source, base_dir)
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         alike = difflib.get_close_matches(path.name, _beside(path), n=3)
         hint = f"; beside it: {', '.join(alike)}" if alike else ""
+        if not alike and ":" in source:
+            hint = f" (allowed are {ALLOWED})"
         raise NotFoundError(f"data.source: no such file: {path}{hint}") from None
     except OSError as error:  # a folder on the way may not be entered, a name is too long, links go round in a circle
         raise DataError(f"data.source: {path} cannot be read ({error.strerror or error})") from None
@@ -67,6 +62,8 @@ def local_path(source: str, base_dir: Path | None) -> Path:
         raise DataError(f"data.source: {str(path)!r} can be no file ({error})") from None
     if stat.S_ISDIR(mode):
         raise DataError(f"data.source must be a file, however a folder: {path}")
+    if not stat.S_ISREG(mode):  # it is read several times, and a pipe may never end
+        raise DataError(f"data.source must be a file, however a pipe, a socket or a device: {path}")
     return path
 
 
@@ -136,7 +133,7 @@ def bundled(source: str) -> Table:
     Raises:
         NotFoundError: No such name; the message lists those there are.
     """
-    name = source.removeprefix("sklearn:")
+    name = name_in(source)
     if name not in BUNDLED:
         raise NotFoundError(f"data.source: scikit-learn has no table {name!r}; it has {', '.join(BUNDLED)}")
     # Unscaled: scaling is fitted to the training rows of each fold, here as everywhere.
@@ -154,7 +151,7 @@ def openml(source: str) -> Table:
     Raises:
         DataError: Not an id, no such table, one that is no table of rows and columns, or the network fails.
     """
-    number = source.removeprefix("openml:")
+    number = name_in(source)
     if not re.fullmatch(r"[1-9]\d{0,8}", number):
         raise DataError(f"data.source: the id of an OpenML table must be a whole number, however: {source!r}")
     home = settings.cache_dir()

@@ -17,6 +17,7 @@ import io
 import itertools
 import re
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ def read_text(path: Path, source: str, *, header: bool | None) -> Table:
         return _read(path, source, header)
     except UnicodeError as error:
         raise DataError(f"{source}: cannot be decoded as text ({error})") from error
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{source}: the gzip file is damaged or incomplete ({error})") from error
     except csv.Error as error:
         raise DataError(f"{source}: cannot be divided into rows and cells ({error})") from error

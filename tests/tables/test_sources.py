@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.server
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -202,10 +203,51 @@ def test_no_such_file(tmp_path: Path) -> None:
         read_table(of("."), tmp_path)
 
 
-@pytest.mark.parametrize("source", ["s3://bucket/t.csv", "ftp://x/t.csv", "sklearns:wine"])
+@pytest.mark.parametrize("source", ["s3://bucket/t.csv", "ftp://x/t.csv", "https:/h/t.csv"])
 def test_other_kinds_of_source(source: str) -> None:
     with pytest.raises(DataError, match="must be a path, a URL"):
         read_table(of(source), None)
+
+
+def test_a_file_may_have_a_colon_in_its_name(tmp_path: Path) -> None:
+    (tmp_path / "exp:1.csv").write_text("a,y\n1,x\n3,z\n")
+    assert read_table(of("exp:1.csv"), tmp_path).columns == ("a", "y")
+    with pytest.raises(NotFoundError, match=r'no such file: .*sklearns:wine \(allowed are a path, .*"sklearn:<name>"'):
+        read_table(of("sklearns:wine"), tmp_path)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for source in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(DataError, match=r"must be a file, however a pipe, a socket or a device: "):
+            read_table(of(source), None)
+
+
+def test_a_file_that_cannot_be_read() -> None:
+    with pytest.raises(DataError, match=r"^/proc/self/mem: cannot be read \(Input/output error\)$"):
+        read_table(of("/proc/self/mem"), None)
+
+
+def test_a_damaged_gzip_file(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(b"".join(b"%d,%d\n" % (row, row * row) for row in range(500)), mtime=0))
+    packed[20:40] = bytes(20)
+    (tmp_path / "t.csv.gz").write_bytes(packed)
+    with pytest.raises(DataError, match=r"^t\.csv\.gz: the gzip file is damaged or incomplete"):
+        read_table(of("t.csv.gz"), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "arrow", "arrows"])
+def test_a_header_is_for_text_files(frame: pd.DataFrame, tmp_path: Path, kind: str) -> None:
+    write(frame, tmp_path / f"t.{kind}")
+    assert read_table(replace(of(f"t.{kind}"), header=True), tmp_path).columns == tuple(frame.columns)
+    with pytest.raises(DataError, match=rf"^t\.{kind}: data\.header must be true or left out .*, however: false$"):
+        read_table(replace(of(f"t.{kind}"), header=False), tmp_path)
+
+
+@pytest.mark.parametrize("source", ["sklearn:wine", "openml:40"])
+def test_tables_of_others_name_their_columns(source: str) -> None:
+    with pytest.raises(DataError, match=rf"^{source}: data\.header must be true or left out"):
+        read_table(replace(of(source), header=False), None)
 
 
 # --- URLs -------------------------------------------------------------------------------------------------------------
