@@ -5,7 +5,8 @@ rows above its own here):
 
 ==  ====================================  ==========================================================
 0   ``errors`` ``settings`` ``records``   exceptions; environment; records that cross layers
-1   ``metrics`` ``spec`` ``tables``       metrics in numpy; the definition; reading tables
+1   ``metrics`` ``wording``               metrics in numpy; numbers and names in words for people
+    ``spec`` ``tables``                   the definition; reading tables
 2   ``data`` ``folds``                    table to tensors; splits
     ``suggest`` ``space``                 a definition for a table; definition to Optuna
 3   ``training`` ``store``                stacked networks and their training loop; SQL

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "sweep"
 # module or for a whole package; inside a package imports must not form a circle.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "settings", "shipped", "records"),
-    ("metrics", "spec", "tables"),
+    ("metrics", "wording", "spec", "tables"),
     ("data", "folds", "suggest", "space"),
     ("training", "store"),
     ("launch",),

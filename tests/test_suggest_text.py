@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.suggest.text import bullets, comment, count, duration, key_line, several
+from sweep.suggest.text import bullets, comment, key_line, several
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 VALUES: st.SearchStrategy[Any] = st.one_of(
@@ -39,17 +39,6 @@ def test_a_reason_stands_beside_a_short_value_and_above_a_long_one() -> None:
     assert key_line("name", 1) == ["name = 1"]
 
 
-def test_counts_and_lists_read_well() -> None:
-    assert count(1, "fold") == "1 fold"
-    assert count(2, "mini-batch", "mini-batches") == "2 mini-batches"
+def test_lists_read_well() -> None:
     assert several(["a", 'b"c']) == '"a", "b\\"c"'
     assert several([str(number) for number in range(11)]).endswith(" and 3 more")
-
-
-def test_durations_are_rough() -> None:
-    assert [duration(seconds) for seconds in (20, 65, 400, 40_000)] == [
-        "under a minute",
-        "about 1 minute",
-        "about 7 minutes",
-        "about 11 hours",
-    ]

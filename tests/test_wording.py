@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.metrics import METRICS
 from sweep.records import HonestScore
 

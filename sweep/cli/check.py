@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.analysis.results import SweepStatus
 from sweep.cli.show import table_text
 from sweep.metrics import METRICS

@@ -22,7 +22,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.metrics import Metric
 
 # Seconds between plain lines: often at first, when one looks; seldom in the log of a long run.

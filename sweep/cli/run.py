@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.analysis.results import SweepStatus, SweepSummary
 from sweep.analysis.summary import status, summarise
 from sweep.cli.progress import Display, Standing

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.analysis.results import SweepStatus, SweepSummary
 from sweep.metrics import Metric
 from sweep.records import HonestScore, Hyperparameters

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.errors import NotFoundError
 from sweep.export.versions import versions

@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 import plotly.offline
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.figures.info import CurveInfo, ImportanceInfo, PlacementInfo, Points, RateInfo, Scale
 from sweep.figures.palette import PAGE, SYMBOLS, Palette
 

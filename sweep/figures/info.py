@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.analysis.results import Arm, Curves, SweepSummary, TrialRow
 from sweep.figures.palette import slots_of
 from sweep.metrics import Metric

@@ -15,7 +15,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.analysis.results import SweepSummary
 from sweep.errors import NotFoundError
 from sweep.figures import info as figure_info

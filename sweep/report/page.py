@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.analysis.importance import MIN_TRIALS
 from sweep.analysis.results import NO_DROPOUT, Arm, SweepSummary, TrialRow
 from sweep.figures.palette import slots_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sweep.analysis import wording
+from sweep import wording
 from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.figures.palette import SHAPES, slots_of
 from sweep.spec.layers import hidden_name, layer_names

@@ -20,10 +20,11 @@ from sweep.spec.model import DataSpec, safe_name
 from sweep.spec.source import is_local, kind_of, name_in
 from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.suggest.sizes import CORES, Sizes, fit
-from sweep.suggest.text import bullets, comment, count, duration, key_line, quoted, several, toml_value
+from sweep.suggest.text import bullets, comment, key_line, quoted, several, toml_value
 from sweep.tables.encode import encode
 from sweep.tables.load import read_table
 from sweep.tables.types import Encoded, Table
+from sweep.wording import count, duration
 
 _ENDINGS = re.compile(r"(\.(csv|tsv|txt|data|dat|tab|parquet|pq|arrow|feather|ipc|gz))+$", re.IGNORECASE)
 
@@ -341,7 +342,7 @@ def _search_lines(sizes: Sizes) -> list[str]:
         *key_line(
             "trials",
             sizes.trials,
-            f"{duration(sizes.seconds)} on {CORES} cores; may be raised later, and the sweep goes on",
+            f"about {duration(sizes.seconds)} on {CORES} cores; may be raised later, and the sweep goes on",
         ),
         *key_line("sampler", "tpe", "tpe, random, qmc or grid"),
     ]

@@ -42,11 +42,6 @@ def several(names: Sequence[str]) -> str:
     return ", ".join(map(quoted, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    """``"1 fold"``, ``"2 folds"``; ``many`` for other plurals."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
 def comment(text: str) -> list[str]:
     """A comment of as many lines as it takes."""
     return textwrap.wrap(_printable(text), _WIDTH, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
@@ -64,11 +59,3 @@ def bullets(texts: Iterable[str]) -> list[str]:
 def _printable(text: str) -> str:
     """Without line breaks and control characters, which a TOML comment must not have."""
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def duration(seconds: float) -> str:
-    """``"about 3 minutes"``."""
-    if seconds < 60:
-        return "under a minute"
-    minutes = round(seconds / 60)
-    return f"about {count(minutes, 'minute')}" if minutes < 100 else f"about {round(minutes / 60)} hours"
