@@ -1,4 +1,4 @@
-"""Scores, placements and hyperparameters in words and with sensible precision, for commands, pages and definitions alike."""
+"""Scores, placements, hyperparameters in words and with sensible precision: for commands, pages, definitions alike."""
 
 from __future__ import annotations
 
