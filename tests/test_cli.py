@@ -168,6 +168,24 @@ def test_a_finished_sweep_is_not_run_again(small: Program) -> None:
     assert again.out == first.out
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--cluster", "x"), "must be inline, local or an address"),
+        (("--cluster", "http://x:1"), "tcp://host:port or tls://host:port, however: http://x:1"),
+        (("--cluster", "inline", "--workers", "3"), "must be 1, however: 3"),
+        (("--cluster", "tcp://127.0.0.1:1", "--workers", "3"), "has its own"),
+    ],
+)
+def test_options_are_checked_where_nothing_is_left_to_do_too(
+    options: tuple[str, ...], said: str, small: Program
+) -> None:
+    small(*RUN)
+    refused = small("run", "small.toml", *options, status=2).err
+    assert said in refused
+    assert "reading" not in refused
+
+
 def test_check_says_what_would_run_and_leaves_no_trace(small: Program) -> None:
     before = sorted(small.folder.iterdir())
     text = small("check", "small.toml", "--trials", "5").out

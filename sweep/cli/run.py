@@ -9,6 +9,7 @@ from sweep.analysis.results import SweepStatus, SweepSummary
 from sweep.analysis.summary import status, summarise
 from sweep.cli.progress import Display, Standing
 from sweep.errors import NotFoundError, StorageError
+from sweep.launch.base import check_cluster
 from sweep.launch.choose import open_launcher
 from sweep.metrics import METRICS
 from sweep.run.events import Best, Event, Interrupted, Prepared, Started, TrialDone
@@ -43,6 +44,7 @@ def run(
         SweepError: It failed on the way; everything finished is kept.
         KeyboardInterrupt: Ctrl-C; everything finished is kept, and the message says how much.
     """
+    check_cluster(cluster, workers)
     own_device = resolve(device, elsewhere="://" in cluster)
     check_database(storage)
     display.doing(f"reading {shown_source(spec.data.source)}")

@@ -25,6 +25,7 @@ What a backend may assume
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,12 +34,38 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from sweep.errors import UserError
 from sweep.records import BlockJob, TrialResult
 
 if TYPE_CHECKING:
     # Not at run time: torch takes seconds to import, and workers can start meanwhile.
     from sweep.data import Dataset
     from sweep.folds import Folds
+
+
+def check_cluster(cluster: str, workers: int | None = None) -> None:
+    """Whether blocks can be trained there, as far as it can be said without going there.
+
+    Args:
+        cluster: ``"inline"``, ``"local"``, or the address of a Dask scheduler.
+        workers: How many processes are asked for; ``None`` if nobody says.
+
+    Raises:
+        UserError: ``cluster`` is none of these, or ``workers`` does not go with it.
+    """
+    if workers is not None and workers < 1:
+        raise UserError(f"the number of workers must be at least 1, however: {workers}")
+    if cluster == "inline":
+        if workers not in (None, 1):
+            raise UserError(f"with --cluster inline the number of workers must be 1, however: {workers}")
+    elif cluster != "local":
+        if "://" not in cluster:
+            known = "inline, local or an address such as tcp://host:8786"
+            raise UserError(f"the cluster must be {known}, however: {cluster}")
+        if not re.fullmatch(r"(tcp|tls)://.+:\d{1,5}", cluster):
+            raise UserError(f"the address of a cluster must be tcp://host:port or tls://host:port, however: {cluster}")
+        if workers is not None:
+            raise UserError(f"the number of workers is for clusters started here, however: {cluster} has its own")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sweep.errors import UserError
-from sweep.launch.base import Launcher
+from sweep.launch.base import Launcher, check_cluster
 from sweep.launch.inline import InlineLauncher
 
 
@@ -19,12 +18,9 @@ def open_launcher(cluster: str, workers: int | None = None, device: str = "cpu")
         UserError: ``cluster`` is none of these, or ``workers`` does not go with it.
         LaunchError: The workers cannot be started or reached.
     """
+    check_cluster(cluster, workers)
     if cluster == "inline":
-        if workers not in (None, 1):
-            raise UserError(f"with --cluster inline the number of workers must be 1, however: {workers}")
         return InlineLauncher(device)
-    if cluster != "local" and "://" not in cluster:
-        raise UserError(f"the cluster must be inline, local or an address such as tcp://host:8786, however: {cluster}")
     from sweep.launch.dask import DaskLauncher  # takes most of a second to import, which inline need not pay
 
     return DaskLauncher(workers, None if cluster == "local" else cluster, device)

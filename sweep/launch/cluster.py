@@ -19,7 +19,6 @@ from distributed.core import send_recv
 from sweep.errors import LaunchError, UserError
 from sweep.launch.base import warm
 
-SCHEMES = ("tcp://", "tls://")
 CONNECT_SECONDS = 8.0
 # For a worker in the middle of a block to leave by itself, before it is killed: it holds nothing worth waiting for.
 GRACE_SECONDS = 0.5
@@ -36,11 +35,8 @@ def start_local(workers: int) -> tuple[LocalCluster, Client]:
     """A scheduler in this process, on loopback, and single-threaded worker processes that end with this process.
 
     Raises:
-        UserError: ``workers`` is below 1.
         LaunchError: They do not start.
     """
-    if workers < 1:
-        raise UserError(f"the number of workers must be at least 1, however: {workers}")
     _silence()
     try:
         with _interrupts_blocked():
@@ -65,11 +61,9 @@ def connect(address: str) -> Client:
     """A connection to a scheduler that has workers, which can import this package.
 
     Raises:
-        UserError: The address is not of the form ``tcp://host:port`` or ``tls://host:port``.
+        UserError: Dask does not take the address.
         LaunchError: No scheduler answers within seconds, it has no workers, or they cannot be used.
     """
-    if not address.startswith(SCHEMES):
-        raise UserError(f"the address of a cluster must begin with {' or '.join(SCHEMES)}, however: {address}")
     _silence()
     try:
         # Before there is a Client: one that cannot connect lingers, and complains when it is collected.

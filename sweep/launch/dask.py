@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from distributed import Future, KilledWorker, LocalCluster, as_completed
 
-from sweep.errors import LaunchError, UserError
+from sweep.errors import LaunchError
 from sweep.launch import cluster
-from sweep.launch.base import BlockDone, Launcher, Shared, train_shared, warm
+from sweep.launch.base import BlockDone, Launcher, Shared, check_cluster, train_shared, warm
 from sweep.records import BlockJob
 
 if TYPE_CHECKING:
@@ -49,14 +49,13 @@ class DaskLauncher(Launcher):
     """
 
     def __init__(self, workers: int | None = None, address: str | None = None, device: str = "cpu") -> None:
+        check_cluster("local" if address is None else address, workers)
         super().__init__(device)
         self._cluster: LocalCluster | None = None
         if address is None:
             self._cluster, self._client = cluster.start_local(
                 cluster.default_workers(device) if workers is None else workers
             )
-        elif workers is not None:
-            raise UserError(f"the number of workers is for clusters started here, however: {address} has its own")
         else:
             self._client = cluster.connect(address)
         self._open = True
