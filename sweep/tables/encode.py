@@ -69,7 +69,7 @@ def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
     regression = target.task == "regression"
     info = TableInfo(
         source=table.source,
-        content_hash=_content_hash(features[:, : len(names)], target, groups, names),
+        content_hash=_content_hash(features[:, : len(names)], target, groups, plans),
         rows=len(target.rows),
         features=names,
         target=target.name,
@@ -148,21 +148,22 @@ def _groups(table: Table, data: DataSpec, target: Target) -> tuple[NDArray[np.in
 
 
 def _content_hash(
-    features: NDArray[np.float32], target: Target, groups: NDArray[np.int64] | None, names: tuple[str, ...]
+    features: NDArray[np.float32], target: Target, groups: NDArray[np.int64] | None, plans: list[FeaturePlan]
 ) -> str:
-    """SHA-256 over what training sees: the same for one table in any file format.
+    """SHA-256 over what training sees and what was taken off it before: the same for one table in any file format.
 
-    It covers the matrix as it is, that is without what ``FeaturePlan`` takes off or scales by: training cannot tell
-    tables that differ in nothing else.
+    Names of features, target and classes; the matrix in float32; the target (float64 for regression) and the groups.
     """
     digest = hashlib.sha256()
     heading: dict[str, Any] = {
-        "features": names,
+        "features": [name for plan in plans for name in plan.names],
         "target": target.name,
         "classes": target.classes,
         "rows": len(features),
         "groups": groups is not None,
     }
+    if moved := [(plan.column, plan.shift, plan.exponent) for plan in plans if plan.shift or plan.exponent]:
+        heading["moved"] = moved
     digest.update(json.dumps(heading, sort_keys=True, ensure_ascii=False).encode())
     for start in range(0, len(features), _HASH_ROWS):
         piece = features[start : start + _HASH_ROWS] + np.float32(0)  # a copy, and -0 becomes 0

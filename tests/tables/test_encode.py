@@ -155,8 +155,8 @@ def test_differences_by_rounding_are_none() -> None:
 
 
 def test_the_hash_sees_differences_of_numbers_far_from_zero() -> None:
-    hashes = {encoded(table_of(t=[*HOUR[:-1], last], y=TWO)).info.content_hash for last in (HOUR[-1], HOUR[-1] + 1)}
-    assert len(hashes) == 2
+    tables = [table_of(t=times, y=TWO) for times in (HOUR, [*HOUR[:-1], HOUR[-1] + 1], HOUR + 86_400)]
+    assert len({encoded(table).info.content_hash for table in tables}) == 3
 
 
 def test_how_numbers_were_read_is_said() -> None:
