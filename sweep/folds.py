@@ -28,6 +28,8 @@ class Folds:
         folds: K.
         repeats: R; S = K x R.
         scheme: The one used, ``"auto"`` resolved.
+        kept_rows: Sorted positions of rows whose out-of-fold predictions are stored, ``[n_kept]`` int64; ``None`` for
+            all rows.
     """
 
     train: tuple[torch.Tensor, ...]
@@ -35,6 +37,7 @@ class Folds:
     folds: int
     repeats: int
     scheme: Scheme
+    kept_rows: NDArray[np.int64] | None = None
 
     @property
     def splits(self) -> int:

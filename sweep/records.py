@@ -124,8 +124,6 @@ class TrainingPlan:
         checkpoints: C increasing epoch numbers (1-based, the last is E) at which everything is measured.
         stop: ``"best"``, the checkpoint best in the mean over all splits; or ``"last"``.
         metric: Name of the metric that chooses the epoch and is the trial's score.
-        kept_rows: Sorted positions of rows whose out-of-fold predictions are stored, ``[n_kept]`` int64;
-            ``None`` for all rows.
     """
 
     seed: int
@@ -138,7 +136,6 @@ class TrainingPlan:
     checkpoints: tuple[int, ...]
     stop: Literal["best", "last"]
     metric: str
-    kept_rows: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +153,9 @@ class BlockJob:
     plan: TrainingPlan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TrialResult:
-    """What training one trial gave.
+    """What training one trial gave. Equal only to itself.
 
     Attributes:
         number: Trial number.

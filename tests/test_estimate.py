@@ -50,6 +50,5 @@ def test_a_small_table_is_its_own_sample() -> None:
 
 def test_rows_beyond_those_stored_do_not_matter() -> None:
     data = make_dataset("binary", rows=60)
-    folds = make_splits(data, folds=3)
-    plan = replace(make_plan("binary"), kept_rows=np.arange(50, 60))
-    assert block_seconds(data, folds, BlockJob((0,), random_trials(1, (4,)), plan)) > 0
+    folds = replace(make_splits(data, folds=3), kept_rows=np.arange(50, 60))
+    assert block_seconds(data, folds, BlockJob((0,), random_trials(1, (4,)), make_plan("binary"))) > 0

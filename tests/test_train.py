@@ -18,7 +18,7 @@ from sweep.metrics import compute, metrics_for
 from sweep.records import TRAIN, VALIDATION, BlockJob, Hyperparameters, Task, TrainingPlan, TrialResult
 from sweep.training.draws import keep_probability
 from sweep.training.targets import Targets
-from sweep.training.train import _Block, block_trials, train_block
+from sweep.training.train import _Block, train_block
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, make_trial, random_trials
 from tests.twin import twin_outputs
 
@@ -272,7 +272,7 @@ def test_inverted_scaling_equals_weight_scaling_in_expectation() -> None:
     kept = torch.zeros(epochs, 2, *block._all.inputs[0].shape[1:])
     for epoch in range(epochs):
         block.train_epoch(epoch)
-        for layer, mask in enumerate(block._all.kept):
+        for layer, mask in enumerate(block._all.masks):
             assert mask is not None
             assert torch.unique(mask).tolist() == [0.0, pytest.approx(1 / keep_probability(rate))]
             kept[epoch, layer] = mask[0]
@@ -362,7 +362,7 @@ def test_kept_rows_are_the_rows_that_are_stored() -> None:
     folds = make_splits(data)
     kept = np.array([3, 10, 59])
     full = train(data, folds, make_plan("binary"), make_trial())[0]
-    some = train(data, folds, make_plan("binary", kept_rows=kept), make_trial())[0]
+    some = train(data, dataclasses.replace(folds, kept_rows=kept), make_plan("binary"), make_trial())[0]
     np.testing.assert_array_equal(some.predictions, full.predictions[:, kept])
     assert some.score == full.score
 
@@ -375,9 +375,14 @@ def test_the_draws_of_a_long_epoch_are_made_in_parts(monkeypatch: pytest.MonkeyP
     assert_same(train(data, folds, make_plan("binary"), make_trial())[0], whole)
 
 
-def test_a_block_grows_with_the_cache_and_holds_at_least_one_trial() -> None:
-    data = make_dataset("binary", rows=60)
-    folds = make_splits(data)
-    plan = make_plan("binary")
-    assert block_trials(data, folds, (8,), plan) > block_trials(data, folds, (64, 64), plan) >= 1
-    assert block_trials(data, folds, (4096, 4096), plan) == 1
+@pytest.mark.parametrize("task", TASKS)
+def test_trials_and_classes_are_scored_in_parts(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_dataset(task, rows=70, classes=10)
+    folds = make_splits(data, folds=3)
+    trials = (*random_trials(4, (7, 5)), make_trial(learning_rate=1e6, max_norm=None, momentum=0.99))
+    whole = train(data, folds, make_plan(task), *trials)
+    monkeypatch.setattr("sweep.training.scores._RANKING_BYTES", 1)
+    for size in (1, 1 << 17):  # one trial at a time; two or three
+        monkeypatch.setattr("sweep.training.train._EVALUATION_BYTES", size)
+        for part, expected in zip(train(data, folds, make_plan(task), *trials), whole, strict=True):
+            assert_same(part, expected)

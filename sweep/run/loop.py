@@ -35,7 +35,7 @@ from sweep.space.proposer import Proposal, Proposer, hyperparameters
 from sweep.spec.model import SweepSpec
 from sweep.store.rows import TrialRecord
 from sweep.store.store import Store
-from sweep.training.train import block_trials
+from sweep.training.block_size import block_trials
 
 logger = logging.getLogger(__name__)
 

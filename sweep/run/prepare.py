@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def prepare(spec: SweepSpec) -> Setup:
     """
     trials = budget(spec)
     data = load_dataset(spec)
-    folds = make_folds(spec.validation, data, spec.seed)
+    folds = replace(make_folds(spec.validation, data, spec.seed), kept_rows=kept_rows(data.info.rows, spec.seed))
     return Setup(spec, data, folds, training_plan(spec, data.info), trials)
 
 
@@ -67,7 +67,6 @@ def training_plan(spec: SweepSpec, info: TableInfo) -> TrainingPlan:
         checkpoints=checkpoint_epochs(training.epochs, training.checkpoints),
         stop=training.stop,
         metric=spec.validation.metric or metrics.default_metric(info.task),
-        kept_rows=kept_rows(info.rows, spec.seed),
     )
 
 

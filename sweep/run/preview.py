@@ -10,8 +10,8 @@ from sweep.records import BlockJob, Hyperparameters
 from sweep.run.loop import split
 from sweep.run.prepare import Setup
 from sweep.space.proposer import Proposer, hyperparameters
+from sweep.training.block_size import block_trials
 from sweep.training.estimate import block_seconds
-from sweep.training.train import block_trials
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def _new_sweep(setup: Setup) -> NewSweep:
         checkpoints=plan.checkpoints,
         folds=setup.folds.folds,
         repeats=setup.folds.repeats,
-        kept_rows=plan.kept_rows,
+        kept_rows=setup.folds.kept_rows,
     )
 
 

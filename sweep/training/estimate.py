@@ -15,7 +15,7 @@ import torch
 from sweep.data import Dataset
 from sweep.folds import Folds
 from sweep.records import BlockJob
-from sweep.training.batches import effective_batch_size
+from sweep.training.minibatches import effective_batch_size
 from sweep.training.train import train_block
 
 # Mini-batches of an epoch on the sample: where steps are quick, and where two of them are felt.
@@ -49,7 +49,7 @@ def block_seconds(data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu
 
 def _seconds(data: Dataset, folds: Folds, job: BlockJob, epochs: int, device: str) -> float:
     """Wall time of a short training, evaluated once."""
-    plan = replace(job.plan, epochs=epochs, checkpoints=(epochs,), kept_rows=None)
+    plan = replace(job.plan, epochs=epochs, checkpoints=(epochs,))
     start = perf_counter()
     train_block(data, folds, replace(job, plan=plan), device)
     return perf_counter() - start
@@ -74,7 +74,7 @@ def _sample(data: Dataset, folds: Folds, rows: int) -> tuple[Dataset, Folds]:
         info=replace(data.info, rows=len(kept)),
     )
     places = [tuple(torch.from_numpy(np.searchsorted(kept, part)) for part in parts) for parts in (train, test)]
-    return sample, replace(folds, train=places[0], test=places[1])
+    return sample, replace(folds, train=places[0], test=places[1], kept_rows=None)
 
 
 def _spread(part: torch.Tensor, rows: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -43,7 +43,7 @@ class Scoreboard:
         self._diverged_at: list[int | None] = [None] * trials
         self._best = np.full(trials, -math.inf)
         self._epoch = [plan.checkpoints[-1]] * trials
-        kept = torch.arange(rows) if plan.kept_rows is None else torch.from_numpy(plan.kept_rows)
+        kept = torch.arange(rows) if folds.kept_rows is None else torch.from_numpy(folds.kept_rows)
         self._kept = [_tested(test, kept, rows, device) for test in folds.test]
         shape = (trials, folds.repeats, len(kept), targets.info.outputs)
         self._seen = torch.full(shape, math.nan, device=device)  # at the checkpoint being recorded

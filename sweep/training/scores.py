@@ -16,6 +16,8 @@ from sweep.records import Task
 
 _EPS = torch.finfo(torch.float64).eps
 _ROW_ALIGN = 16
+# Classes are ranked as many at a time as this holds; a score takes 80 bytes while it is ranked.
+_RANKING_BYTES = 1 << 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +91,28 @@ def _classification(predicted: Tensor, log_p: Tensor, ranking: Tensor, rows: Row
     """Accuracy, balanced accuracy, ROC AUC, log loss, F1 (macro), Brier.
 
     Shape:
-        predicted: ``[T, N]`` int64. log_p: ``[T, N, classes]`` float64. ranking: ``[T, N, 1 or classes]``, what
-        ROC AUC ranks by. Result: ``[T, 6]``.
+        predicted: ``[T, N]`` int64. log_p: ``[T, N, classes]`` float64, overwritten. ranking:
+        ``[T, N, 1 or classes]``, what ROC AUC ranks by. Result: ``[T, 6]``.
     """
+    # Of what is as large as the outputs, only log_p is held at a time: a worker's memory is made here.
     count = rows.weight.sum()
-    truth = torch.nn.functional.one_hot(rows.target, rows.classes).double() * rows.weight[:, None]
-    guess = torch.nn.functional.one_hot(predicted, rows.classes).double() * rows.weight[:, None]
-    hits = (guess * truth).sum(1)  # [T, classes], and the two below
-    actual, claimed = truth.sum(0).expand_as(hits), guess.sum(1)
+    hits = (predicted == rows.target) * rows.weight
+    none = torch.zeros(len(predicted), rows.classes, dtype=torch.float64, device=predicted.device)
+    right = none.scatter_add(1, predicted, hits)  # [T, classes], as the two below: whole numbers, so any order will do
+    claimed = none.scatter_add(1, predicted, rows.weight.expand_as(hits))
+    actual = none.scatter_add(1, rows.target.expand_as(predicted), rows.weight.expand_as(hits))
 
     accuracy = hits.sum(-1) / count
-    balanced = _mean_where(hits / actual, actual > 0)
-    f1 = _mean_where(2 * hits / (actual + claimed), actual + claimed > 0)
-    log_loss = -(log_p.clamp(math.log(_EPS), math.log1p(-_EPS)) * truth).sum((1, 2)) / count
-    squares = (log_p.exp() - truth).square() * rows.weight[:, None]
+    balanced = _mean_where(right / actual, actual > 0)
+    f1 = _mean_where(2 * right / (actual + claimed), actual + claimed > 0)
+    auc = _roc_auc(ranking, rows)
+    truth = rows.target.expand_as(predicted)[..., None]
+    likelihood = log_p.gather(-1, truth)[..., 0].clamp(math.log(_EPS), math.log1p(-_EPS))
+    log_loss = -(likelihood * rows.weight).sum(-1) / count
+    squares = log_p.exp_().scatter_add_(-1, truth, torch.full_like(truth, -1, dtype=torch.float64)).square_()
     # scikit-learn halves the two-class sum, which makes it the mean of (p - y)^2.
-    brier = squares.sum((1, 2)) / count / (2 if rows.classes == 2 else 1)
-    return torch.stack([accuracy, balanced, _roc_auc(ranking, truth), log_loss, f1, brier], -1)
+    brier = (squares.sum(-1) * rows.weight).sum(-1) / count / (2 if rows.classes == 2 else 1)
+    return torch.stack([accuracy, balanced, auc, log_loss, f1, brier], -1)
 
 
 def _mean_where(values: Tensor, defined: Tensor) -> Tensor:
@@ -113,23 +120,29 @@ def _mean_where(values: Tensor, defined: Tensor) -> Tensor:
     return torch.where(defined, values, 0.0).sum(-1) / defined.sum(-1)
 
 
-def _roc_auc(ranking: Tensor, truth: Tensor) -> Tensor:
+def _roc_auc(ranking: Tensor, rows: Rows) -> Tensor:
     """Area under the ROC curve; for more than two classes the mean of one against the rest.
 
     It is the share of (positive, negative) pairs that are ranked rightly, ties counting half
     (Hanley & McNeil 1982). NaN unless every class occurs.
 
     Shape:
-        ranking: ``[T, N, 1]`` (binary) or ``[T, N, classes]``. truth: ``[N, classes]``, weights included.
-        Result: ``[T]``.
+        ranking: ``[T, N, 1]`` (binary) or ``[T, N, classes]``. Result: ``[T]``.
     """
-    binary = ranking.shape[-1] == 1
-    positive = truth[:, 1:] if binary else truth
-    negative = truth.sum(-1, keepdim=True) - positive
-    score = ranking.mT.contiguous()  # [T, G, N], G groups: 1 or classes
+    members, size, groups = ranking.shape
+    positives = torch.arange(rows.classes, device=ranking.device)[-groups:]  # the class that each column ranks
+    at_once = max(1, _RANKING_BYTES // (80 * members * size))
+    parts = zip(torch.split(ranking, at_once, -1), torch.split(positives, at_once), strict=True)
+    return torch.cat([_ranked_rightly(part.mT.contiguous(), codes, rows) for part, codes in parts], -1).mean(-1)
+
+
+def _ranked_rightly(score: Tensor, codes: Tensor, rows: Rows) -> Tensor:
+    """Share of the pairs. Shape: ``[T, G, N]``, the class codes ``[G]`` -> ``[T, G]``."""
+    positive = (rows.target == codes[:, None]) * rows.weight  # [G, N]
+    negative = rows.weight - positive
     ordered, order = score.sort(dim=-1)
-    below = torch.nn.functional.pad(negative.mT.expand_as(score).gather(-1, order).cumsum(-1), (1, 0))
+    below = torch.nn.functional.pad(negative.expand_as(score).gather(-1, order).cumsum(-1), (1, 0))
     strictly = below.gather(-1, torch.searchsorted(ordered, score))
     at_most = below.gather(-1, torch.searchsorted(ordered, score, right=True))
-    pairs = (positive.mT * (strictly + at_most) / 2).sum(-1)
-    return (pairs / (positive.sum(0) * negative.sum(0))).mean(-1)
+    pairs = (positive * (strictly + at_most) / 2).sum(-1)
+    return pairs / (positive.sum(-1) * negative.sum(-1))

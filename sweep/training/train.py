@@ -9,26 +9,24 @@ Axes, here and in the names of variables::
     A  splits that still have a mini-batch left in this epoch: the first A, and their A * T members
 
 Nothing here depends on the number, order or hyperparameters of the other trials in the block. See ``nets`` for
-what padding has to do with that, ``draws`` for the random numbers, ``batches`` for the order of rows.
+what padding has to do with that, ``draws`` for the random numbers, ``minibatches`` for the order of rows.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from sweep.data import Dataset
 from sweep.folds import Folds
-from sweep.records import BlockJob, Hyperparameters, TrainingPlan, TrialResult
-from sweep.training.batches import ROW_ALIGN, Batches, effective_batch_size
+from sweep.records import BlockJob, Hyperparameters, TrialResult
 from sweep.training.draws import Draws, drop_threshold, keep_probability
+from sweep.training.minibatches import MiniBatches
 from sweep.training.nets import StackedMLP, padded
 from sweep.training.scaling import fit_scaling
 from sweep.training.scoreboard import Scoreboard
@@ -84,37 +82,6 @@ def _exact_arithmetic() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-# --- the size of a block ----------------------------------------------------------------------------------------------
-
-
-def block_trials(data: Dataset, folds: Folds, hidden: Sequence[int], plan: TrainingPlan, device: str = "cpu") -> int:
-    """How many trials to train together: as many as keep their working set in the cache. At least 1.
-
-    The choice changes the speed and no number. On a GPU the limit is a share of its memory.
-    """
-    widths = [padded(w) for w in (data.features.shape[1], *hidden, data.info.outputs)]
-    parameters = sum(a * b for a, b in itertools.pairwise(widths))
-    rows = padded(effective_batch_size(folds, plan.batch_size), ROW_ALIGN)
-    # Weights and velocities; about four buffers per activation.
-    floats = folds.splits * (2 * parameters + 4 * rows * sum(widths))
-    if device.startswith("cuda"):
-        capacity = torch.cuda.get_device_properties(device).total_memory // 8
-    else:
-        # A step of few members is mostly the overhead of calling its operations. At the Sonar shape the cost per
-        # member falls until the working set is about twice a 2 MiB cache and is flat up to ten times.
-        capacity = 4 * _l2_bytes()
-    return int(max(1, capacity // (4 * floats)))
-
-
-def _l2_bytes() -> int:
-    """Size of one core's L2 cache in bytes; 1 MiB where Linux does not say."""
-    try:
-        text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
-        return int(text.removesuffix("K")) * 1024
-    except (OSError, ValueError):
-        return 1 << 20
-
-
 # --- what a step reads and writes -------------------------------------------------------------------------------------
 
 
@@ -131,7 +98,7 @@ class _Buffers:
         inputs: What layer l multiplies, ``[M, B, H]``: the table's rows, then each hidden layer's activations,
             dropout applied.
         hidden: Activations before dropout, ``[M, B, H]``, per hidden layer.
-        kept: 0 for a dropped unit and 1 / keep probability for a kept one, shaped as ``inputs``. ``None`` where no
+        masks: 0 for a dropped unit and 1 / keep probability for a kept one, shaped as ``inputs``. ``None`` where no
             trial of the block drops; ``inputs`` is the activation itself there.
         deltas: Gradients with respect to ``hidden``.
         output: Of the output layer, then the loss's gradient with respect to it, ``[M, B, O]``.
@@ -147,7 +114,7 @@ class _Buffers:
     gradients: tuple[tuple[Tensor, Tensor], ...]
     inputs: tuple[Tensor, ...]
     hidden: tuple[Tensor, ...]
-    kept: tuple[Tensor | None, ...]
+    masks: tuple[Tensor | None, ...]
     deltas: tuple[Tensor, ...]
     output: Tensor
     momentum: Tensor
@@ -182,7 +149,7 @@ class _Buffers:
             ),
             inputs=(rows(widths[0]), *after_dropout),
             hidden=hidden,
-            kept=tuple(rows(width) if drop else None for width, drop in zip(widths, drops, strict=True)),
+            masks=tuple(rows(width) if drop else None for width, drop in zip(widths, drops, strict=True)),
             deltas=tuple(torch.zeros_like(h) for h in hidden),
             output=rows(net.weights[-1].shape[2]),
             momentum=per_member(lambda trial: trial.momentum),
@@ -207,7 +174,7 @@ class _Buffers:
             gradients=tuple((w[:m], b[:m]) for w, b in self.gradients),
             inputs=cut(self.inputs),
             hidden=cut(self.hidden),
-            kept=tuple(None if kept is None else kept[:m] for kept in self.kept),
+            masks=tuple(None if mask is None else mask[:m] for mask in self.masks),
             deltas=cut(self.deltas),
             output=self.output[:m],
             momentum=self.momentum[:m],
@@ -228,8 +195,8 @@ class _Block:
         device = data.features.device
         train = [rows.to(device) for rows in folds.train]
         draws = Draws(job.plan.seed)
-        self._batches = Batches(folds, job.plan.batch_size, draws, device)
-        order = self._batches.order
+        self._minibatches = MiniBatches(folds, job.plan.batch_size, draws, device)
+        order = self._minibatches.order
         self.targets = Targets.of(data, train, balanced=job.plan.class_weight == "balanced")
         self._targets = self.targets.reordered(order)
         self._scaling = fit_scaling(data.features, [train[split] for split in order])
@@ -243,9 +210,10 @@ class _Block:
             masked_outputs=data.info.task == "multiclass",
             device=device,
         )
-        self._all = _Buffers.allocate(net, len(order), self._batches.padded_size, job.trials)
+        self._all = _Buffers.allocate(net, len(order), self._minibatches.padded_size, job.trials)
         self._views = {
-            splits: self._all.first(splits) for splits in {*map(self._batches.active, range(self._batches.steps))}
+            splits: self._all.first(splits)
+            for splits in {*map(self._minibatches.active, range(self._minibatches.steps))}
         }
         self._minus_rates = torch.tensor(_minus_rates(job), dtype=torch.float32, device=device)
         # Per layer, [1, T, 1, 1]: draws below the threshold drop the unit, the others are scaled up.
@@ -255,28 +223,28 @@ class _Block:
 
     def train_epoch(self, epoch: int) -> None:
         """One pass over the training rows of every split. ``epoch`` is 0-based."""
-        batches = self._batches
+        batches = self._minibatches
         self._all.minus_rate.copy_(self._minus_rates[epoch].repeat(len(batches.order))[:, None, None])
         rows = batches.rows(epoch)
         widths = [x.shape[2] for x in self._all.inputs]
         at_once = max(1, _DRAW_BYTES // (2 * batches.padded_size * sum(widths) * len(batches.order)))
-        dropping = any(kept is not None for kept in self._all.kept)
+        dropping = any(mask is not None for mask in self._all.masks)
         for start in range(0, batches.steps, at_once):
             steps = range(start, min(start + at_once, batches.steps))
             draws = batches.dropout(epoch, steps, widths) if dropping else []
             for step in steps:
                 b = self._views[batches.active(step)]
-                self._draw_kept_(b, [layer[step - start] for layer in draws])
+                self._draw_masks_(b, [layer[step - start] for layer in draws])
                 self._gather_(b, rows[step])
                 self._forward_(b)
                 self._targets.loss_gradient_(b.output, rows[step, : b.splits], batches.weights[step, : b.splits])
                 self._backward_(b)
 
-    def _draw_kept_(self, b: _Buffers, draws: Sequence[Tensor]) -> None:
+    def _draw_masks_(self, b: _Buffers, draws: Sequence[Tensor]) -> None:
         """Which units stay, and scaled how. ``draws`` has per layer ``[S, 1, B, H]`` int16."""
-        for shared, kept, threshold, scale in zip(draws, b.kept, self._thresholds, self._scales, strict=False):
-            if kept is not None:
-                by_trial = kept.view(b.splits, -1, *kept.shape[1:])
+        for shared, mask, threshold, scale in zip(draws, b.masks, self._thresholds, self._scales, strict=False):
+            if mask is not None:
+                by_trial = mask.view(b.splits, -1, *mask.shape[1:])
                 torch.ge(shared[: b.splits], threshold, out=by_trial)
                 by_trial.mul_(scale)
 
@@ -286,18 +254,18 @@ class _Block:
         x = self._data.features.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
         x = self._scaling.apply_(x, has_missing=self._data.has_missing)[:, None]
         inputs = b.inputs[0].view(b.splits, -1, *b.inputs[0].shape[1:])
-        if (kept := b.kept[0]) is None:
+        if (mask := b.masks[0]) is None:
             inputs.copy_(x)
         else:
-            torch.mul(x, kept.view_as(inputs), out=inputs)
+            torch.mul(x, mask.view_as(inputs), out=inputs)
 
     def _forward_(self, b: _Buffers) -> None:
         net = b.net
         for layer, hidden in enumerate(b.hidden):
             torch.baddbmm(net.biases[layer], b.inputs[layer], net.weights[layer], out=hidden)
             net.silence_pads_(layer, net.activation.forward_(hidden))
-            if (kept := b.kept[layer + 1]) is not None:
-                torch.mul(hidden, kept, out=b.inputs[layer + 1])
+            if (mask := b.masks[layer + 1]) is not None:
+                torch.mul(hidden, mask, out=b.inputs[layer + 1])
         torch.baddbmm(net.biases[-1], b.inputs[-1], net.weights[-1], out=b.output)
 
     def _backward_(self, b: _Buffers) -> None:
@@ -310,8 +278,8 @@ class _Block:
             if layer > 0:
                 below = b.deltas[layer - 1]
                 torch.bmm(delta, b.net.weights[layer].mT, out=below)
-                if (kept := b.kept[layer]) is not None:
-                    below.mul_(kept)
+                if (mask := b.masks[layer]) is not None:
+                    below.mul_(mask)
                 delta = b.net.activation.backward_(below, b.hidden[layer - 1])
             self._update_(b, layer)
 
@@ -340,18 +308,18 @@ class _Block:
         """Split by split, as many trials as are evaluated at a time."""
         per_trial = _SCORING_BYTES * self._data.features.shape[0] * self._data.info.outputs
         at_once = max(1, _EVALUATION_BYTES // per_trial)
-        for split in range(len(self._batches.order)):
+        for split in range(len(self._minibatches.order)):
             for start in range(0, len(self._trials), at_once):
                 yield split, slice(start, min(start + at_once, len(self._trials)))
 
     def evaluate(self, split: int, trials: slice) -> Tensor:
-        """Outputs of some trials' networks of a split for all rows of the table, without dropout, ``[t, n, O]`` float32.
+        """Outputs of some trials' networks of a split for all rows, without dropout, ``[t, n, O]`` float32.
 
         Args:
             split: Its number.
             trials: Places of t trials.
         """
-        place = self._batches.order.index(split)
+        place = self._minibatches.order.index(split)
         first = place * len(self._trials)
         net = self._all.net.part(first + trials.start, first + trials.stop)
         scaling = self._scaling.part(place)

@@ -28,7 +28,7 @@ def effective_batch_size(folds: Folds, batch_size: int) -> int:
     return min(batch_size, max(len(rows) for rows in folds.train))
 
 
-class Batches:
+class MiniBatches:
     """Mini-batches of all splits. ``place`` is a position in the order of falling length.
 
     Args:
