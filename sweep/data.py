@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sweep import metrics
-from sweep.errors import DefinitionError
 from sweep.records import TableInfo
 from sweep.spec.model import SweepSpec
 
@@ -59,36 +57,11 @@ def load_dataset(spec: SweepSpec) -> Dataset:
     Raises:
         NotFoundError: No such file, or no such bundled table.
         DataError: The table cannot be used; the message names file, column and row.
-        DefinitionError: The definition asks for what the task of the table does not have.
     """
     # Brings pandas, which workers, who are sent their table, need not import.
     from sweep.tables.load import load_encoded
 
-    encoded = load_encoded(spec.data, spec.base_dir, align=FEATURE_ALIGN)
-    _check_task(spec, encoded.info)
-    return from_encoded(encoded)
-
-
-def _check_task(spec: SweepSpec, info: TableInfo) -> None:
-    """That metric and class weights fit the task.
-
-    Raises:
-        DefinitionError: With all that does not.
-    """
-    task = "regression" if info.task == "regression" else "classification"
-    problems = []
-    if (metric := spec.validation.metric) is not None and metric not in (allowed := metrics.metrics_for(task)):
-        problems.append(
-            f"validation.metric must be one of {', '.join(allowed)} for {task} (target {info.target!r} of "
-            f"{info.source}), however: {metric}"
-        )
-    if spec.training.class_weight != "none" and task == "regression":
-        problems.append(
-            f'training.class_weight must be "none" for regression (target {info.target!r} of {info.source}), '
-            f"however: {spec.training.class_weight}"
-        )
-    if problems:
-        raise DefinitionError(problems)
+    return from_encoded(load_encoded(spec.data, spec.base_dir, align=FEATURE_ALIGN))
 
 
 def from_encoded(encoded: Encoded) -> Dataset:

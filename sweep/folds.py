@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from sweep.data import Dataset
-from sweep.errors import DataError, DefinitionError
+from sweep.errors import DataError
 from sweep.spec.model import ValidationSpec
 
 Scheme = Literal["stratified", "kfold", "group", "timeseries"]
@@ -53,10 +53,9 @@ def make_folds(validation: ValidationSpec, dataset: Dataset, seed: int) -> Folds
     regression. Groups are kept whole, for classes with the class shares as even as that allows
     (``StratifiedGroupKFold``). ``"timeseries"`` takes the rows to be in time order: split ``s`` trains on
     all rows before those it tests (``TimeSeriesSplit``), nothing is shuffled, the first rows are never tested.
+    Whether a scheme fits task and groups is checked before (``spec.checks``).
 
     Raises:
-        DefinitionError: The scheme does not fit the table: group without groups, any other scheme with
-            groups, stratified for regression, repeats of a time series.
         DataError: Too few rows, groups or members of a class for that many folds.
     """
     scheme = _resolve(validation, dataset)
@@ -75,32 +74,10 @@ def make_folds(validation: ValidationSpec, dataset: Dataset, seed: int) -> Folds
 
 
 def _resolve(validation: ValidationSpec, dataset: Dataset) -> Scheme:
-    """The scheme to use, checked against the table."""
-    grouped, regression = dataset.groups is not None, dataset.info.task == "regression"
-    scheme = validation.scheme
-    if scheme == "auto":
-        return "group" if grouped else "kfold" if regression else "stratified"
-    problems = []
-    if scheme == "group" and not grouped:
-        problems.append("validation.scheme = 'group' needs data.groups, the column whose equal values stay together")
-    if scheme != "group" and grouped:
-        problems.append(
-            f"validation.scheme = '{scheme}' would split the groups of data.groups: allowed with groups are "
-            "'auto' and 'group'"
-        )
-    if scheme == "stratified" and regression:
-        problems.append(
-            "validation.scheme = 'stratified' needs classes, and the task is regression: allowed are "
-            "'auto', 'kfold', 'group', 'timeseries'"
-        )
-    if scheme == "timeseries" and validation.repeats > 1:
-        problems.append(
-            "validation.repeats must be 1 with validation.scheme = 'timeseries', which has nothing to shuffle, "
-            f"however: {validation.repeats}"
-        )
-    if problems:
-        raise DefinitionError(problems)
-    return scheme
+    """The scheme to use."""
+    if validation.scheme != "auto":
+        return validation.scheme
+    return "group" if dataset.groups is not None else "kfold" if dataset.info.task == "regression" else "stratified"
 
 
 def _check_counts(scheme: Scheme, folds: int, dataset: Dataset) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sweep.data import FEATURE_ALIGN, Dataset, load_dataset
-from sweep.errors import DataError, DefinitionError, NotFoundError
+from sweep.errors import DataError, NotFoundError
 from sweep.spec.definition import parse
 
 ROWS = 40
@@ -99,23 +99,6 @@ def test_width_is_padded(tmp_path: Path, features: int) -> None:
     assert data.features.shape[1] == -(-features // 16) * 16
     assert bool((data.features[:, features:] == 0).all())
     assert data.features[:, :features].numpy() == pytest.approx(frame.to_numpy(np.float32)[:, :features])
-
-
-def test_a_metric_of_the_other_task(table: Path) -> None:
-    with pytest.raises(DefinitionError) as caught:
-        load(table, '[validation]\nmetric = "rmse"\n', target='"yes"')
-    assert "validation.metric must be one of accuracy, balanced_accuracy" in str(caught.value)
-    assert "however: rmse" in str(caught.value)
-    with pytest.raises(DefinitionError) as caught:
-        load(
-            table,
-            '[validation]\nmetric = "f1"\n[training]\nclass_weight = "balanced"\n',
-            target='"amount"',
-        )
-    assert [problem.split(" must")[0] for problem in caught.value.problems] == [
-        "validation.metric",
-        "training.class_weight",
-    ]
 
 
 def test_relative_to_the_definition(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

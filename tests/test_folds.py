@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sweep.data import Dataset
-from sweep.errors import DataError, DefinitionError
+from sweep.errors import DataError
 from sweep.folds import Folds, make_folds
 from sweep.records import TableInfo, Task
 from sweep.spec.model import ValidationSpec
@@ -158,29 +158,6 @@ def test_too_few_of_something(folds: int, dataset: Dataset, said: str) -> None:
 def test_time_series_needs_one_row_more() -> None:
     with pytest.raises(DataError, match="at least 6"):
         make_folds(validation(5, scheme="timeseries"), a_dataset(range(5), "regression"), 0)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "dataset", "said"),
-    [
-        (validation(5, scheme="group"), a_dataset([0, 1] * 10, "binary"), "needs data.groups"),
-        (
-            validation(5, scheme="stratified"),
-            a_dataset([0, 1] * 10, "binary", list(range(20))),
-            "would split the groups",
-        ),
-        (validation(5, scheme="stratified"), a_dataset(range(20), "regression"), "the task is regression"),
-        (
-            validation(5, 3, scheme="timeseries"),
-            a_dataset(range(20), "regression"),
-            "must be 1 with validation.scheme = 'timeseries', which has nothing to shuffle, however: 3",
-        ),
-    ],
-)
-def test_a_scheme_that_does_not_fit(wanted: ValidationSpec, dataset: Dataset, said: str) -> None:
-    with pytest.raises(DefinitionError) as caught:
-        make_folds(wanted, dataset, 0)
-    assert said in str(caught.value)
 
 
 def test_uneven_groups_are_an_error_not_an_empty_fold() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,9 +11,11 @@ from numpy.typing import NDArray
 
 from sweep import metrics
 from sweep.data import Dataset, load_dataset
+from sweep.errors import DefinitionError, UserError
 from sweep.folds import Folds, make_folds
 from sweep.records import TableInfo, TrainingPlan
 from sweep.space.arms import Budget, budget
+from sweep.spec.checks import task_rules
 from sweep.spec.model import SweepSpec, checkpoint_epochs
 
 KEPT_ROWS = 20_000
@@ -45,12 +49,44 @@ def prepare(spec: SweepSpec) -> Setup:
     Raises:
         NotFoundError: There is no such table.
         DataError: The table cannot be used, or not with so many folds.
-        DefinitionError: The definition does not fit the table, or asks for more trials than there are configurations.
+        DefinitionError: The definition does not fit the table, or asks for more trials than there are configurations;
+            or there is more than one of all these problems.
     """
-    trials = budget(spec)
-    data = load_dataset(spec)
-    folds = replace(make_folds(spec.validation, data, spec.seed), kept_rows=kept_rows(data.info.rows, spec.seed))
+    errors: list[UserError] = []
+    trials = data = folds = None
+    with _noted(errors):
+        trials = budget(spec)
+    with _noted(errors):
+        data = load_dataset(spec)
+    if data is not None:
+        why = f", the task of target {data.info.target!r} of {data.info.source}"
+        unfit = list(task_rules(spec, data.info.task, why))
+        if unfit:
+            errors.append(DefinitionError([problem.said(spec.place) for problem in unfit]))
+        if all(problem.path != ("validation", "scheme") for problem in unfit):
+            with _noted(errors):
+                folds = make_folds(spec.validation, data, spec.seed)
+    if errors or folds is None:
+        raise _together(errors)
+    folds = replace(folds, kept_rows=kept_rows(data.info.rows, spec.seed))
     return Setup(spec, data, folds, training_plan(spec, data.info), trials)
+
+
+@contextmanager
+def _noted(errors: list[UserError]) -> Iterator[None]:
+    """A user's mistake does not hide the next one."""
+    try:
+        yield
+    except UserError as error:
+        errors.append(error)
+
+
+def _together(errors: Sequence[UserError]) -> UserError:
+    """One error as it is, several as one with all of their lines."""
+    if len(errors) == 1:
+        return errors[0]
+    each = (error.problems if isinstance(error, DefinitionError) else [str(error)] for error in errors)
+    return DefinitionError([line for lines in each for line in lines])
 
 
 def training_plan(spec: SweepSpec, info: TableInfo) -> TrainingPlan:

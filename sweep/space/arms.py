@@ -191,7 +191,7 @@ def used_up(spec: SweepSpec, sizes: tuple[int | None, ...]) -> DefinitionError:
     """The error for more trials than the space has configurations."""
     total = sum(size or 0 for size in sizes)
     rule = f"search.trials must be at most {total} (the space has no more distinct configurations)"
-    return DefinitionError([f"{rule}, however: {spec.search.trials} ({_place(spec)})"])
+    return DefinitionError([f"{rule}, however: {spec.search.trials} ({spec.place})"])
 
 
 def budget(spec: SweepSpec) -> Budget:
@@ -253,13 +253,13 @@ def _check_grid(spec: SweepSpec, every: tuple[Arm, ...]) -> None:
     }
     problems = [
         f'{key} must be a value, {{ choices = [..] }} or have a step for search.sampler = "grid", however: '
-        f"{json.dumps([dimension.low, dimension.high])} ({_place(spec)})"
+        f"{json.dumps([dimension.low, dimension.high])} ({spec.place})"
         for key, dimension in endless.items()
         if isinstance(dimension, Range)
     ]
     if not problems:
         problems = [
-            f"the grid of {arm.name} must have at most {MAX_GRID:,} points, however: {arm.size:,} ({_place(spec)})"
+            f"the grid of {arm.name} must have at most {MAX_GRID:,} points, however: {arm.size:,} ({spec.place})"
             for arm in every
             if arm.size is not None and arm.size > MAX_GRID
         ]
@@ -299,7 +299,3 @@ def _cell(spec: SweepSpec, placement: str, hidden: tuple[int, ...]) -> Cell:
 def _exact(value: float) -> Fraction:
     """A float as the decimal it is written as."""
     return Fraction(str(value))
-
-
-def _place(spec: SweepSpec) -> str:
-    return str(spec.origin) if spec.origin is not None else spec.name

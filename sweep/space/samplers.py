@@ -87,9 +87,8 @@ class ArmSampler:
         for params in self._candidates(number, index):
             if _key(params) not in self._tried:
                 return params
-        place = self._spec.origin or self._spec.name
         rule = f"the space of {self.arm.name} must have room for another configuration"
-        raise DefinitionError([f"{rule}, however: {_RANDOM_ATTEMPTS} draws gave only known ones ({place})"])
+        raise DefinitionError([f"{rule}, however: {_RANDOM_ATTEMPTS} draws gave only known ones ({self._spec.place})"])
 
     def add(self, number: int, params: Mapping[str, Any]) -> None:
         """Takes a trial as running.

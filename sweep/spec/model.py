@@ -199,6 +199,11 @@ class SweepSpec:
         return None if self.origin is None else self.origin.parent
 
     @property
+    def place(self) -> str:
+        """Where the definition stands, for messages: its file, or its name."""
+        return self.name if self.origin is None else str(self.origin)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over every key but those of :func:`_free_keys`."""
         kept = {path: value for path, value in _flat(plain(self)) if path not in _free_keys(self)}
