@@ -24,7 +24,7 @@ from sweep.launch.inline import InlineLauncher
 from sweep.metrics import direction
 from sweep.records import BlockJob
 from sweep.run.events import Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone
-from sweep.run.loop import run_sweep, split
+from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
 from sweep.run.study import optuna_storage
 from sweep.store.store import Store
@@ -509,15 +509,3 @@ def test_blocks_hold_trials_of_one_shape(reference: Reference, sqlite_url: str) 
     run(reference.setup, sqlite_url, launcher)
     assert all(len({trial.hidden for trial in job.trials}) == 1 for job in launcher.jobs)
     assert_same(what_is_left(sqlite_url), reference.left)
-
-
-@given(count=st.integers(1, 200), limit=st.integers(1, 50), workers=st.integers(1, 40))
-def test_splitting_a_batch(count: int, limit: int, workers: int) -> None:
-    blocks = list(split(range(count), limit, workers))
-    sizes = [len(block) for block in blocks]
-    assert [number for block in blocks for number in block] == list(range(count))
-    assert max(sizes) <= limit
-    assert max(sizes) - min(sizes) <= 1
-    # Every worker has as many blocks as any other, unless there are not enough trials.
-    assert len(blocks) % workers == 0 or max(sizes) == 1
-    assert len(blocks) < -(-count // limit) + workers

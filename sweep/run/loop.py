@@ -13,10 +13,7 @@ The budget counts COMPLETE and PRUNED trials. For a FAIL trial another one is as
 
 from __future__ import annotations
 
-import itertools
 import logging
-import math
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -27,6 +24,7 @@ from sweep import metrics
 from sweep.errors import MismatchError, StorageError
 from sweep.launch.base import Launcher
 from sweep.records import BlockJob, Hyperparameters, TrialResult
+from sweep.run.blocks import cut_blocks
 from sweep.run.events import Best, Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone, ignore
 from sweep.run.prepare import Setup, prepare
 from sweep.run.resume import Opened, open_sweep
@@ -35,7 +33,6 @@ from sweep.space.proposer import Proposal, Proposer, hyperparameters
 from sweep.spec.model import SweepSpec
 from sweep.store.rows import TrialRecord
 from sweep.store.store import Store
-from sweep.training.block_size import block_trials
 
 logger = logging.getLogger(__name__)
 
@@ -242,8 +239,10 @@ class _Run:
         if not numbers:
             return
         self._launcher.share(self._setup.data, self._setup.folds)
-        for block in self._blocks(numbers):
-            job = BlockJob(block, tuple(self._trials[number] for number in block), self._setup.plan)
+        trials = {number: self._trials[number] for number in numbers}
+        workers, device = self._launcher.workers, self._launcher.device
+        for block in cut_blocks(trials, self._setup, workers=workers, device=device):
+            job = BlockJob(block, tuple(trials[number] for number in block), self._setup.plan)
             self._launcher.submit(job)
 
     def _collect(self) -> None:
@@ -252,16 +251,6 @@ class _Run:
             for result in done.results:
                 self._store.save_trial(self._opened.key, self._trials[result.number], result)
                 self._tell(result)
-
-    def _blocks(self, numbers: Sequence[int]) -> Iterator[tuple[int, ...]]:
-        """Trials of one shape each, enough blocks for all workers, the costliest shape first."""
-        setup = self._setup
-        shapes: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for number in numbers:
-            shapes[self._trials[number].hidden].append(number)
-        for hidden in sorted(shapes, key=sum, reverse=True):
-            limit = block_trials(setup.data, setup.folds, hidden, setup.plan, self._launcher.device)
-            yield from split(shapes[hidden], limit, self._launcher.workers)
 
     def _tell(self, result: TrialResult | TrialRecord) -> None:
         """Tells the study what is saved."""
@@ -335,12 +324,3 @@ class _Run:
             raise StorageError(
                 f"the study {self._name} in {self._store.shown} was changed or deleted while it ran ({error})"
             ) from error
-
-
-def split(numbers: Sequence[int], limit: int, workers: int) -> Iterator[tuple[int, ...]]:
-    """Cuts trials into blocks of nearly equal size, at most ``limit``, as many as keep all workers busy to the end."""
-    blocks = math.ceil(len(numbers) / limit)
-    blocks = min(math.ceil(blocks / workers) * workers, len(numbers))
-    cuts = [position * len(numbers) // blocks for position in range(blocks + 1)]
-    for start, end in itertools.pairwise(cuts):
-        yield tuple(numbers[start:end])

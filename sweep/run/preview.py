@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sweep import metrics
-from sweep.records import BlockJob, Hyperparameters
-from sweep.run.loop import split
+from sweep.records import BlockJob
+from sweep.run.blocks import cut_blocks
 from sweep.run.prepare import Setup
 from sweep.space.proposer import Proposer, hyperparameters
-from sweep.training.block_size import block_trials
 from sweep.training.estimate import block_seconds
 
 
@@ -35,19 +35,16 @@ def preview(setup: Setup, *, workers: int, device: str) -> Preview:
     """Looks ahead. Trains for a few seconds at most; stores nothing."""
     proposer = Proposer(setup.spec, metrics.direction(setup.plan.metric))
     batch = min(setup.spec.search.batch, setup.budget.trials)
-    trials = [hyperparameters(setup.spec, proposer.propose(number).params) for number in range(batch)]
-    shapes: dict[tuple[int, ...], list[Hyperparameters]] = {}
-    for trial in trials:
-        shapes.setdefault(trial.hidden, []).append(trial)
-    blocks: dict[tuple[int, ...], int] = {}
+    trials = {number: hyperparameters(setup.spec, proposer.propose(number).params) for number in range(batch)}
+    shapes: dict[tuple[int, ...], list[tuple[int, ...]]] = defaultdict(list)
+    for block in cut_blocks(trials, setup, workers=workers, device=device):
+        shapes[trials[block[0]].hidden].append(block)
+    largest = {hidden: max(blocks, key=len) for hidden, blocks in shapes.items()}
     busy = 0.0
-    for hidden, alike in shapes.items():
-        limit = block_trials(setup.data, setup.folds, hidden, setup.plan, device)
-        cut = list(split(range(len(alike)), limit, workers))
-        largest = max(cut, key=len)
-        blocks[hidden] = len(largest)
-        job = BlockJob(largest, tuple(alike[place] for place in largest), setup.plan)
+    for hidden, blocks in shapes.items():
+        numbers = largest[hidden]
+        job = BlockJob(numbers, tuple(trials[number] for number in numbers), setup.plan)
         seconds = block_seconds(setup.data, setup.folds, job, device)
-        busy += seconds * sum(len(block) for block in cut) / len(largest)
-    at_once = min(workers, sum(len(alike) for alike in shapes.values()))
-    return Preview(blocks, workers, device, busy / at_once * setup.budget.trials / batch)
+        busy += seconds * sum(map(len, blocks)) / len(numbers)
+    sizes = {hidden: len(numbers) for hidden, numbers in largest.items()}
+    return Preview(sizes, workers, device, busy / min(workers, batch) * setup.budget.trials / batch)
