@@ -70,6 +70,14 @@ def raw_in_words(metric: Metric, honest: HonestScore) -> str:
     return f"{reads}, which choosing among {honest.trials} trials did not make better than it is"
 
 
+def chosen_in_words(sweep: str, trials: int) -> str:
+    """Why the honest score of a configuration is not the one of the sweep it stands in."""
+    return (
+        f"the honest score is that of the sweep {sweep}, where this configuration was chosen among "
+        f"{count(trials, 'trial')} on these rows"
+    )
+
+
 def placement(name: str) -> str:
     """``"dropout on the inputs"`` for ``"input"``; ``"no dropout"`` for ``"none"``."""
     if name in _PLACEMENTS:

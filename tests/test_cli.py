@@ -145,6 +145,45 @@ def test_from_a_table_to_an_exported_definition_that_gives_the_same_score(progra
     assert document["score"] == best["score"]
 
 
+def test_an_exported_best_keeps_the_honest_score_of_its_choice(small: Program) -> None:
+    small(*RUN)
+    best = small.json("best", "small")
+    assert best["chosen_in"] is None
+    small("export", "small", "-o", "again.toml")
+    run = ("run", "again.toml", "--cluster", "inline")
+    ran = small(*run).out
+    said = (
+        "the honest score is that of the sweep small, where this configuration was chosen among 4 trials on these rows"
+    )
+    assert said in ran
+    assert "nothing was chosen" not in ran
+    again = small.json("best", "small-best")
+    assert again["chosen_in"] == {"sweep": "small", "trials": 4}
+    for key in ("score", "honest_score"):
+        assert again[key] == best[key], key
+    small("report", "small-best")
+    assert said in (small.folder / "small-best.html").read_text()
+
+    third = small("export", "small-best").out
+    assert "Chosen in the sweep small, among 4 trials" in third
+    (small.folder / "third.toml").write_text(third)
+    assert small.json("run", "third.toml", "--cluster", "inline")["honest_score"] == best["honest_score"]
+
+    # Another note, or none, is the same sweep.
+    text = (small.folder / "again.toml").read_text()
+    (small.folder / "again.toml").write_text(text.partition("[chosen]")[0])
+    assert "nothing to do" in small(*run).err
+
+    # Another key, or another table, is another configuration.
+    (small.folder / "again.toml").write_text(text)
+    changed = small.json(*run, "--name", "changed", "--set", "seed=4")
+    write_table(small.folder / "other.csv", rows=48)
+    moved = small.json(*run, "--name", "moved", "--set", "data.source=other.csv")
+    for own in (changed, moved):
+        assert own["chosen_in"] is None
+        assert own["honest_score"] != best["honest_score"]
+
+
 def test_going_on_gives_what_one_run_would_have_given(small: Program) -> None:
     first = small(*RUN, "--trials", "4")
     assert "4 trials" in first.err

@@ -14,7 +14,7 @@ import tomlkit
 from sweep.errors import NotFoundError, UserError
 from sweep.export import definition, files, versions
 from sweep.spec import definition as spec
-from sweep.spec.model import Fixed
+from sweep.spec.model import Chosen, ChosenScore, Fixed
 from tests.made_sweep import made_summary, sonar
 
 
@@ -76,6 +76,25 @@ def test_the_json_document_holds_the_same_definition() -> None:
     assert set(document["versions"]) == {"python", *versions.PACKAGES}
     same = spec.parse(tomlkit.dumps(document["definition"]))
     assert same == spec.parse(definition.to_toml(summary)) == definition.best_definition(summary)
+
+
+def test_the_definition_says_how_it_was_chosen() -> None:
+    summary = made_summary()
+    assert summary.honest is not None
+    exported = spec.parse(definition.to_toml(summary))
+    honest = ChosenScore(summary.honest.value, summary.honest.low, summary.honest.high)
+    assert exported.chosen == Chosen("sonar", 128, summary.info.content_hash, exported.fingerprint, honest)
+    bare = spec.parse(definition.to_toml(replace(summary, honest=None))).chosen
+    assert bare == replace(exported.chosen, honest_score=None)
+    assert spec.parse(definition.to_toml(made_summary(trials=1))).chosen is None
+
+
+def test_what_was_chosen_elsewhere_stays_chosen_there() -> None:
+    chosen = Chosen("mine", 64, sonar().content_hash, "of the first export", ChosenScore(0.5, 0.4, 0.6))
+    text = definition.to_toml(replace(made_summary(), chosen=chosen))
+    exported = spec.parse(text)
+    assert exported.chosen == replace(chosen, fingerprint=exported.fingerprint)
+    assert "# Chosen in the sweep mine, among 64 trials." in text
 
 
 def test_a_long_name_stays_a_name() -> None:

@@ -54,7 +54,7 @@ def test_the_best_document_holds_the_honest_score_beside_the_raw_one() -> None:
     assert made_summary(0).best_to_dict() == {
         "name": "sonar",
         "metric": "accuracy",
-        **dict.fromkeys(("trial", "score", "honest_score", "placement", "params", "epoch")),
+        **dict.fromkeys(("trial", "score", "honest_score", "chosen_in", "placement", "params", "epoch")),
     }
 
 

@@ -154,6 +154,15 @@ def test_all_problems_come_at_once_in_our_words() -> None:
             "space.dropout_layers.hidden1 must not be given when no placement has dropout",
         ),
         ("[training]\nepochs = 1", "space.lr_decay must be one value for training.epochs = 1 (it acts from the second"),
+        (
+            "[chosen]\nsweep = 3\ntrials = 1\ncontent_hash = 'a'\nfingerprint = 'b'",
+            "chosen.sweep must be text in quotes",
+        ),
+        (
+            "[chosen]\nsweep = 'm'\ntrials = 1\ncontent_hash = 'a'\nfingerprint = 'b'\n"
+            "honest_score = { value = 1, low = 0, high = 2, hihg = 3 }",
+            "chosen.honest_score.hihg must be a known key (did you mean high?)",
+        ),
         ("format = 2", "format must be one of 1, however: 2"),
         ("format = true", "format must be the whole number 1, however: true"),
         ("format = 1.0", "format must be the whole number 1, however: 1.0"),

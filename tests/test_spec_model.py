@@ -13,7 +13,7 @@ from sweep.errors import DefinitionError
 from sweep.records import Hyperparameters
 from sweep.spec.definition import parse
 from sweep.spec.layers import layer_names, layers_of, placement_name, subsets
-from sweep.spec.model import Fixed, checkpoint_epochs, differences, fixed
+from sweep.spec.model import Chosen, ChosenScore, Fixed, checkpoint_epochs, differences, fixed
 from sweep.spec.source import absolute_source, is_local, kind_of, shown_source
 from sweep.spec.toml import to_toml
 from tests.definitions import WHOLE
@@ -69,6 +69,28 @@ def test_where_a_relative_source_is_relative_to(tmp_path: Path, monkeypatch: pyt
 def test_the_home_of_nobody_is_a_file_name(tmp_path: Path) -> None:
     assert absolute_source("~no-such-user/x.csv", tmp_path) == str(tmp_path / "~no-such-user" / "x.csv")
     assert absolute_source("~/x.csv", tmp_path) == str((Path.home() / "x.csv").resolve())
+
+
+CHOSEN = """
+[chosen]
+sweep = "mine"
+trials = 128
+content_hash = "aa"
+fingerprint = "bb"
+honest_score = { value = 0.859, low = 0.8, high = 0.9 }
+"""
+
+
+def test_how_a_configuration_was_chosen_is_no_part_of_the_definition() -> None:
+    plain, noted = parse(WHOLE), parse(WHOLE + CHOSEN)
+    assert noted.chosen == Chosen("mine", 128, "aa", "bb", ChosenScore(0.859, 0.8, 0.9))
+    assert parse(to_toml(noted)) == noted
+    assert noted.fingerprint == plain.fingerprint
+    assert differences(plain, noted) == differences(noted, plain) == []
+    bare = parse(WHOLE + CHOSEN.replace("honest_score", "# honest_score"))
+    assert bare.chosen == Chosen("mine", 128, "aa", "bb", None)
+    assert parse(to_toml(bare)) == bare
+    assert differences(bare, noted) == []
 
 
 def test_links_in_a_circle_are_left_to_whoever_opens_them(tmp_path: Path) -> None:

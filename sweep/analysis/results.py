@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sweep.metrics import METRICS, Metric
 from sweep.records import HonestScore, Hyperparameters, TableInfo
-from sweep.spec.model import SweepSpec
+from sweep.spec.model import Chosen, SweepSpec
 
 State = Literal["queued", "running", "paused", "done", "cancelled", "failed", "orphaned"]
 
@@ -169,6 +169,8 @@ class SweepSummary:
         baseline: The metric of always answering the same (class shares, or the mean), on all rows; ``None`` where it is
             undefined.
         curves: Trial number to curves; holds at least the best trial of every arm.
+        chosen: How the only configuration was chosen, in another sweep on these rows: ``honest`` is the score of that
+            choice. ``None`` where the sweep chose for itself.
     """
 
     status: SweepStatus
@@ -183,6 +185,7 @@ class SweepSummary:
     honest: HonestScore | None
     baseline: float | None
     curves: Mapping[int, Curves]
+    chosen: Chosen | None = None
 
     @property
     def name(self) -> str:
@@ -206,13 +209,14 @@ class SweepSummary:
 
     def best_to_dict(self) -> dict[str, Any]:
         """The JSON document of ``sweep best``: all ``None`` but name and metric before the first trial finished."""
-        best, honest = self.best, self.honest
+        best, honest, chosen = self.best, self.honest, self.chosen
         return {
             "name": self.name,
             "metric": self.metric.name,
             "trial": None if best is None else best.number,
             "score": None if best is None else best.score,
             "honest_score": None if honest is None else {"value": honest.value, "low": honest.low, "high": honest.high},
+            "chosen_in": None if chosen is None else {"sweep": chosen.sweep, "trials": chosen.trials},
             "placement": None if best is None else best.placement,
             "params": None if best is None else best.hyperparameters.to_dict(),
             "epoch": None if best is None else best.epoch,

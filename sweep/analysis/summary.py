@@ -31,7 +31,7 @@ from sweep.records import TRAIN, VALIDATION, HonestScore
 from sweep.run.study import open_storage
 from sweep.space.arms import budget
 from sweep.spec.definition import parse
-from sweep.spec.model import SweepSpec
+from sweep.spec.model import Chosen, SweepSpec
 from sweep.store.rows import DatasetRecord, SweepRecord
 from sweep.store.store import Store
 
@@ -76,6 +76,13 @@ def summarise(store: Store, name: str) -> SweepSummary:
     dataset = store.dataset(sweep.data_hash)
     arms = _arms(spec, trials, asked, sweep.metric)
     failed = sum(trial.state == TrialState.FAIL for trial in asked)
+    chosen = _chosen(spec, sweep)
+    if best is None:
+        honest = None
+    elif chosen is not None:
+        honest = _honest_elsewhere(chosen, best)
+    else:
+        honest = _honest(store, sweep, dataset, trials, failed)
     return SweepSummary(
         status=how_far,
         spec=spec,
@@ -86,10 +93,25 @@ def summarise(store: Store, name: str) -> SweepSummary:
         trials=trials,
         arms=arms,
         best=best,
-        honest=None if best is None else _honest(store, sweep, dataset, trials, failed),
+        honest=honest,
         baseline=_baseline(sweep, dataset),
         curves={arm.best.number: _curves(store, sweep, arm.best.number) for arm in arms},
+        chosen=chosen,
     )
+
+
+def _chosen(spec: SweepSpec, sweep: SweepRecord) -> Chosen | None:
+    """How the configuration was chosen elsewhere, if that was on these rows and nothing of it was changed since."""
+    chosen = spec.chosen
+    if chosen is None or (chosen.content_hash, chosen.fingerprint) != (sweep.data_hash, sweep.fingerprint):
+        return None
+    return chosen
+
+
+def _honest_elsewhere(chosen: Chosen, best: TrialRow) -> HonestScore | None:
+    """The honest score of the choice: one trial alone does not know that it was chosen."""
+    score = chosen.honest_score
+    return None if score is None else HonestScore(score.value, score.low, score.high, best.score, chosen.trials)
 
 
 def _sweep(store: Store, name: str) -> SweepRecord:

@@ -14,6 +14,7 @@ from sweep.analysis.results import SweepStatus, SweepSummary
 from sweep.metrics import Metric
 from sweep.records import HonestScore, Hyperparameters
 from sweep.spec.layers import hidden_name, layer_names
+from sweep.spec.model import Chosen
 
 
 def json_text(value: Any) -> str:
@@ -27,7 +28,7 @@ def best_text(summary: SweepSummary) -> str:
     if best is None:
         return f"{summary.name}: no trial has finished yet ({status.state}, 0 of {status.budget:,})"
     rows = [
-        *_scores(metric, best.score, summary.honest),
+        *_scores(metric, best.score, summary.honest, summary.chosen),
         ("epoch", f"{best.epoch} of {summary.spec.training.epochs}"),
         *configuration_rows(best.hyperparameters),
     ]
@@ -103,11 +104,14 @@ def table_text(rows: Sequence[Sequence[str]], indent: str = "") -> str:
     return "\n".join(indent + line for line in lines)
 
 
-def _scores(metric: Metric, raw: float, honest: HonestScore | None) -> list[tuple[str, str]]:
+def _scores(metric: Metric, raw: float, honest: HonestScore | None, chosen: Chosen | None) -> list[tuple[str, str]]:
+    elsewhere = "" if chosen is None else f"; {wording.chosen_in_words(chosen.sweep, chosen.trials)}"
     if honest is None:
-        return [("honest score", "undefined"), ("raw score", f"{metric.format(raw)}, too good: it was chosen for that")]
+        too_good = f"{metric.format(raw)}, too good: it was chosen for that"
+        return [("honest score", "undefined"), ("raw score", too_good + elsewhere)]
     interval = wording.interval(metric, honest.low, honest.high)
     why = wording.raw_in_words(metric, honest).removeprefix(f"the sweep's best reads {wording.score(metric, raw)}")
+    why = elsewhere or why
     return [
         ("honest score", f"{wording.score(metric, honest.value)} (95 % interval {interval})"),
         ("raw score", f"{metric.format(raw)}{why}"),

@@ -7,6 +7,7 @@ bit for bit on one CPU type. The raw score never stands alone: the honest one st
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from sweep import wording
@@ -14,7 +15,7 @@ from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.errors import NotFoundError
 from sweep.export.versions import versions
 from sweep.spec import toml
-from sweep.spec.model import MAX_NAME, SweepSpec, fixed, plain
+from sweep.spec.model import MAX_NAME, Chosen, ChosenScore, SweepSpec, fixed, plain
 from sweep.spec.source import shown_source
 
 SUFFIX = "-best"
@@ -22,13 +23,25 @@ SUFFIX = "-best"
 
 
 def best_definition(summary: SweepSummary) -> SweepSpec:
-    """The definition of the best trial alone, every dimension fixed.
+    """The definition of the best trial alone, every dimension fixed, with a note on how it was chosen.
 
     Raises:
         NotFoundError: No trial has finished.
     """
     name = summary.name[: MAX_NAME - len(SUFFIX)] + SUFFIX
-    return fixed(summary.spec, _best(summary).hyperparameters, name)
+    alone = fixed(summary.spec, _best(summary).hyperparameters, name)
+    return replace(alone, chosen=_chosen(summary, alone.fingerprint))
+
+
+def _chosen(summary: SweepSummary, fingerprint: str) -> Chosen | None:
+    """Where the configuration was chosen: in this sweep, or where this one has it from; ``None`` without a choice."""
+    if summary.chosen is not None:
+        return replace(summary.chosen, fingerprint=fingerprint)
+    honest, trials = summary.honest, len(summary.trials)
+    if trials < 2:
+        return None
+    score = None if honest is None else ChosenScore(honest.value, honest.low, honest.high)
+    return Chosen(summary.name, trials, summary.info.content_hash, fingerprint, score)
 
 
 def to_toml(summary: SweepSummary) -> str:
@@ -44,6 +57,7 @@ def to_toml(summary: SweepSummary) -> str:
         "",
         f"{metric.title}, raw:    {wording.score(metric, best.score)} ({best.score!r})",
         f"{metric.title}, honest: {_honest_in_words(summary)}",
+        *_elsewhere(summary),
         f"Chosen epoch: {best.epoch} of {summary.spec.training.epochs}",
         f"Table: {_one_line(info.source)}, {wording.count(info.rows, 'row')}, SHA-256 {info.content_hash}",
         f"Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}",
@@ -89,6 +103,11 @@ def _honest_in_words(summary: SweepSummary) -> str:
     if honest is None:
         return "not defined for this sweep"
     return f"{wording.score(metric, honest.value)} (95 % interval {wording.interval(metric, honest.low, honest.high)})"
+
+
+def _elsewhere(summary: SweepSummary) -> list[str]:
+    chosen = summary.chosen
+    return [] if chosen is None else [f"Chosen in the sweep {_one_line(chosen.sweep)}, among {chosen.trials:,} trials."]
 
 
 def _one_line(text: str) -> str:

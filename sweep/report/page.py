@@ -95,13 +95,17 @@ def _headline(summary: SweepSummary, best: TrialRow) -> dict[str, Any]:
         ),
         "value": None,
     }
+    chosen = summary.chosen
+    elsewhere = None if chosen is None else wording.chosen_in_words(chosen.sweep, chosen.trials)
     if honest is None:
+        why = f"{elsewhere}, which has none" if elsewhere else "it is undefined on every resampling of these rows"
         headline["sentence"] = (
-            f"The {_in_sentence(metric.title)} of the choice cannot be corrected for having been chosen: it is "
-            "undefined on every resampling of these rows. Raw scores are too good."
+            f"The {_in_sentence(metric.title)} of the choice cannot be corrected for having been chosen: {why}. "
+            "Raw scores are too good."
         )
         return headline
-    sentence = wording.raw_in_words(metric, honest)
+    here = f"here it reads {wording.score(metric, honest.raw)}"
+    sentence = f"{here}; {elsewhere}" if elsewhere else wording.raw_in_words(metric, honest)
     return headline | {
         "value": wording.score(metric, honest.value),
         "range": f"({wording.interval(metric, honest.low, honest.high)})",

@@ -19,6 +19,8 @@ from sweep.shipped import folder
 from sweep.spec.checks import check_rules, dimension, hidden_candidates, placements
 from sweep.spec.layers import layer_names
 from sweep.spec.model import (
+    Chosen,
+    ChosenScore,
     DataSpec,
     NetworkSpec,
     SearchSpec,
@@ -28,7 +30,7 @@ from sweep.spec.model import (
     ValidationSpec,
     safe_name,
 )
-from sweep.spec.schema import DefinitionModel, default_range
+from sweep.spec.schema import ChosenModel, DefinitionModel, default_range
 from sweep.spec.shape import Problem, check_shape
 from sweep.spec.source import absolute_source
 
@@ -195,5 +197,17 @@ def _build(model: DefinitionModel, origin: Path | None) -> SweepSpec:
         search=SearchSpec(
             search.trials, search.batch, search.allocation, search.sampler, cast("Literal['none']", search.pruner)
         ),
+        chosen=None if model.chosen is None else _chosen(model.chosen),
         origin=None if origin is None else origin.absolute(),
+    )
+
+
+def _chosen(chosen: ChosenModel) -> Chosen:
+    score = chosen.honest_score
+    return Chosen(
+        chosen.sweep,
+        chosen.trials,
+        chosen.content_hash,
+        chosen.fingerprint,
+        None if score is None else ChosenScore(score.value, score.low, score.high),
     )

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -175,10 +175,39 @@ class SearchSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenScore:
+    """``chosen.honest_score``: value and 95 % interval, in the metric's own units."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """``[chosen]``: how the only configuration of a definition was chosen. Not a part of what is run.
+
+    Attributes:
+        sweep: Name of the sweep whose best it was.
+        trials: Among how many.
+        content_hash: Of the table there (``TableInfo.content_hash``).
+        fingerprint: Of the definition this stands in: where that was changed it says nothing.
+        honest_score: Of the choice; ``None`` where there was none.
+    """
+
+    sweep: str
+    trials: int
+    content_hash: str
+    fingerprint: str
+    honest_score: ChosenScore | None
+
+
+@dataclass(frozen=True, slots=True)
 class SweepSpec:
     """A whole definition. Two are equal when they define the same sweep, whatever file they came from.
 
     Attributes:
+        chosen: How its configuration was chosen, in an exported definition.
         origin: The file it was read from, absolute; ``None`` for a definition without a file.
     """
 
@@ -191,6 +220,7 @@ class SweepSpec:
     space: SpaceSpec
     validation: ValidationSpec
     search: SearchSpec
+    chosen: Chosen | None = None
     origin: Path | None = field(default=None, compare=False)
 
     @property
@@ -249,6 +279,8 @@ def plain(spec: SweepSpec) -> dict[str, Any]:
     }
     if space.dropout_layers:
         tables["space"]["dropout_layers"] = {layer: written(own) for layer, own in space.dropout_layers.items()}
+    if spec.chosen is not None:
+        tables["chosen"] = {key: value for key, value in asdict(spec.chosen).items() if value is not None}
     return tables
 
 
@@ -292,6 +324,7 @@ def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> Sweep
             weight_decay=Fixed(hyperparameters.weight_decay),
         ),
         search=replace(spec.search, trials=1),
+        chosen=None,
     )
 
 
@@ -300,7 +333,8 @@ def _free_keys(spec: SweepSpec) -> frozenset[str]:
 
     A local table has many paths; what it holds is compared apart, by the hash of its content.
     """
-    return frozenset({"name", "search.trials", *(["data.source"] if is_local(spec.data.source) else [])})
+    chosen = (f"chosen.{key}" for key in Chosen.__slots__)
+    return frozenset({"name", "search.trials", *chosen, *(["data.source"] if is_local(spec.data.source) else [])})
 
 
 def _table(section: DataSpec | TrainingSpec | ValidationSpec | SearchSpec) -> dict[str, Any]:
@@ -334,7 +368,7 @@ def written(dimension: Dimension) -> Any:
 def _flat(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Key paths and values; a dimension is one value."""
     for key, value in tables.items():
-        if key in ("data", "network", "training", "space", "validation", "search"):
+        if key in ("data", "network", "training", "space", "validation", "search", "chosen"):
             yield from ((f"{key}.{inner}", content) for inner, content in value.items())
         else:
             yield key, value

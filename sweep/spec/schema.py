@@ -222,6 +222,24 @@ class SearchModel(_Strict):
     pruner: Literal["none", "halving", "median"] = "none"
 
 
+class ChosenScoreModel(_Strict):
+    """``chosen.honest_score``."""
+
+    value: Number
+    low: Number
+    high: Number
+
+
+class ChosenModel(_Strict):
+    """``[chosen]``."""
+
+    sweep: Text
+    trials: Count
+    content_hash: Text
+    fingerprint: Text
+    honest_score: ChosenScoreModel | None = None
+
+
 class DefinitionModel(_Strict):
     """The whole file."""
 
@@ -235,6 +253,7 @@ class DefinitionModel(_Strict):
     space: SpaceModel = SpaceModel()
     validation: ValidationModel = ValidationModel()
     search: SearchModel = SearchModel()
+    chosen: ChosenModel | None = None
 
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -244,6 +263,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "space": SpaceModel,
     "validation": ValidationModel,
     "search": SearchModel,
+    "chosen": ChosenModel,
 }
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from sweep.spec.model import MAX_NAME
-from sweep.spec.schema import SECTIONS, DefinitionModel, RangeModel, dimension_kind
+from sweep.spec.schema import SECTIONS, ChosenScoreModel, DefinitionModel, RangeModel, dimension_kind
 from sweep.spec.source import shown_source
 
 _SHOWN = 80  # characters of a wrong value that an error message shows
@@ -198,6 +198,8 @@ def _known_keys(parents: list[str | int], tables: Mapping[str, Any]) -> list[str
         return list(DefinitionModel.model_fields)
     if len(parents) == 1:
         return list(SECTIONS[str(parents[0])].model_fields)
+    if parents[0] == "chosen":
+        return list(ChosenScoreModel.model_fields)
     value: Any = tables
     for parent in parents:
         value = value[parent]
