@@ -6,7 +6,7 @@ What a backend guarantees
     1. *Results do not depend on it.* A block is trained by :func:`train_shared`, on one torch thread, from the
        table and the folds given to :meth:`Launcher.share`, wherever that happens. Equal jobs give equal numbers.
     2. *The table travels once.* :meth:`Launcher.share` carries the table and the folds to each worker once; a
-       job itself is a few hundred bytes, a result what its trials gave.
+       job is some hundred bytes a trial, a result what its trials gave.
     3. *Every job comes back exactly once*, from :meth:`Launcher.finished`, in the order in which jobs finish, or
        an error says why it cannot. A worker that dies is replaced and its job trained again; a job that keeps
        killing its workers ends in :class:`~sweep.errors.LaunchError`, never in silence.
@@ -91,15 +91,23 @@ class BlockDone:
     seconds: float
 
 
-def warm() -> None:
-    """Has a worker import what training needs, before its first block."""
+def warm(device: str) -> None:
+    """Has a worker import what training needs, and look for its device, before its first block.
+
+    Raises:
+        UserError: It has no such device.
+    """
     import_module("sweep.training.train")
+    import_module("sweep.training.device").resolve(device)
 
 
 def train_shared(shared: Shared, job: BlockJob, device: str) -> BlockDone:
     """What a worker does with a job, whichever backend it belongs to."""
-    from sweep.training.train import train_block  # only workers need torch
+    # Only workers need torch.
+    from sweep.training.device import resolve
+    from sweep.training.train import train_block
 
+    resolve(device)  # one that came later was not asked
     start = perf_counter()
     results = train_block(shared.data, shared.folds, job, device)
     return BlockDone(job, results, perf_counter() - start)

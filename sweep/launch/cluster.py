@@ -47,8 +47,9 @@ def start_local(workers: int) -> tuple[LocalCluster, Client]:
                 host="127.0.0.1",
                 # No dashboard. Its HTTP server cannot be left out, but need not take a fixed port.
                 scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-                # The size of blocks bounds memory. Dask's own limits pause a worker, for ever if the
-                # interpreter alone exceeds its share of a small machine.
+                # The size of blocks and of what is scored at a time bounds memory beyond a few times the table.
+                # Dask's own limits pause a worker, for ever if the interpreter alone exceeds its share of a small
+                # machine.
                 memory_limit=None,
                 silence_logs=logging.CRITICAL,
             )
@@ -57,11 +58,11 @@ def start_local(workers: int) -> tuple[LocalCluster, Client]:
         raise LaunchError(f"cannot start {workers} worker processes: {error}") from error
 
 
-def connect(address: str) -> Client:
-    """A connection to a scheduler that has workers, which can import this package.
+def connect(address: str, device: str) -> Client:
+    """A connection to a scheduler that has workers, which can import this package and train on ``device``.
 
     Raises:
-        UserError: Dask does not take the address.
+        UserError: Dask does not take the address, or a worker has no such device.
         LaunchError: No scheduler answers within seconds, it has no workers, or they cannot be used.
     """
     _silence()
@@ -82,7 +83,9 @@ def connect(address: str) -> Client:
         except TimeoutError:
             raise LaunchError(f"the Dask scheduler at {address} has no workers") from None
         try:
-            client.run(warm)
+            client.run(warm, device)
+        except UserError as error:
+            raise UserError(f"a worker of {address} cannot train: {error}") from error
         except Exception as error:  # no such package there, or another version: Dask may give a bare text
             raise LaunchError(f"the workers of {address} cannot use this version of sweep: {error}") from error
     except BaseException:

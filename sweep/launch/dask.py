@@ -44,7 +44,8 @@ class DaskLauncher(Launcher):
         device: As for every :class:`~sweep.launch.base.Launcher`.
 
     Raises:
-        UserError: The address is not of that form, or the number of workers cannot be.
+        UserError: The address is not of that form, its workers have no such device, or the number of workers
+            cannot be.
         LaunchError: Nobody answers at the address within seconds, it has no workers, or none can be started.
     """
 
@@ -57,7 +58,7 @@ class DaskLauncher(Launcher):
                 cluster.default_workers(device) if workers is None else workers
             )
         else:
-            self._client = cluster.connect(address)
+            self._client = cluster.connect(address, device)
         self._open = True
         self._shared: Shared | None = None
         self._table: Future | None = None
@@ -65,7 +66,7 @@ class DaskLauncher(Launcher):
         self._completed = as_completed(loop=self._client.loop)
         # Importing torch takes seconds: let it begin while the coordinator reads the table. Kept, or Dask drops them.
         self._warming = [
-            self._client.submit(warm, workers=[worker], key=f"sweep-warm-{uuid.uuid4().hex}", pure=False)
+            self._client.submit(warm, device, workers=[worker], key=f"sweep-warm-{uuid.uuid4().hex}", pure=False)
             for worker in self._client.nthreads()
         ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from distributed import LocalCluster
 
 from sweep.data import Dataset
@@ -18,9 +19,13 @@ from sweep.errors import LaunchError, UserError
 from sweep.launch.base import Launcher
 from sweep.launch.choose import open_launcher
 from sweep.launch.dask import DaskLauncher
+from sweep.records import BlockJob
+from sweep.run.prepare import prepare
 from sweep.training.train import train_block
-from tests.launch.suite import DATA, FOLDS, LauncherSuite, assert_same, make_job
+from tests.launch.suite import DATA, FOLDS, TRIALS, LauncherSuite, assert_same, make_job
 from tests.processes import alive, children, wait_until_gone
+from tests.small_sweep import small_spec
+from tests.tables_for_tests import make_plan
 
 ROOT = Path(__file__).parents[2]
 LONG: dict[str, Any] = {"epochs": 1000, "checkpoints": (1000,)}  # a second or so
@@ -93,8 +98,19 @@ def test_the_table_travels_once_whatever_the_number_of_jobs(local: DaskLauncher)
     assert len(holders) == 2  # before the first job
 
 
-def test_a_job_is_small() -> None:
-    assert len(pickle.dumps(make_job(0, 1, 2, 3))) < 2000
+def test_a_job_is_small(tmp_path: Path) -> None:
+    """Also where the rows whose predictions are stored are a sample of the table."""
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["a,y", *(f"{row % 977},{'yes' if row % 2 else 'no'}" for row in range(50_000)), ""]))
+    setup = prepare(small_spec(tmp_path))
+    assert setup.folds.kept_rows is not None
+    trials = tuple(TRIALS[number] for number in range(4))
+    assert len(pickle.dumps(BlockJob((0, 1, 2, 3), trials, setup.plan))) < 2000
+
+
+def test_plans_can_be_compared() -> None:
+    assert make_plan("binary") == make_plan("binary") != make_plan("binary", seed=12)
+    assert len({make_plan("binary"), make_plan("binary")}) == 1
 
 
 # --- interrupted and dying workers ------------------------------------------------------------------------------------
@@ -234,12 +250,21 @@ def test_an_address_of_something_else(local: DaskLauncher) -> None:
 
 
 def test_workers_without_this_package(local: DaskLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
+    def missing(_: str) -> None:
         raise ModuleNotFoundError("No module named 'sweep'")
 
     monkeypatch.setattr("sweep.launch.cluster.warm", missing)
     with pytest.raises(LaunchError, match="cannot use this version of sweep: No module named 'sweep'"):
         DaskLauncher(address=address_of(local))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs workers without CUDA")
+def test_workers_without_the_device(local: DaskLauncher) -> None:
+    """Said at once, before a sweep is stored."""
+    address = address_of(local)
+    with pytest.raises(UserError, match=f"a worker of {address} cannot train: the device must exist.*cuda:0") as error:
+        DaskLauncher(address=address, device="cuda:0")
+    assert "sees no CUDA device" in str(error.value)
 
 
 def test_a_scheduler_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
