@@ -134,7 +134,7 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class ArmResult:
     """One placement of dropout.
 
     Attributes:
@@ -180,7 +180,7 @@ class SweepSummary:
     checkpoints: tuple[int, ...]
     note: str | None
     trials: tuple[TrialRow, ...]
-    arms: tuple[Arm, ...]
+    arms: tuple[ArmResult, ...]
     best: TrialRow | None
     honest: HonestScore | None
     baseline: float | None
@@ -234,7 +234,7 @@ def arms_of(
     placements: Iterable[str],
     metric: Metric,
     importance: Mapping[str, tuple[tuple[str, float], ...]] | None = None,
-) -> tuple[Arm, ...]:
+) -> tuple[ArmResult, ...]:
     """Trials by placement.
 
     Args:
@@ -253,5 +253,5 @@ def arms_of(
     for placement, own in by_placement.items():
         best = best_trial(own, metric)
         if best is not None:
-            arms.append(Arm(placement, len(own), best, (importance or {}).get(placement, ())))
+            arms.append(ArmResult(placement, len(own), best, (importance or {}).get(placement, ())))
     return tuple(arms)

@@ -22,7 +22,17 @@ from optuna.trial import FrozenTrial, TrialState
 from sweep.analysis import weighted
 from sweep.analysis.honest import honest_score
 from sweep.analysis.importance import importance
-from sweep.analysis.results import Arm, Counts, Curves, State, SweepStatus, SweepSummary, TrialRow, arms_of, best_trial
+from sweep.analysis.results import (
+    ArmResult,
+    Counts,
+    Curves,
+    State,
+    SweepStatus,
+    SweepSummary,
+    TrialRow,
+    arms_of,
+    best_trial,
+)
 from sweep.analysis.study import StudyView, find_study
 from sweep.analysis.weighted import Truth
 from sweep.errors import NotFoundError
@@ -167,7 +177,9 @@ def _trials(store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial]) -> t
     )
 
 
-def _arms(spec: SweepSpec, trials: Sequence[TrialRow], asked: Sequence[FrozenTrial], metric: str) -> tuple[Arm, ...]:
+def _arms(
+    spec: SweepSpec, trials: Sequence[TrialRow], asked: Sequence[FrozenTrial], metric: str
+) -> tuple[ArmResult, ...]:
     by_placement: dict[str, list[FrozenTrial]] = {}
     for trial in asked:
         by_placement.setdefault(str(trial.params.get("placement")), []).append(trial)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sweep import wording
-from sweep.analysis.results import Arm, Curves, SweepSummary, TrialRow
+from sweep.analysis.results import ArmResult, Curves, SweepSummary, TrialRow
 from sweep.figures.palette import slots_of
 from sweep.metrics import Metric
 from sweep.spec.layers import layer_names
@@ -236,7 +236,7 @@ def _bands(curves: Curves) -> tuple[tuple[tuple[float, float], ...], tuple[tuple
     return both[0], both[1]
 
 
-def _importance(arm: Arm, slots: dict[str, int], longest: float) -> ImportanceInfo:
+def _importance(arm: ArmResult, slots: dict[str, int], longest: float) -> ImportanceInfo:
     names, shares = zip(*arm.importance, strict=True)
     return ImportanceInfo(arm.placement, slots[arm.placement], arm.trials, tuple(names), tuple(shares), longest)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sweep import wording
 from sweep.analysis.importance import MIN_TRIALS
-from sweep.analysis.results import NO_DROPOUT, Arm, SweepSummary, TrialRow
+from sweep.analysis.results import NO_DROPOUT, ArmResult, SweepSummary, TrialRow
 from sweep.figures.palette import slots_of
 from sweep.report.table import NOTHING, chip, trials_table
 from sweep.spec.layers import hidden_name, layer_names
@@ -190,7 +190,7 @@ def _units(rate: float) -> list[dict[str, Any]]:
     return [{"x": 5 + 10 * place, "kind": "dropped" if place in gone else "kept"} for place in range(UNITS)]
 
 
-def _arm(summary: SweepSummary, arm: Arm) -> dict[str, Any]:
+def _arm(summary: SweepSummary, arm: ArmResult) -> dict[str, Any]:
     best = arm.best
     return {
         **chip(summary, arm.placement),

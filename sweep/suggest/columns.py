@@ -61,7 +61,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Finding:
     """Something seen in a column. ``text``: what, in words that can follow its name."""
 
     column: str
@@ -84,10 +84,10 @@ class Survey:
 
     target: str
     why: str
-    drop: tuple[Remark, ...]
-    stand_ins: tuple[Remark, ...]
-    groups: tuple[Remark, ...]
-    codes: tuple[Remark, ...]
+    drop: tuple[Finding, ...]
+    stand_ins: tuple[Finding, ...]
+    groups: tuple[Finding, ...]
+    codes: tuple[Finding, ...]
     dates: tuple[str, ...]
 
 
@@ -105,20 +105,20 @@ def survey(table: Table, target: str | None) -> Survey:
     chosen, why = _target(table, target, columns)
     if isinstance(failure := columns.pop(chosen), DataError):
         raise failure
-    drop: list[Remark] = []
+    drop: list[Finding] = []
     kept: list[ColumnSummary] = []
     for name, column in columns.items():
         reason = _unusable(column)
         if reason is not None:
-            drop.append(Remark(name, reason))
+            drop.append(Finding(name, reason))
         elif isinstance(column, ColumnSummary) and not column.constant:
             kept.append(column)
     return Survey(
         target=chosen,
         why=why,
         drop=tuple(drop),
-        stand_ins=tuple(Remark(c.name, seen) for c in kept if (seen := _stand_ins(table, c))),
-        groups=tuple(Remark(c.name, seen) for c in kept if (seen := _group(c))),
+        stand_ins=tuple(Finding(c.name, seen) for c in kept if (seen := _stand_ins(table, c))),
+        groups=tuple(Finding(c.name, seen) for c in kept if (seen := _group(c))),
         codes=_codes(kept),
         dates=tuple(c.name for c in kept if c.kind == "datetime"),
     )
@@ -259,13 +259,13 @@ def _group(column: ColumnSummary) -> str | None:
     return f"{column.distinct} different values, {present / column.distinct:.1f} rows each"
 
 
-def _codes(columns: list[ColumnSummary]) -> tuple[Remark, ...]:
+def _codes(columns: list[ColumnSummary]) -> tuple[Finding, ...]:
     """Columns with so few whole numbers that they may be codes; none where they are a few among many whole numbers."""
     whole = [column for column in columns if column.kind == "numeric" and column.whole and column.distinct > 2]
     few = [column for column in whole if column.distinct <= _MOST_CODES]
     if len(whole) > max(_FEW_COLUMNS, 4 * len(few)):
         return ()
-    return tuple(Remark(column.name, f"{column.distinct} different whole numbers") for column in few)
+    return tuple(Finding(column.name, f"{column.distinct} different whole numbers") for column in few)
 
 
 def copies(features: Floats | np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> int:
