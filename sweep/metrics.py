@@ -49,6 +49,10 @@ class Metric:
         family: Kind of task it is for.
         percent: Whether it is a share that reads best as a percentage.
         best: Value of a perfect prediction.
+        worst: Bound on the other side, which no prediction exceeds; infinite where there is none. That of the Brier
+            score is for more than two classes, see :func:`bounds`.
+        constant: Value that counts where the metric is undefined, as of a constant prediction; NaN where it is always
+            defined.
     """
 
     name: str
@@ -57,6 +61,8 @@ class Metric:
     family: Literal["classification", "regression"]
     percent: bool
     best: float
+    worst: float
+    constant: float = math.nan
 
     @property
     def maximize(self) -> bool:
@@ -92,15 +98,17 @@ def _significant(value: float) -> str:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "Accuracy", "maximize", "classification", percent=True, best=1.0),
-        Metric("balanced_accuracy", "Balanced accuracy", "maximize", "classification", percent=True, best=1.0),
-        Metric("roc_auc", "ROC AUC", "maximize", "classification", percent=False, best=1.0),
-        Metric("log_loss", "Log loss", "minimize", "classification", percent=False, best=0.0),
-        Metric("f1", "F1 (macro)", "maximize", "classification", percent=False, best=1.0),
-        Metric("brier", "Brier score", "minimize", "classification", percent=False, best=0.0),
-        Metric("rmse", "RMSE", "minimize", "regression", percent=False, best=0.0),
-        Metric("mae", "MAE", "minimize", "regression", percent=False, best=0.0),
-        Metric("r2", "R²", "maximize", "regression", percent=False, best=1.0),
+        Metric("accuracy", "Accuracy", "maximize", "classification", percent=True, best=1.0, worst=0.0),
+        Metric(
+            "balanced_accuracy", "Balanced accuracy", "maximize", "classification", percent=True, best=1.0, worst=0.0
+        ),
+        Metric("roc_auc", "ROC AUC", "maximize", "classification", percent=False, best=1.0, worst=0.0, constant=0.5),
+        Metric("log_loss", "Log loss", "minimize", "classification", percent=False, best=0.0, worst=math.inf),
+        Metric("f1", "F1 (macro)", "maximize", "classification", percent=False, best=1.0, worst=0.0),
+        Metric("brier", "Brier score", "minimize", "classification", percent=False, best=0.0, worst=2.0),
+        Metric("rmse", "RMSE", "minimize", "regression", percent=False, best=0.0, worst=math.inf),
+        Metric("mae", "MAE", "minimize", "regression", percent=False, best=0.0, worst=math.inf),
+        Metric("r2", "R²", "maximize", "regression", percent=False, best=1.0, worst=-math.inf, constant=0.0),
     )
 }
 
@@ -123,6 +131,28 @@ def default_metric(task: str) -> str:
 def direction(metric: str) -> Direction:
     """Which way is better."""
     return METRICS[metric].direction
+
+
+def bounds(metric: str, task: str) -> tuple[float, float]:
+    """Smallest and largest value a prediction can get; infinite where there is none."""
+    record = METRICS[metric]
+    # Of two classes the Brier score counts one.
+    worst = 1.0 if metric == "brier" and task == "binary" else record.worst
+    return min(record.best, worst), max(record.best, worst)
+
+
+def mean_over_splits(metric: str, values: Floats) -> float:
+    """Score of a trial from those of its splits.
+
+    Args:
+        metric: Name.
+        values: ``[S]``; NaN where the metric is undefined on a split.
+
+    Returns:
+        The mean over the splits where it is defined; where it is on none, what a constant prediction gets.
+    """
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else METRICS[metric].constant
 
 
 def compute(metric: str, y_true: NDArray[Any], output: NDArray[Any]) -> float:

@@ -11,6 +11,7 @@ T     trials in a block
 M     members of a block, S x T
 L     hidden layers
 C     checkpoints
+P     checkpoints at which predictions are kept: all where the epoch is chosen among them, else 1
 Q     metrics of the task, in the order of ``metrics.metrics_for(task)``
 O     outputs: 1 for binary and regression, the number of classes otherwise
 ====  ==========================================================================================
@@ -137,6 +138,11 @@ class TrainingPlan:
     stop: Literal["best", "last"]
     metric: str
 
+    @property
+    def predicted_at(self) -> tuple[int, ...]:
+        """P epochs whose out-of-fold predictions are kept: all that the trial's epoch is chosen among."""
+        return self.checkpoints if self.stop == "best" else self.checkpoints[-1:]
+
 
 @dataclass(frozen=True, slots=True)
 class BlockJob:
@@ -165,9 +171,10 @@ class TrialResult:
         metrics: ``[S, C, 2, Q]`` float64: every metric of every split at every checkpoint, on
             training and validation rows (:data:`TRAIN`, :data:`VALIDATION`). NaN where a metric is
             undefined (ROC AUC of rows of one class).
-        predictions: ``[R, n_kept, O]`` float32, out of fold, at the chosen epoch, on the link scale:
-            logits for classification, units of ``TableInfo.target_scale`` around
-            ``TableInfo.target_mean`` for regression. NaN where a repeat leaves a row untested.
+        predictions: ``[P, R, n_kept, O]`` float32, out of fold, on the link scale: logits for
+            classification, units of ``TableInfo.target_scale`` around ``TableInfo.target_mean`` for
+            regression. NaN where a repeat leaves a row untested. P: at the epochs
+            :attr:`TrainingPlan.predicted_at`.
         diverged: Epoch of the checkpoint at which some split was first seen non-finite (from there on
             it is scored as the constant predictor of its training rows); ``None`` if none.
         seconds: The trial's share of its block's wall time.
@@ -192,6 +199,9 @@ class HonestScore:
         high: Upper end.
         raw: The best raw score, chosen for being best and therefore too good.
         trials: How many trials the choice was among.
+        checkpoints: Among how many the epoch of each trial was chosen; 1 where it was not chosen.
+        corrects_epoch: Whether ``value`` is corrected for the choice of the epoch too. Not so where predictions are
+            stored at the chosen epoch only, as sweeps begun before version 2 of the tables have them.
     """
 
     value: float
@@ -199,3 +209,5 @@ class HonestScore:
     high: float
     raw: float
     trials: int
+    checkpoints: int = 1
+    corrects_epoch: bool = True

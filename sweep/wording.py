@@ -56,18 +56,31 @@ def honest_value(metric: Metric, honest: HonestScore) -> str:
 
 
 def raw_in_words(metric: Metric, honest: HonestScore) -> str:
-    """What the best raw score reads, and how far it is from the honest one."""
+    """What the best raw score reads, how far it is from the honest one, and what was chosen."""
     reads = f"the sweep's best reads {score(metric, honest.raw)}"
-    if honest.trials < 2:
-        return f"{reads}, and nothing was chosen: there is one trial"
+    alone, timed = honest.trials < 2, honest.checkpoints > 1
+    unknown = "the choice of the epoch is not corrected for: earlier trials are stored at the chosen epoch only"
+    if alone and timed and not honest.corrects_epoch:
+        return f"{reads}; {unknown}"
+    if alone and not timed:
+        return f"{reads}, and nothing was chosen: there is one trial, at its last epoch"
+    return f"{reads}, {_optimism(metric, honest)}" + ("" if honest.corrects_epoch else f"; {unknown}")
+
+
+def _optimism(metric: Metric, honest: HonestScore) -> str:
     # Of the two numbers as they are shown, so that a reader's subtraction agrees.
     shown, corrected = bare_score(metric, honest.raw), bare_score(metric, honest.value)
     optimism = (float(shown) - float(corrected)) * (1 if metric.maximize else -1)
     too = "high" if metric.maximize else "low"
     digits = len(shown.partition(".")[2])
+    epochs = f"{honest.checkpoints} checkpoints"
     if round(optimism, digits) > 0:
-        return f"{reads}, {optimism:.{digits}f} too {too} because it was chosen for being {too}"
-    return f"{reads}, which choosing among {honest.trials} trials did not make better than it is"
+        chosen = f"its epoch, one of {epochs}, was" if honest.trials < 2 else "it was"
+        return f"{optimism:.{digits}f} too {too} because {chosen} chosen for being {too}"
+    among = epochs if honest.trials < 2 else f"{honest.trials} trials"
+    if honest.trials > 1 and honest.checkpoints > 1 and honest.corrects_epoch:
+        among += f" at {epochs}"
+    return f"which choosing among {among} did not make better than it is"
 
 
 def chosen_in_words(sweep: str, trials: int) -> str:

@@ -30,7 +30,7 @@ def test_int64_comes_back(values: np.ndarray[tuple[int, ...], np.dtype[np.int64]
 @settings(max_examples=50, deadline=None)
 @given(hnp.arrays(np.float32, (5, 2), elements=st.floats(width=32)))
 def test_half_is_finite_where_it_was_not_nan(values: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
-    back = unpack_half(pack_half(values), 5, 2)
+    back = unpack_half(pack_half(values), (5, 2))
     assert back.dtype == np.float32
     np.testing.assert_array_equal(np.isnan(back), np.isnan(values))
     np.testing.assert_array_equal(back, np.clip(values, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16))

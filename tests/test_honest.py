@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 import sklearn.metrics as sk
+import torch
 from numpy.typing import NDArray
 
 from sweep.analysis import honest
-from sweep.analysis.honest import draws_for, honest_score
-from sweep.records import TableInfo, Task
+from sweep.analysis.honest import draws_for
+from sweep.metrics import bounds
+from sweep.records import VALIDATION, BlockJob, HonestScore, TableInfo, Task
+from sweep.training.train import train_block
+from tests.tables_for_tests import make_dataset, make_plan, make_splits, make_trial
 
 CLASSIFICATION = ("accuracy", "balanced_accuracy", "roc_auc", "log_loss", "f1", "brier")
 REGRESSION = ("rmse", "mae", "r2")
@@ -24,6 +29,15 @@ CASES: list[tuple[Task, str]] = [
     *(("multiclass", metric) for metric in CLASSIFICATION),
     *(("regression", metric) for metric in REGRESSION),
 ]
+
+
+def honest_score(
+    outs: Iterable[NDArray[Any] | None], y: NDArray[Any], info: TableInfo, scores: Any = None, **settings: Any
+) -> HonestScore | None:
+    """Of trials that are known at one checkpoint, their predictions ``[R, n, O]``."""
+    candidates = [None if out is None else out[None] for out in outs]
+    trials = zip(candidates, scores or [None] * len(candidates), strict=True)
+    return honest.honest_score(trials, y, info, **settings)
 
 
 def table(task: Task, rows: int) -> TableInfo:
@@ -107,16 +121,18 @@ def literal(task: Task, metric: str, outs: list[NDArray[Any]], y: NDArray[Any], 
     counts = rng.multinomial(n, np.full(n, 1 / n), size=draws)
     luck = rng.random((len(outs), draws))
     sign = -1 if metric in LESS_IS_BETTER else 1
-    found = []
+    values, winners = [], []
     for b in range(draws):
         rows, rest = np.repeat(np.arange(n), counts[b]), np.flatnonzero(counts[b] == 0)
         inside = np.array([sign * score_of(task, metric, y, out, rows) for out in outs])
         if np.isnan(inside).all():
             continue
         best = np.flatnonzero(inside >= np.nanmax(inside) - 1e-12)
-        winner = best[np.argmax(luck[best, b])]
-        found.append(score_of(task, metric, y, outs[winner], rest))
-    return float(np.nanmean(found))
+        values.append([score_of(task, metric, y, out, rest) for out in outs])
+        winners.append(best[np.argmax(luck[best, b])])
+    own = [score_of(task, metric, y, out, np.arange(n)) for out in outs]
+    level = np.nanmean(values, axis=0)
+    return float(np.nanmean([each[w] - level[w] + own[w] for each, w in zip(values, winners, strict=True)]))
 
 
 @pytest.mark.parametrize(("task", "metric"), CASES)
@@ -244,33 +260,142 @@ def test_none_without_predictions_or_where_undefined() -> None:
     assert honest_score(outs, y, info, metric="roc_auc", folds=2, groups=y.astype(np.int64)) is None
 
 
-def test_the_scores_shown_may_be_the_sweeps_own() -> None:
+@pytest.mark.parametrize(("task", "metric"), CASES)
+@pytest.mark.parametrize("grouped", [False, True])
+def test_of_one_candidate_raw_and_honest_are_its_own_score(task: Task, metric: str, grouped: bool) -> None:
+    """Nothing was chosen: no shift by the smaller sample left out, by folds, or by groups of unequal size."""
+    outs, y = made(task, trials=1, rows=50, seed=6)
+    groups = np.minimum(np.arange(50) // 2, 12) if grouped else None  # one of them has half of the rows
+    own = score_of(task, metric, y, outs[0], np.arange(50)) - 0.03
+    found = honest_score(outs, y, table(task, 50), [[own]], metric=metric, folds=5, groups=groups, draws=60)
+    assert found is not None
+    assert found.raw == own
+    assert found.value == pytest.approx(own, rel=1e-9)
+
+
+def test_scores_are_the_sweeps_own_and_a_failed_trial_has_none() -> None:
     outs, y = made("binary", trials=3, rows=20)
-    plain = honest_score(outs, y, table("binary", 20), metric="accuracy", folds=5)
-    found = honest_score(outs, y, table("binary", 20), metric="accuracy", folds=5, scores=[0.5, 0.875, np.nan])
+    info = table("binary", 20)
+    whole = [score_of("binary", "accuracy", y, out, np.arange(20)) for out in outs]
+    plain = honest_score(outs, y, info, metric="accuracy", folds=5)
+    found = honest_score(outs, y, info, [[each - 0.01] for each in whole], metric="accuracy", folds=5)
     assert found is not None
     assert plain is not None
-    assert found.raw == 0.875
-    assert found.value == plain.value, "a mean over rows needs no shift"
-    with pytest.raises(ValueError, match="2 scores for 3 trials"):
-        honest_score(outs, y, table("binary", 20), metric="accuracy", folds=5, scores=[0.5, 0.875])
+    assert found.raw == plain.raw - 0.01
+    assert found.value == pytest.approx(plain.value - 0.01)
+    partly = honest_score([*outs, None], y, info, [*([each] for each in whole), [np.nan]], metric="accuracy", folds=5)
+    assert partly is not None
+    assert (partly.raw, partly.trials) == (plain.raw, 4)
+    with pytest.raises(ValueError, match="argument 2 is longer"):
+        honest_score(outs, y, info, [[0.5, 0.5]] * 3, metric="accuracy", folds=5)
 
 
-@pytest.mark.parametrize("metric", ["roc_auc", "rmse"])
-def test_where_nothing_was_chosen_raw_and_honest_agree_though_folds_differ(metric: str) -> None:
-    """The mean over folds of RMSE or AUC is not that over all rows; that difference is no optimism."""
-    task: Task = "regression" if metric == "rmse" else "binary"
-    outs, y = made(task, trials=1, rows=300, seed=8)
-    # Folds on levels of their own: scores over all rows suffer, scores by fold do not.
-    outs[0] += np.repeat(np.linspace(-2, 2, 5), 60)[None, :, None].astype(np.float32)
-    each = [score_of(task, metric, y[rows], outs[0][:, rows], np.arange(60)) for rows in np.arange(300).reshape(5, 60)]
-    by_fold = float(np.mean(each))
-    whole = score_of(task, metric, y, outs[0], np.arange(300))
-    assert abs(by_fold - whole) > 0.02
-    found = honest_score(outs, y, table(task, 300), metric=metric, folds=5, scores=[by_fold])
+# --- the choice of the epoch ------------------------------------------------------------------------------------------
+
+
+def test_noise_at_many_checkpoints_is_optimistic_and_its_honest_score_is_not() -> None:
+    """One trial, twelve checkpoints: the choice of the epoch alone."""
+    raw, value, chosen_only = [], [], []
+    for seed in range(40):
+        outs, y = made("binary", trials=12, rows=100, seed=seed, signal=0.0)
+        trial = np.stack(outs)
+        scores = [score_of("binary", "accuracy", y, out, np.arange(100)) for out in outs]
+        best = int(np.argmax(scores))
+        settings: dict[str, Any] = {"metric": "accuracy", "folds": 5, "checkpoints": 12, "draws": 200}
+        found = honest.honest_score([(trial, scores)], y, table("binary", 100), **settings)
+        blind = honest.honest_score([(trial[[best]], [scores[best]])], y, table("binary", 100), **settings)
+        assert found is not None
+        assert blind is not None
+        assert (found.trials, found.checkpoints, found.corrects_epoch) == (1, 12, True)
+        assert not blind.corrects_epoch
+        raw.append(found.raw)
+        value.append(found.value)
+        chosen_only.append(blind.value)
+    assert np.mean(raw) > 0.56
+    assert np.mean(chosen_only) == pytest.approx(np.mean(raw)), "what was not chosen from tells nothing of the choice"
+    assert np.mean(value) == pytest.approx(0.5, abs=0.015)
+
+
+def test_trained_on_noise_the_epoch_is_corrected_for() -> None:
+    """Labels without any signal, a network that learns them by heart: raw scores are those of the luckiest epoch."""
+    raw, value = [], []
+    for seed in range(10):
+        data = make_dataset("binary", rows=60, features=10, seed=seed)
+        y = np.random.default_rng(1000 + seed).permutation(np.arange(60) % 2)
+        data = dataclasses.replace(data, target=torch.from_numpy(y.astype(np.float32)))
+        plan = make_plan("binary", seed=seed, epochs=24, batch_size=16, checkpoints=tuple(range(2, 25, 2)))
+        trial = make_trial((16,), placement="none", dropout=(0.0, 0.0), max_norm=None)
+        folds = make_splits(data, folds=5, scheme="stratified", seed=seed)
+        (result,) = train_block(data, folds, BlockJob((0,), (trial,), plan))
+        scores = result.metrics[:, :, VALIDATION, 0].mean(axis=0)
+        assert result.predictions.shape[0] == len(scores) == 12
+        found = honest.honest_score(
+            [(result.predictions, scores)], y, data.info, metric="accuracy", folds=5, checkpoints=12, draws=300
+        )
+        assert found is not None
+        raw.append(found.raw)
+        value.append(found.value)
+    assert np.mean(raw) > np.mean(value) + 0.03
+    assert np.mean(value) == pytest.approx(0.5, abs=0.04)
+
+
+def test_a_trial_known_at_its_chosen_epoch_only_stands_beside_others() -> None:
+    """A sweep that an earlier version began, gone on with."""
+    outs, y = made("binary", trials=6, rows=60)
+    trials: list[honest.Trial] = [(outs[0][None], None), (np.stack(outs[1:]), None)]
+    found = honest.honest_score(trials, y, table("binary", 60), metric="accuracy", folds=5, checkpoints=5)
+    flat = honest_score(outs, y, table("binary", 60), metric="accuracy", folds=5)
     assert found is not None
-    assert found.value == pytest.approx(by_fold, rel=0.01)
-    assert found.raw == by_fold
+    assert flat is not None
+    assert not found.corrects_epoch
+    assert (found.value, found.trials) == (flat.value, 2)
+
+
+# --- the interval -----------------------------------------------------------------------------------------------------
+
+
+def certain(y: NDArray[Any]) -> list[NDArray[np.float32]]:
+    """Every row right."""
+    return [np.where(y == 1, 5.0, -5.0)[None, :, None].astype(np.float32)]
+
+
+def test_where_no_row_differs_the_interval_is_the_rule_of_three() -> None:
+    y = np.arange(30) % 2
+    found = honest_score(certain(y), y, table("binary", 30), metric="accuracy", folds=10)
+    assert found is not None
+    assert (found.value, found.low, found.high) == pytest.approx((1.0, 0.9, 1.0))
+    grouped = honest_score(certain(y), y, table("binary", 30), metric="accuracy", folds=3, groups=np.arange(30) // 5)
+    assert grouped is not None
+    assert grouped.low == pytest.approx(0.5), "six groups"
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "roc_auc", "f1"])
+def test_where_classes_count_alike_the_smallest_one_is_what_the_rule_goes_by(metric: str) -> None:
+    y = (np.arange(40) < 10).astype(int)
+    found = honest_score(certain(y), y, table("binary", 40), metric=metric, folds=5)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((0.7, 1.0))
+
+
+def test_the_rule_of_three_is_in_units_of_the_target() -> None:
+    y = np.linspace(0, 20, 30)
+    exact = ((y - 10) / 4)[None, :, None]
+    found = honest_score([exact + 0.5], y, table("regression", 30), metric="mae", folds=5)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((2 - 0.4, 2 + 0.4))
+
+
+@pytest.mark.parametrize(("task", "metric"), CASES)
+def test_the_interval_stays_within_what_is_possible(task: Task, metric: str) -> None:
+    outs, y = made(task, trials=3, rows=12, seed=11, signal=-0.6)
+    y[:2] = (0, 1) if task != "regression" else (50, -50)
+    found = honest_score(outs, y, table(task, 12), metric=metric, folds=2, draws=100)
+    assert found is not None
+    lowest, highest = bounds(metric, task)
+    assert lowest <= found.low <= found.value <= found.high <= highest
+
+
+# --- many candidates --------------------------------------------------------------------------------------------------
 
 
 def test_same_seed_same_score_and_trials_of_another_shape_are_refused() -> None:
@@ -292,11 +417,17 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sonar_sized_sweep_takes_well_under_a_second() -> None:
-    outs, y = made("binary", trials=128, rows=208)
-    started = time.perf_counter()
-    honest_score(outs, y, table("binary", 208), metric="accuracy", folds=10)
-    assert time.perf_counter() - started < 1.0
+    """As does a quarter of one whose metric sorts: 128 trials at 12 checkpoints are a few seconds."""
+    for metric, trials in (("accuracy", 128), ("roc_auc", 32)):
+        outs, y = made("binary", trials=12 * trials, rows=208)
+        candidates: list[honest.Trial] = [(np.stack(outs[place::trials]), None) for place in range(trials)]
+        started = time.process_time()
+        honest.honest_score(candidates, y, table("binary", 208), metric=metric, folds=10, checkpoints=12)
+        assert time.process_time() - started < 1.5, metric
 
 
-def test_draws_shrink_with_rows_once_the_error_is_small() -> None:
-    assert [draws_for(n) for n in (50, 2000, 4000, 20_000, 10**7)] == [2000, 2000, 1000, 200, 200]
+def test_draws_shrink_with_rows_and_with_what_a_draw_costs() -> None:
+    assert [draws_for(n) for n in (50, 2000, 4000, 20_000, 10**7)] == [2000, 2000, 1000, 200, 50]
+    assert [draws_for(n, "roc_auc") for n in (50, 2000, 20_000)] == [2000, 166, 50]
+    assert draws_for(2000, "f1", classes=10) == 200
+    assert draws_for(2000, "rmse", classes=0) == 2000

@@ -1,12 +1,14 @@
 """Migrations, from every revision there ever was, on both databases, with Optuna's tables beside ours."""
 
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -49,6 +51,7 @@ _ROWS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
 }  # fmt: skip
+_ROWS["0002"] = _ROWS["0001"] | {"sweep_predictions": {**_ROWS["0001"]["sweep_predictions"], "checkpoints": 2}}
 
 
 @contextmanager
@@ -117,6 +120,20 @@ def test_upgrade_from_every_revision_ends_at_the_models(storage_url: str, revisi
         Base.metadata.drop_all(connection)
         Base.metadata.create_all(connection)
         assert upgraded == _keys(connection)
+
+
+def test_predictions_of_the_first_revision_are_at_one_checkpoint(storage_url: str) -> None:
+    """A sweep begun before predictions were kept at all checkpoints can still be read, and gone on with."""
+    url = database.parse_url(storage_url)
+    versions.upgrade(url, to="0001")
+    values = np.arange(2, dtype="<f2")
+    with _connected(storage_url) as connection:
+        _fill(connection, "0001")
+        connection.execute(
+            text('UPDATE sweep_predictions SET "values" = :values'), {"values": zlib.compress(values.tobytes())}
+        )
+    with Store.open(storage_url, create=True) as store:
+        np.testing.assert_array_equal(store.predictions(_KEY, 0), values.reshape(1, 1, 2, 1))
 
 
 def _keys(connection: Connection) -> dict[str, Any]:

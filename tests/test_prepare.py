@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import DataError, DefinitionError, NotFoundError
-from sweep.run.prepare import prepare
+from sweep.run.prepare import kept_rows, prepare
 from sweep.spec.definition import parse
 
 
@@ -69,3 +69,28 @@ def test_one_problem_is_the_error_it_is(definition: Path) -> None:
         prepare(parse('[data]\nsource = "no.csv"', definition))
     with pytest.raises(DataError, match="at least 11 rows"):
         prepare(parse('[data]\nsource = "t.csv"\ntarget = "answer"\n[validation]\nfolds = 11', definition))
+
+
+# --- rows whose predictions are stored --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("numbers", "most"), [(1, 20_000), (12, 20_000), (60, 20_000), (120, 10_000), (600, 2_000), (10_000, 2_000)]
+)
+def test_the_more_numbers_a_row_has_the_fewer_rows_are_kept(numbers: int, most: int) -> None:
+    """Outputs x repeats x checkpoints, 1.2 million in all: but never under 2,000 rows."""
+    kept = kept_rows(most + 1, seed=3, numbers=numbers)
+    assert kept is not None
+    assert len(set(kept.tolist())) == len(kept) == most
+    assert kept.tolist() == sorted(kept.tolist())
+    assert kept_rows(most, seed=3, numbers=numbers) is None
+
+
+def test_without_a_choice_of_the_epoch_more_rows_fit(definition: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweep.run.prepare.KEPT_NUMBERS", 100)
+    monkeypatch.setattr("sweep.run.prepare.FEWEST_KEPT_ROWS", 5)
+    text = '[data]\nsource = "t.csv"\ntarget = "answer"\n[validation]\nfolds = 5\n[training]\nepochs = 40\n'
+    best, last = (prepare(parse(f'{text}stop = "{stop}"', definition)).folds.kept_rows for stop in ("best", "last"))
+    assert best is not None
+    assert len(best) == 100 // 12
+    assert last is None, "all twenty"

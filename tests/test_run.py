@@ -411,6 +411,18 @@ def test_the_same_table_by_another_path(reference: Reference, tmp_path: Path) ->
     assert_same(what_is_left(storage), reference.left)
 
 
+def test_rows_whose_predictions_are_stored_are_settled_when_a_sweep_begins(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later version may keep others: all trials of a sweep are compared on the same ones."""
+    monkeypatch.setattr("sweep.run.prepare.KEPT_ROWS", 10)
+    run(prepare(small_spec(tmp_path, "search.trials=3")), sqlite_url)
+    monkeypatch.setattr("sweep.run.prepare.KEPT_ROWS", 20)
+    run(prepare(small_spec(tmp_path, "search.trials=6")), sqlite_url)
+    shapes = [predictions.shape for _, _, _, predictions in what_is_left(sqlite_url).results.values()]
+    assert shapes == [(2, 1, 10, 1)] * 6
+
+
 def test_a_smaller_budget(reference: Reference, tmp_path: Path) -> None:
     with pytest.raises(MismatchError, match=r"search\.trials may only grow: .* 12 trials, however: 9"):
         run(reference.with_trials(9), reference.begun(tmp_path))

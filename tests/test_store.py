@@ -68,8 +68,9 @@ def result(number: int) -> TrialResult:
     random = np.random.default_rng(number)
     metrics = random.random((FOLDS * REPEATS, len(CHECKPOINTS), 2, len(METRICS)))
     metrics[1, :, :, 1] = np.nan  # no ROC AUC where a fold has one class
-    predictions = random.normal(size=(REPEATS, ROWS, 1)).astype(np.float32)
-    predictions[0, :4, 0] = np.nan, np.inf, -np.inf, 1e6
+    # At one checkpoint, or at all of them.
+    predictions = random.normal(size=(2 if number % 2 else 1, REPEATS, ROWS, 1)).astype(np.float32)
+    predictions[0, 0, :4, 0] = np.nan, np.inf, -np.inf, 1e6
     return TrialResult(
         number=number,
         epoch=10,
@@ -230,13 +231,16 @@ def test_trial_comes_back_bit_for_bit(store: Store, key: str) -> None:
 
 
 def test_predictions_come_back_as_float16_holds_them(store: Store, key: str) -> None:
-    _save(store, key, 0)
-    found = store.predictions(key, 0)
-    assert found.dtype == np.float32
-    assert found.shape == (REPEATS, ROWS, 1)
-    assert np.isnan(found[0, 0, 0])
-    assert found[0, 1:4, 0].tolist() == [65504.0, -65504.0, 65504.0]
-    np.testing.assert_array_equal(found[1], result(0).predictions[1].astype(np.float16))
+    _save(store, key, 0, 1)
+    for number, checkpoints in ((0, 1), (1, 2)):
+        found = store.predictions(key, number)
+        assert found.dtype == np.float32
+        assert found.shape == (checkpoints, REPEATS, ROWS, 1)
+        assert np.isnan(found[0, 0, 0, 0])
+        assert found[0, 0, 1:4, 0].tolist() == [65504.0, -65504.0, 65504.0]
+        saved = result(number).predictions
+        np.testing.assert_array_equal(found[:, 1], saved[:, 1].astype(np.float16))
+        np.testing.assert_array_equal(found[1:], saved[1:].astype(np.float16))
 
 
 def test_fold_scores_are_the_metric_on_validation_rows_at_the_chosen_epoch(store: Store, key: str) -> None:
@@ -285,7 +289,11 @@ def test_a_result_that_does_not_fit_is_refused_whole(store: Store, key: str) -> 
             replace(good, metrics=good.metrics[:-1]),
             r"metrics of trial 0 must be \(6, 2, 2, 3\), however: \(5, 2, 2, 3\)",
         ),
-        (replace(good, predictions=good.predictions[:1]), r"predictions of trial 0 must be \[2, n_kept, O\]"),
+        (
+            replace(good, predictions=good.predictions[:, :1]),
+            r"predictions of trial 0 must be \[1 or 2, 2, n_kept, O\], however: \(1, 1, 12, 1\)",
+        ),
+        (replace(good, predictions=np.repeat(good.predictions, 3, axis=0)), r"must be \[1 or 2, .* \(3, 2, 12, 1\)"),
         (replace(good, epoch=11), r"epoch of trial 0 must be in \(10, 20\), however: 11"),
         (replace(good, score=float("nan")), "score of trial 0 must be finite"),
     ):

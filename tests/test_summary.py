@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 
+from sweep.analysis import honest_sweep
 from sweep.analysis import summary as module
 from sweep.analysis.honest import honest_score
 from sweep.analysis.summary import status, statuses, summarise
@@ -70,14 +72,26 @@ def result(number: int) -> TrialResult:
         epoch=10,
         score=float(metrics[:, 1, VALIDATION, 0].mean()),
         metrics=metrics,
-        predictions=link[None, :, None],
+        predictions=link[None, None, :, None],
         diverged=5 if number == 3 else None,
         seconds=0.25,
     )
 
 
+def at_all_checkpoints(number: int) -> TrialResult:
+    """The same with its predictions at the other checkpoint, which are noise."""
+    one, noise = result(number), np.random.default_rng([1, number]).normal(size=(1, 1, N, 1)).astype(np.float32)
+    return replace(one, predictions=np.concatenate([noise, one.predictions]))
+
+
 def fill(
-    url: str, name: str = "made", trials: int = TRIALS, running: int = 0, failed: int = 0, budget: int = TRIALS
+    url: str,
+    name: str = "made",
+    trials: int = TRIALS,
+    running: int = 0,
+    failed: int = 0,
+    budget: int = TRIALS,
+    result: Callable[[int], TrialResult] = result,
 ) -> None:
     """A sweep as the run loop leaves it: trials saved, then told."""
     rng = np.random.default_rng(0)
@@ -168,12 +182,83 @@ def test_the_honest_score_is_that_of_the_stored_predictions(sqlite_url: str) -> 
     # Kept as float16.
     stored = [result(number).predictions.astype(np.float16).astype(np.float32) for number in range(TRIALS)]
     assert found.best is not None
+    scores = [[trial.score] for trial in found.trials]
     expected = honest_score(
-        stored, TARGET, INFO, metric="accuracy", folds=FOLDS, scores=[trial.score for trial in found.trials]
+        zip(stored, scores, strict=True), TARGET, INFO, metric="accuracy", folds=FOLDS, checkpoints=len(CHECKPOINTS)
     )
     assert found.honest == expected
     assert expected is not None
     assert expected.raw == found.best.score > expected.value
+
+
+def test_the_honest_score_corrects_for_the_epoch_where_all_checkpoints_are_known(sqlite_url: str) -> None:
+    fill(sqlite_url, result=at_all_checkpoints)
+    with Store.open(sqlite_url) as store:
+        found = summarise(store, "made")
+    trials = []
+    for number in range(TRIALS):
+        one = at_all_checkpoints(number)
+        stored = one.predictions.astype(np.float16).astype(np.float32)
+        trials.append((stored, one.metrics[:, :, VALIDATION, 0].mean(axis=0)))
+    expected = honest_score(trials, TARGET, INFO, metric="accuracy", folds=FOLDS, checkpoints=2)
+    assert found.honest == expected
+    assert expected is not None
+    assert (expected.checkpoints, expected.corrects_epoch) == (2, True)
+
+
+def test_it_does_not_say_so_where_some_are_known_at_the_chosen_epoch_only(sqlite_url: str) -> None:
+    """A sweep that the first revision of the tables began."""
+    fill(sqlite_url, result=lambda number: result(number) if number < 5 else at_all_checkpoints(number))
+    with Store.open(sqlite_url) as store:
+        found = summarise(store, "made").honest
+    assert found is not None
+    assert (found.trials, found.checkpoints, found.corrects_epoch) == (TRIALS, 2, False)
+
+
+# --- the honest score is kept -----------------------------------------------------------------------------------------
+
+
+def never(*_: object, **__: object) -> None:
+    raise AssertionError("computed again")
+
+
+def test_the_honest_score_is_computed_once(storage_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(storage_url, trials=6)
+    with Store.open(storage_url) as store:
+        first = summarise(store, "made").honest
+    with Store.open(storage_url) as store, monkeypatch.context() as patch:
+        patch.setattr(honest_sweep, "honest_score", never)
+        assert summarise(store, "made").honest == first
+
+
+def test_other_trials_have_another_honest_score(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=6)
+    with Store.open(sqlite_url) as store:
+        before = summarise(store, "made").honest
+        sweep = store.sweep("made")
+        assert sweep is not None
+        assert store.save_trial(sweep.key, store.trials(sweep.key)[0].hyperparameters, result(6))
+        after = summarise(store, "made").honest
+        store.save_artifact(sweep.key, honest_sweep.ARTIFACT, b"{", "application/json")
+        assert summarise(store, "made").honest == after, "what cannot be read is computed again"
+    assert before is not None
+    assert after is not None
+    assert (before.trials, after.trials) == (6, 7)
+
+
+def test_a_database_that_may_not_be_written_still_shows_it(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=6)
+    with Store.open(sqlite_url) as store:
+        store._engine.dispose()
+        event.listen(store._engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
+        sweep = store.sweep("made")
+        assert sweep is not None
+        with pytest.raises(StorageError, match="readonly"):
+            store.save_artifact(sweep.key, "x", b"", "text/plain")
+        found = summarise(store, "made").honest
+        assert store.artifacts(sweep.key) == []
+    with Store.open(sqlite_url) as store:
+        assert found == summarise(store, "made").honest
 
 
 def test_importance_is_that_of_each_arms_own_parameters(sqlite_url: str) -> None:
@@ -245,8 +330,8 @@ def test_rows_that_were_not_kept_do_not_count(sqlite_url: str, monkeypatch: pyte
     with Store.open(sqlite_url) as store:
         sweep = store.sweep("made")
         assert sweep is not None
-        assert module._kept(sweep).tolist() == list(range(N))
-    monkeypatch.setattr(module, "_kept", lambda _: kept)
+        assert honest_sweep.kept_rows(sweep).tolist() == list(range(N))
+    monkeypatch.setattr(module, "kept_rows", lambda _: kept)
     with Store.open(sqlite_url) as store:
         assert module._baseline(sweep, store.dataset(sweep.data_hash)) == 1.0
 

@@ -40,7 +40,7 @@ def assert_equals_twin(
         if data.info.task == "regression":
             part = data.target[folds.train[split]].double()
             expected = (expected.double() * part.std(correction=0) + part.mean()).float()
-        found = torch.from_numpy(result.predictions[split // folds.folds])[test]
+        found = torch.from_numpy(result.predictions[-1, split // folds.folds])[test]
         torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-4)
 
 
@@ -97,7 +97,7 @@ def test_splits_of_different_length_take_their_own_number_of_steps() -> None:
     trials = (make_trial(), make_trial(max_norm=None, momentum=0.5))
     for trial, result in zip(trials, train(data, folds, plan, *trials), strict=True):
         assert_equals_twin(data, folds, plan, result, trial)
-        assert np.isnan(result.predictions[0, folds.train[0].numpy()]).all(), "rows never tested have no prediction"
+        assert np.isnan(result.predictions[0, 0, folds.train[0].numpy()]).all(), "rows never tested have no prediction"
 
 
 @settings(max_examples=12, deadline=None)
@@ -308,7 +308,8 @@ def test_the_score_is_the_metric_of_the_stored_predictions_at_the_chosen_epoch(t
     names = metrics_for(task)
     values = []
     for split, test in enumerate(folds.test):
-        raw = result.predictions[split // 3, test.numpy()].astype(np.float64)
+        chosen = plan.checkpoints.index(result.epoch) if stop == "best" else 0
+        raw = result.predictions[chosen, split // 3, test.numpy()].astype(np.float64)
         if task == "regression":
             output = raw[:, 0] * data.info.target_scale + data.info.target_mean
         elif task == "binary":
@@ -346,6 +347,39 @@ def test_a_diverged_trial_scores_as_the_constant_predictor(task: Task) -> None:
     assert result.score == pytest.approx(np.mean(expected), rel=1e-5)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_predictions_are_those_of_every_checkpoint_that_could_be_chosen(task: Task) -> None:
+    """Each the predictions of a training that ends there, and scored as the metrics say."""
+    data = make_dataset(task, rows=60)
+    folds = make_splits(data, scheme="kfold")
+    trial = make_trial(lr_decay=1.0)
+    plan = make_plan(task, epochs=6, checkpoints=(1, 4, 6))
+    result = train(data, folds, plan, trial)[0]
+    assert result.predictions.shape == (3, 1, 60, data.info.outputs)
+    for at, epoch in enumerate(plan.checkpoints):
+        ended = make_plan(task, epochs=epoch, checkpoints=(epoch,), stop="last")
+        np.testing.assert_array_equal(train(data, folds, ended, trial)[0].predictions[0], result.predictions[at])
+    last = train(data, folds, dataclasses.replace(plan, stop="last"), trial)[0]
+    np.testing.assert_array_equal(last.predictions, result.predictions[-1:])
+
+
+def test_a_diverged_member_is_the_constant_predictor_from_its_checkpoint_on() -> None:
+    data = make_dataset("binary", rows=60)
+    folds = make_splits(data)
+    plan = make_plan("binary", epochs=8, checkpoints=tuple(range(1, 9)))
+    bad = make_trial(learning_rate=1e4, max_norm=None, momentum=0.99, dropout=(0.0, 0.0, 0.0), lr_decay=1.0)
+    result = train(data, folds, plan, bad)[0]
+    assert result.diverged is not None
+    constant = Targets.of(data, folds.train, balanced=False).constant_outputs()
+    members = result.predictions[:, 0]  # [C, n, O]
+    stood = [
+        [bool(np.all(at[test.numpy()] == constant[split].numpy())) for at in members]
+        for split, test in enumerate(folds.test)
+    ]
+    assert any(split[plan.checkpoints.index(result.diverged)] for split in stood)
+    assert all(split == sorted(split) for split in stood), "once constant, always constant"
+
+
 def test_a_constant_predictor_of_one_class_is_finite() -> None:
     """Time series on sorted rows: the first splits train on one class alone."""
     data = make_dataset("binary", rows=60)
@@ -363,7 +397,7 @@ def test_kept_rows_are_the_rows_that_are_stored() -> None:
     kept = np.array([3, 10, 59])
     full = train(data, folds, make_plan("binary"), make_trial())[0]
     some = train(data, dataclasses.replace(folds, kept_rows=kept), make_plan("binary"), make_trial())[0]
-    np.testing.assert_array_equal(some.predictions, full.predictions[:, kept])
+    np.testing.assert_array_equal(some.predictions, full.predictions[:, :, kept])
     assert some.score == full.score
 
 

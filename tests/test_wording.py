@@ -35,9 +35,38 @@ def test_no_optimism_is_claimed_where_there_is_none(raw: float) -> None:
     assert "choosing among 12 trials did not make better" in wording.honest_in_words(ACCURACY, honest)
 
 
-def test_one_trial_was_not_chosen() -> None:
-    honest = HonestScore(value=0.84, low=0.8, high=0.88, raw=0.86, trials=1)
-    assert "nothing was chosen" in wording.honest_in_words(ACCURACY, honest)
+def test_one_trial_at_its_last_epoch_was_not_chosen() -> None:
+    honest = HonestScore(value=0.86, low=0.8, high=0.88, raw=0.86, trials=1)
+    assert wording.raw_in_words(ACCURACY, honest) == (
+        "the sweep's best reads 86.0 %, and nothing was chosen: there is one trial, at its last epoch"
+    )
+
+
+def test_of_one_trial_the_epoch_may_have_been_chosen() -> None:
+    honest = HonestScore(value=0.84, low=0.8, high=0.88, raw=0.86, trials=1, checkpoints=12)
+    assert wording.raw_in_words(ACCURACY, honest).endswith(
+        "2.0 too high because its epoch, one of 12 checkpoints, was chosen for being high"
+    )
+    honest = HonestScore(value=0.86, low=0.8, high=0.88, raw=0.86, trials=1, checkpoints=12)
+    assert wording.raw_in_words(ACCURACY, honest).endswith(
+        "choosing among 12 checkpoints did not make better than it is"
+    )
+
+
+def test_both_choices_are_named_where_both_are_corrected_for() -> None:
+    honest = HonestScore(value=0.86, low=0.8, high=0.88, raw=0.86, trials=8, checkpoints=12)
+    assert "choosing among 8 trials at 12 checkpoints did not" in wording.raw_in_words(ACCURACY, honest)
+
+
+@pytest.mark.parametrize("trials", [1, 8])
+def test_an_epoch_that_is_not_corrected_for_is_said_so(trials: int) -> None:
+    honest = HonestScore(0.84, 0.8, 0.88, 0.86, trials, checkpoints=12, corrects_epoch=False)
+    words = wording.raw_in_words(ACCURACY, honest)
+    assert words.endswith(
+        "; the choice of the epoch is not corrected for: earlier trials are stored at the chosen epoch only"
+    )
+    assert ("2.0 too high because it was chosen" in words) == (trials > 1)
+    assert "nothing was chosen" not in words
 
 
 def test_scores_have_sensible_precision() -> None:

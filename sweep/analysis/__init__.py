@@ -1,6 +1,6 @@
 """From stored trials to result records: plain numbers, without torch.
 
-``weighted``: metrics of many trials on many bootstraps · ``honest``: the honest score (BBC-CV) · ``results``: the
-result records that commands, the report and exports read · ``importance``: which hyperparameters mattered ·
-``summary``: from the store to those records.
+``weighted``: metrics of many trials on many bootstraps · ``honest``: the honest score (BBC-CV) · ``honest_sweep``: that
+of a stored sweep, kept beside it · ``results``: the result records that commands, the report and exports read ·
+``importance``: which hyperparameters mattered · ``summary``: from the store to those records.
 """

@@ -1,47 +1,64 @@
 """The honest score: what the best configuration of a sweep is worth, corrected for having been chosen as the best.
 
 BBC-CV (Tsamardinos, Greasidou & Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and
-accurate cross-validation"): draw the table's rows with replacement, choose the best trial on the rows drawn, score it
-on the rows left out, and average over many draws. It needs the out-of-fold predictions of *all* trials and trains
-nothing.
+accurate cross-validation"): draw the table's rows with replacement, choose the best candidate on the rows drawn, score
+it on the rows left out, and average over many draws. It needs the out-of-fold predictions of *all* candidates and
+trains nothing. A candidate is whatever was chosen among: with ``stop = "best"`` a trial at one of its checkpoints, as
+the epoch is chosen too; with ``stop = "last"`` a trial.
+
+What a draw adds to the value is not the winner's score on the rows left out, but how far that lies from the winner's
+mean over all draws, plus the winner's own score as the sweep shows it::
+
+    value = mean over draws b of  out[w_b, b] - mean over b' of out[w_b, b'] + own[w_b]
+
+The rows left out are fewer than all rows, and the sweep's own scores are means over folds: for metrics that are no mean
+over rows (RMSE, R², F1, balanced accuracy, ROC AUC), and for groups of rows drawn whole, that alone makes a difference
+although nothing was chosen. With one candidate the value is its own score exactly; with several, what is left between
+raw and honest score is the choosing.
 
 The interval is ours: ``value ± 1.96 · sqrt(c · v / n)`` with the winner's row-score variance ``v`` averaged over the
 draws and ``c = k / (k - 1)`` for k folds, since the k networks of a trial share most of their training rows. In
-simulated sweeps it covers 94 to 95 %; the paper's percentile interval covers 97.5 to 100 % and is wider.
-
-A sweep's own scores are means over folds. For metrics that are no mean over rows (ROC AUC, F1, balanced accuracy, RMSE,
-R²) these differ from scores over all rows at once even where nothing was chosen: the mean of the folds' RMSE is below
-the RMSE of all rows. That difference, averaged over the draws' winners, is added to the value, so that what is left
-between raw and honest score is the choosing alone. Means over rows need none of this.
+simulated sweeps it covers 94 to 95 %; the paper's percentile interval covers 97.5 to 100 % and is wider. Where no row
+differs from another (all of them right) the variance says nothing, and the interval is ``± 3 / n``: the rule of three.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sweep.analysis import weighted
 from sweep.analysis.weighted import Floats, Truth
-from sweep.metrics import METRICS, Metric
+from sweep.metrics import METRICS, bounds
 from sweep.records import HonestScore, TableInfo
 
 # Draws for tables of up to FULL_ROWS rows. The Monte-Carlo error of the value is about 0.15 points of accuracy at 100
-# rows and 0.08 at 300, and falls as 1 / sqrt(rows x draws): beyond FULL_ROWS the product is kept instead.
+# rows and 0.08 at 300, and falls as 1 / sqrt(rows x draws): beyond FULL_ROWS the product is kept instead. With 50 draws
+# it is a tenth of the interval's half-width.
 DRAWS = 2000
 FULL_ROWS = 2000
-MIN_DRAWS = 200
+MIN_DRAWS = 50
 
 Z = 1.959964  # 97.5 % point of the normal distribution
 
-# Numbers of a chunk of trials worked on at once: 16 MB as float64, a few times that with what is computed from them.
+# Numbers of a chunk of candidates worked on at once: 16 MB as float64, and a few times that on the way.
 CHUNK = 2_000_000
 
 # In-bag scores closer than this, relative to the best one, are ties: sums of the same rows in another order.
 TIE = 1e-9
+
+# Standard errors below this, in the score's unit, are rounding.
+NO_ERROR = 1e-12
+
+# Metrics in which each class counts alike, however few its rows.
+BY_CLASS = frozenset({"balanced_accuracy", "f1", "roc_auc"})
+
+Trial = tuple[NDArray[np.floating[Any]] | None, ArrayLike | None]
+"""Predictions and scores of a trial, see :func:`honest_score`."""
 
 
 def overlap_factor(folds: int) -> float:
@@ -53,140 +70,188 @@ def overlap_factor(folds: int) -> float:
     return folds / (folds - 1)
 
 
-def draws_for(rows: int) -> int:
-    """Number of bootstrap draws that keeps the Monte-Carlo error at, or below, that of 2,000 draws of 2,000 rows."""
-    return max(MIN_DRAWS, DRAWS if rows <= FULL_ROWS else DRAWS * FULL_ROWS // rows)
+def draws_for(rows: int, metric: str = "accuracy", classes: int = 2) -> int:
+    """Number of bootstrap draws: the fewer, the more rows there are and the dearer the metric is.
+
+    A mean over rows is one matrix product, F1 one for each class. The area under the ROC curve, which sorts, costs as
+    much as ten of them, and more with more classes.
+    """
+    cost = {"roc_auc": 10 + classes, "f1": max(1, classes)}.get(metric, 1)
+    return min(DRAWS, max(MIN_DRAWS, DRAWS * FULL_ROWS // (rows * cost)))
 
 
 def honest_score(
-    predictions: Iterable[NDArray[np.floating[Any]] | None],
+    trials: Iterable[Trial],
     target: NDArray[Any],
     info: TableInfo,
     *,
     metric: str,
     folds: int,
     groups: NDArray[np.int64] | None = None,
-    scores: Sequence[float] | None = None,
+    checkpoints: int = 1,
     draws: int | None = None,
     seed: int = 0,
 ) -> HonestScore | None:
-    """BBC-CV over all trials of a sweep.
+    """BBC-CV over all trials of a sweep, each at all of its checkpoints that could have been chosen.
 
     Args:
-        predictions: Of every finished trial, one ``[R, n, O]`` after the other, out of fold, on the link scale: logits,
-            or units of ``info.target_scale`` around ``info.target_mean`` for regression. NaN for a row untested in a
-            repeat. ``None`` for a trial without any (it failed): scored as the constant prediction. Read once, a chunk
-            at a time.
+        trials: Predictions and scores of every finished trial, one after the other, P the checkpoints it is known at.
+            Predictions ``[P, R, n, O]``: out of fold, on the link scale: logits, or units of ``info.target_scale``
+            around ``info.target_mean`` for regression; NaN for a row untested in a repeat; ``None`` for a trial without
+            any (it failed): scored as the constant prediction. Scores ``[P]``: means over folds, as the sweep has them;
+            NaN or ``None`` where unknown: those over all rows at once count. Read once, a chunk at a time.
         target: ``[n]`` class codes, or the regression target in its own units.
         info: Of the table.
         metric: Name of the metric the sweep chooses by.
         folds: k, at least 2.
         groups: ``[n]`` group of each row, if rows of a group belong together: groups are drawn, and the interval is
             that of groups.
-        scores: Of the same trials, in their order, as the sweep shows them: means over folds; NaN for a trial without.
-            By default the scores over all rows at once.
-        draws: Number of bootstraps; by default :func:`draws_for` the rows.
-        seed: Of the draws and of random choices among tied trials.
+        checkpoints: Among how many a trial's epoch was chosen. Where a trial is known at fewer, the result says that
+            the choice of the epoch is not corrected for.
+        draws: Number of bootstraps; by default :func:`draws_for` the rows and the metric.
+        seed: Of the draws and of random choices among tied candidates.
 
     Returns:
         The score, or ``None`` where there is none: no trial with predictions, no tested rows, or a metric that is
         undefined on every draw (ROC AUC when only one group holds a class).
 
     Raises:
-        ValueError: The predictions of two trials have not the same shape, or there are not as many scores.
+        ValueError: The predictions of two trials have not the same shape, or there are not P scores.
     """
-    trials = iter(predictions)
-    failed, first = _first(trials)
-    if first is None:
+    coming = iter(trials)
+    failed, first = _first(coming)
+    if first is None or first[0] is None:
         return None
-    rows = np.flatnonzero(weighted.tested(first[None]).any(axis=(0, 1)))
+    rows = np.flatnonzero(weighted.tested(first[0]).any(axis=(0, 1)))
     if not len(rows):
         return None
     truth = Truth.of(target[rows], info)
     units = np.arange(len(rows)) if groups is None else np.unique(groups[rows], return_inverse=True)[1]
     rng = np.random.default_rng(seed)
-    counts = _draw(units, draws or draws_for(len(rows)), rng)
-    number = counts.shape[1]
-    # Drawn, left out, all rows: one pass over the predictions.
-    weights = np.hstack([counts, counts == 0, np.ones((len(rows), 1))])
+    counts = _draw(units, draws or draws_for(len(rows), metric, truth.classes), rng)
+    # Counts of rows are exact as float32, at half the cost.
+    precision: type[np.floating[Any]] = np.float32 if metric in ("roc_auc", "f1") else np.float64
+    drawn = np.hstack([counts, np.ones((len(rows), 1))]).astype(precision)  # and, last, all rows
+    left_out = (counts == 0).astype(precision)
 
-    found, variances = [], []
-    for chunk in _chunks(chain([None] * failed, [first], trials), rows, truth, first.shape):
-        found.append(weighted.scores(metric, chunk, truth, weights))
-        variances.append(_variance_of_mean(weighted.influence(metric, chunk, truth), units))
-    each = np.concatenate(found)
-    pooled = each[:, -1]
-    own = pooled if scores is None else np.asarray(scores, dtype=np.float64)
-    if own.shape != pooled.shape:
-        raise ValueError(f"{len(own)} scores for {len(pooled)} trials")
-    return _combine(
-        each[:, :number],
-        each[:, number:-1],
-        np.concatenate(variances) * overlap_factor(folds),
-        own,
-        np.zeros(len(own)) if metric in weighted.ROW_MEANS else own - pooled,
-        METRICS[metric],
-        rng,
+    race = _Race(counts.shape[1], rng)
+    sign = 1.0 if METRICS[metric].maximize else -1.0
+    seen = _Seen(checkpoints)
+    every = seen.each(chain(failed, [first], coming))
+    raw = raw_whole = -np.inf
+    for chunk, own in _chunks(every, first[0].shape[1:], rows, truth, counts.shape[1]):
+        inside = weighted.scores(metric, chunk, truth, drawn)
+        inside, whole = inside[:, :-1], inside[:, -1]
+        raw = max(raw, np.fmax.reduce(sign * own, initial=-np.inf))
+        raw_whole = max(raw_whole, np.fmax.reduce(sign * whole, initial=-np.inf))
+        won, by = race.run(sign * inside)
+        if not len(won):
+            continue
+        # What the rows left out say is only needed of candidates that lead on some draw.
+        leaders, place = np.unique(by, return_inverse=True)
+        outside = weighted.scores(metric, chunk[leaders], truth, left_out)
+        outside[np.isnan(inside[leaders])] = np.nan
+        level = np.where(np.isnan(own), whole, own)[leaders] - weighted.nanmean(outside.T)
+        race.values[won] = outside[place, won] + level[place]
+        race.variances[won] = _variance_of_mean(weighted.influence(metric, chunk[leaders], truth), units)[place]
+    usable = ~np.isnan(race.values)
+    if not usable.any():
+        return None
+    value = float(race.values[usable].mean())
+    error = float(np.sqrt(race.variances[usable].mean() * overlap_factor(folds)))
+    half, unit = Z * error, _unit(metric, info)
+    if error <= NO_ERROR * unit:
+        half = 3.0 * unit / _size(metric, truth, units)
+    lowest, highest = bounds(metric, info.task)
+    return HonestScore(
+        value=min(max(value, lowest), highest),
+        low=max(value - half, lowest),
+        high=min(value + half, highest),
+        raw=float(sign * (raw if np.isfinite(raw) else raw_whole)),
+        trials=seen.trials,
+        checkpoints=checkpoints,
+        corrects_epoch=seen.whole,
     )
 
 
-def _first(
-    trials: Iterator[NDArray[np.floating[Any]] | None],
-) -> tuple[int, NDArray[np.floating[Any]] | None]:
-    """How many trials without predictions come first, and the first predictions (``None`` if there are no more)."""
-    failed = 0
+class _Race:
+    """Who leads on each of B draws, as candidates come in.
+
+    Attributes:
+        values: ``[B]``: what the leader of each draw adds to the value; NaN without one.
+        variances: ``[B]``: of the leader's score.
+    """
+
+    def __init__(self, draws: int, rng: np.random.Generator) -> None:
+        self._best = np.full(draws, -np.inf)
+        self._luck = np.full(draws, -1.0)
+        self._rng = rng
+        self.values = np.full(draws, np.nan)
+        self.variances = np.full(draws, np.nan)
+
+    def run(self, goodness: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Let candidates compete with each other and with those before them, ties by chance.
+
+        Args:
+            goodness: ``[T, B]``, higher is better; NaN never wins.
+
+        Returns:
+            The draws that one of them leads on now, ``[D]``, and which one, ``[D]`` in 0 … T - 1.
+        """
+        luck = self._rng.random(goodness.shape)
+        goodness = np.where(np.isnan(goodness), -np.inf, goodness)
+        top = np.maximum(goodness.max(axis=0), self._best)
+        tie = top - TIE * np.maximum(np.abs(np.where(np.isfinite(top), top, 0.0)), TIE)
+        luck = np.where(goodness >= tie, luck, -1.0)
+        by = luck.argmax(axis=0)
+        luckiest = luck[by, np.arange(len(by))]
+        before = np.where(self._best >= tie, self._luck, -1.0)
+        won = np.flatnonzero((luckiest > before) & np.isfinite(top))
+        self._best, self._luck = top, np.maximum(luckiest, before)
+        return won, by[won]
+
+
+class _Seen:
+    """Counts the trials that go by.
+
+    Attributes:
+        trials: How many.
+        whole: Whether all that have predictions have them for all checkpoints.
+    """
+
+    def __init__(self, checkpoints: int) -> None:
+        self._checkpoints = checkpoints
+        self.trials = 0
+        self.whole = True
+
+    def each(self, trials: Iterable[Trial]) -> Iterator[Trial]:
+        """The same trials."""
+        for outputs, own in trials:
+            self.trials += 1
+            self.whole &= outputs is None or len(outputs) == self._checkpoints
+            yield outputs, own
+
+
+def _first(trials: Iterator[Trial]) -> tuple[list[Trial], Trial | None]:
+    """The trials without predictions that come first, and the first that has some (``None`` if there is none)."""
+    failed: list[Trial] = []
     for trial in trials:
-        if trial is not None:
+        if trial[0] is not None:
             return failed, trial
-        failed += 1
+        failed.append(trial)
     return failed, None
 
 
-def _combine(
-    inside: Floats,
-    outside: Floats,
-    variances: Floats,
-    own: Floats,
-    offsets: Floats,
-    metric: Metric,
-    rng: np.random.Generator,
-) -> HonestScore | None:
-    """Choose in the bag, score outside it, average over draws.
-
-    Args:
-        inside: ``[T, B]`` scores on the rows drawn.
-        outside: ``[T, B]`` scores on the rows left out.
-        variances: ``[T]`` variances of the trials' scores.
-        own: ``[T]`` scores as the sweep shows them.
-        offsets: ``[T]``: by how much these differ from scores over all rows at once; NaN if unknown.
-        metric: Says which way is better, and what a perfect score is: the interval does not reach beyond.
-        rng: For ties.
-    """
-    sign = 1.0 if metric.maximize else -1.0
-    winners = _winners(inside * sign, rng)
-    found = outside[winners, np.arange(inside.shape[1])]
-    usable = ~np.isnan(found) & ~np.isnan(inside).all(axis=0)
-    if not usable.any():
-        return None
-    shifts = offsets[winners[usable]]
-    shift = float(shifts[~np.isnan(shifts)].mean()) if not np.isnan(shifts).all() else 0.0
-    value = float(found[usable].mean()) + shift
-    half = Z * float(np.sqrt(variances[winners[usable]].mean()))
-    low, high = value - half, value + half
-    if metric.maximize:
-        value, high = min(value, metric.best), min(high, metric.best)
-    else:
-        value, low = max(value, metric.best), max(low, metric.best)
-    return HonestScore(value, low, high, raw=float(np.nanmax(own * sign)) * sign, trials=len(inside))
+def _unit(metric: str, info: TableInfo) -> float:
+    """What counts as one: the target's standard deviation for its errors."""
+    return info.target_scale if metric in ("rmse", "mae") else 1.0
 
 
-def _winners(goodness: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
-    """``[B]`` positions of the best trial of every draw, ties by chance, from ``[T, B]`` (NaN never wins)."""
-    filled = np.where(np.isnan(goodness), -np.inf, goodness)
-    best = filled.max(axis=0)
-    tied = filled >= best - TIE * np.maximum(np.abs(np.where(np.isfinite(best), best, 0.0)), TIE)
-    chosen: NDArray[np.int64] = np.argmax(np.where(tied, rng.random(goodness.shape), -1.0), axis=0)
-    return chosen
+def _size(metric: str, truth: Truth, units: NDArray[np.int64]) -> int:
+    """Number of rows, or groups, that a score rests on; where each class counts alike, those of the smallest class."""
+    if metric not in BY_CLASS:
+        return int(units.max()) + 1
+    return min(len(np.unique(units[truth.target == code])) for code in np.unique(truth.target))
 
 
 def _draw(units: NDArray[np.int64], draws: int, rng: np.random.Generator) -> Floats:
@@ -210,19 +275,34 @@ def _variance_of_mean(values: Floats, units: NDArray[np.int64]) -> Floats:
 
 
 def _chunks(
-    trials: Iterable[NDArray[np.floating[Any]] | None], rows: NDArray[np.int64], truth: Truth, shape: tuple[int, ...]
-) -> Iterator[NDArray[np.floating[Any]]]:
-    """``[T, R, n, O]`` at a time: the tested rows of as many trials as fit :data:`CHUNK` numbers."""
-    repeats, _, outputs = shape
-    constant = np.broadcast_to(weighted.constant_output(truth), (repeats, len(rows), outputs))
-    size = max(1, CHUNK // max(1, repeats * len(rows) * max(outputs, truth.classes)))
-    held: list[NDArray[np.floating[Any]]] = []
-    for trial in trials:
-        if trial is not None and trial.shape != shape:
-            raise ValueError(f"predictions of shape {trial.shape} beside {shape}")
-        held.append(constant if trial is None else trial[:, rows])
-        if len(held) == size:
-            yield np.stack(held)
-            held = []
-    if held:
-        yield np.stack(held)
+    trials: Iterable[Trial], shape: tuple[int, ...], rows: NDArray[np.int64], truth: Truth, draws: int
+) -> Iterator[tuple[NDArray[np.floating[Any]], Floats]]:
+    """Candidates, as many at a time as fit :data:`CHUNK` numbers.
+
+    Args:
+        trials: Of the sweep.
+        shape: ``(R, n, O)`` of their predictions at one checkpoint.
+        rows: The tested ones.
+        truth: Of these.
+        draws: B: a chunk's scores are limited too.
+
+    Yields:
+        Predictions of the tested rows, ``[T, R, n, O]``, and scores, ``[T]``, NaN where unknown.
+    """
+    constant = np.broadcast_to(weighted.constant_output(truth), (1, shape[0], len(rows), shape[2]))
+    size = max(1, CHUNK // max(shape[0] * len(rows) * max(shape[2], truth.classes), draws))
+    outputs: list[NDArray[np.floating[Any]]] = []
+    scores: list[float] = []
+    for predicted, own in trials:
+        if predicted is not None and predicted.shape[1:] != shape:
+            raise ValueError(f"predictions of shape {predicted.shape[1:]} beside {shape}")
+        each = constant if predicted is None else predicted[:, :, rows]
+        known = np.full(len(each), np.nan) if own is None else np.atleast_1d(np.asarray(own, dtype=np.float64))
+        for output, score in zip(each, known, strict=True):
+            outputs.append(output)
+            scores.append(float(score))
+            if len(outputs) == size:
+                yield np.stack(outputs), np.array(scores)
+                outputs, scores = [], []
+    if outputs:
+        yield np.stack(outputs), np.array(scores)

@@ -12,15 +12,14 @@ knows (trials under way, importance) is missing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.analysis import weighted
-from sweep.analysis.honest import honest_score
+from sweep.analysis.honest_sweep import honest_of, kept_rows
 from sweep.analysis.importance import importance
 from sweep.analysis.results import (
     ArmResult,
@@ -69,7 +68,7 @@ def statuses(store: Store) -> tuple[SweepStatus, ...]:
 def summarise(store: Store, name: str) -> SweepSummary:
     """Everything there is to show of a sweep.
 
-    Reads the out-of-fold predictions of all trials, a few at a time: seconds for thousands of trials.
+    The first time after a trial has finished it goes through the out-of-fold predictions of all trials: seconds.
 
     Raises:
         NotFoundError: No sweep has that name; the message lists those there are.
@@ -92,7 +91,7 @@ def summarise(store: Store, name: str) -> SweepSummary:
     elif chosen is not None:
         honest = _honest_elsewhere(chosen, best)
     else:
-        honest = _honest(store, sweep, dataset, trials, failed)
+        honest = honest_of(store, sweep, spec, dataset, trials, failed)
     return SweepSummary(
         status=how_far,
         spec=spec,
@@ -187,42 +186,11 @@ def _arms(
     return arms_of(trials, spec.space.placements, METRICS[metric], shares)
 
 
-def _honest(
-    store: Store,
-    sweep: SweepRecord,
-    dataset: DatasetRecord,
-    trials: Sequence[TrialRow],
-    failed: int,
-) -> HonestScore | None:
-    """BBC-CV over the finished trials; those that failed count as the constant prediction."""
-    known = {trial.number for trial in trials}
-
-    def predictions() -> Iterator[NDArray[np.float32] | None]:
-        yield from (values for number, values in store.predictions_all(sweep.key) if number in known)
-        yield from [None] * failed
-
-    rows = _kept(sweep)
-    return honest_score(
-        predictions(),
-        dataset.target[rows],
-        sweep.info,
-        metric=sweep.metric,
-        folds=sweep.folds,
-        groups=None if dataset.groups is None else dataset.groups[rows],
-        scores=[*(trial.score for trial in trials), *[math.nan] * failed],
-    )
-
-
 def _baseline(sweep: SweepRecord, dataset: DatasetRecord) -> float | None:
-    truth = Truth.of(dataset.target[_kept(sweep)], sweep.info)
+    truth = Truth.of(dataset.target[kept_rows(sweep)], sweep.info)
     rows = np.ones((len(truth.target), 1))
     value = float(weighted.scores(sweep.metric, weighted.constant_output(truth)[None], truth, rows)[0, 0])
     return value if math.isfinite(value) else None
-
-
-def _kept(sweep: SweepRecord) -> NDArray[np.int64]:
-    """Rows whose predictions are stored."""
-    return np.arange(sweep.info.rows) if sweep.kept_rows is None else sweep.kept_rows
 
 
 def _curves(store: Store, sweep: SweepRecord, number: int) -> Curves:

@@ -15,6 +15,7 @@ Letters as in :mod:`sweep.records`, and B for samples. T counts the trials of a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,14 +59,15 @@ class Truth:
         return cls(info.task, target.astype(np.int64), len(info.classes), 0.0, 1.0)
 
 
-def scores(metric: str, outputs: NDArray[np.floating[Any]], truth: Truth, weights: Floats) -> Floats:
+def scores(metric: str, outputs: NDArray[np.floating[Any]], truth: Truth, weights: NDArray[np.floating[Any]]) -> Floats:
     """The metric of every trial on every weighted sample.
 
     Args:
         metric: Name, as in ``metrics.metrics_for``.
         outputs: ``[T, R, n, O]`` on the link scale; NaN for a row untested in a repeat.
         truth: Of the same n rows.
-        weights: ``[n, B]``, at least 0.
+        weights: ``[n, B]``, at least 0. AUC and F1 are computed in their precision: float32 halves the cost, and holds
+            counts of rows exactly. The rest is computed in float64.
 
     Returns:
         ``[T, B]``; the mean over repeats. NaN where the metric is undefined on the sample: no rows, or for ROC AUC
@@ -193,7 +195,7 @@ def _over_repeats(each: Floats, seen: NDArray[np.bool_]) -> Floats:
     return _ratio(np.where(seen, each, 0.0).sum(axis=1), seen.sum(axis=1).astype(np.float64))
 
 
-def _weighted_variance(target: Floats, weights: Floats) -> Floats:
+def _weighted_variance(target: Floats, weights: NDArray[np.floating[Any]]) -> Floats:
     """``[B]`` population variances, over centred values so that a large mean costs no digits."""
     centred = target - target.mean()
     total = weights.sum(axis=0)
@@ -215,13 +217,13 @@ def _brier(shares: Floats, truth: Truth) -> Floats:
     return each
 
 
-def _balanced(correct: Floats, truth: Truth, weights: Floats) -> Floats:
+def _balanced(correct: Floats, truth: Truth, weights: NDArray[np.floating[Any]]) -> Floats:
     """Mean recall over the classes that stand in the sample."""
     recalls = np.full((truth.classes, len(correct), weights.shape[1]), np.nan)
     for code in range(truth.classes):
         of_class = truth.target == code
         recalls[code] = _ratio(correct[:, of_class] @ weights[of_class], weights[of_class].sum(axis=0))
-    return _nanmean(recalls)
+    return nanmean(recalls)
 
 
 def _balanced_influence(correct: Floats, truth: Truth) -> Floats:
@@ -234,40 +236,42 @@ def _balanced_influence(correct: Floats, truth: Truth) -> Floats:
     return values
 
 
-def _f1_parts(outputs: NDArray[np.floating[Any]], truth: Truth, repeat: int, code: int) -> tuple[Floats, Floats]:
-    """``[T, n]`` each: twice the true positives, and predicted plus true members, of one class in one repeat."""
-    seen = tested(outputs[:, [repeat]])[:, 0]
-    said = (predicted_classes(outputs[:, [repeat]], truth)[:, 0] == code) & seen
-    is_true = (truth.target == code) & seen
-    return 2.0 * (said & is_true), said.astype(np.float64) + is_true
-
-
-def _f1(outputs: NDArray[np.floating[Any]], truth: Truth, weights: Floats) -> Floats:
+def _f1(outputs: NDArray[np.floating[Any]], truth: Truth, weights: NDArray[np.floating[Any]]) -> Floats:
     """Mean over the classes that are true or predicted somewhere in the sample."""
     repeats = []
-    for repeat in range(outputs.shape[1]):
+    for said, seen in _said(outputs, truth):
         each = []
         for code in range(truth.classes):
-            hits, members = _f1_parts(outputs, truth, repeat, code)
+            is_said, is_true = (said == code) & seen, (truth.target == code) & seen
             of_class = truth.target == code
-            each.append(_ratio(hits[:, of_class] @ weights[of_class], members @ weights))
-        repeats.append(_nanmean(np.stack(each)))
-    return _nanmean(np.stack(repeats))
+            hits = 2.0 * (is_said[:, of_class].astype(weights.dtype) @ weights[of_class])
+            members = is_said.astype(weights.dtype) @ weights + is_true.astype(weights.dtype) @ weights
+            each.append(_ratio(hits.astype(np.float64), members))
+        repeats.append(nanmean(np.stack(each)))
+    return nanmean(np.stack(repeats))
 
 
 def _f1_influence(outputs: NDArray[np.floating[Any]], truth: Truth) -> Floats:
     trials, repeats, n = outputs.shape[:3]
     total = np.zeros((trials, n))
-    for repeat in range(repeats):
+    for said, seen in _said(outputs, truth):
         values, present = np.zeros((trials, n)), np.zeros((trials, 1))
         for code in range(truth.classes):
-            hits, members = _f1_parts(outputs, truth, repeat, code)
+            is_said, is_true = (said == code) & seen, (truth.target == code) & seen
+            hits, members = 2.0 * (is_said & is_true), is_said.astype(np.float64) + is_true
             size = members.sum(axis=1, keepdims=True)
             score = _ratio(hits.sum(axis=1, keepdims=True), size, otherwise=0.0)
             values += _ratio(hits - score * members, size, otherwise=0.0) * n
             present += size > 0
         total += _ratio(values, present, otherwise=0.0) / repeats
     return total
+
+
+def _said(outputs: NDArray[np.floating[Any]], truth: Truth) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+    """Of every repeat the predicted classes ``[T, n]``, and ``[1, n]`` which rows it tested: the same of all trials."""
+    for repeat in range(outputs.shape[1]):
+        part = outputs[:, [repeat]]
+        yield predicted_classes(part, truth)[:, 0], tested(part[:1])[:, 0]
 
 
 def _each_trial(outputs: NDArray[np.floating[Any]], truth: Truth, of_trial: Any) -> Floats:
@@ -282,7 +286,7 @@ def _one_against_rest(out: NDArray[np.floating[Any]], truth: Truth) -> list[tupl
     return [(out[:, code], truth.target == code) for code in range(truth.classes)]
 
 
-def _auc(out: NDArray[np.floating[Any]], truth: Truth, weights: Floats) -> Floats:
+def _auc(out: NDArray[np.floating[Any]], truth: Truth, weights: NDArray[np.floating[Any]]) -> Floats:
     """``[B]`` for one trial's ``[R, n, O]``: mean over repeats of the mean over classes (one against the rest)."""
     repeats = []
     for one in out:
@@ -293,21 +297,31 @@ def _auc(out: NDArray[np.floating[Any]], truth: Truth, weights: Floats) -> Float
 
 
 def _auc_of_class(
-    ranking: NDArray[Any], member: NDArray[np.bool_], other: NDArray[np.bool_], weights: Floats
+    ranking: NDArray[Any], member: NDArray[np.bool_], other: NDArray[np.bool_], weights: NDArray[np.floating[Any]]
 ) -> Floats:
     """Chance that a member ranks above another row, half a point for a tie, in each weighted sample."""
-    others, members = np.flatnonzero(other), np.flatnonzero(member)
-    others = others[np.argsort(ranking[others])]
-    below = np.zeros((len(others) + 1, weights.shape[1]))
-    np.cumsum(weights[others], axis=0, out=below[1:])
-    left = np.searchsorted(ranking[others], ranking[members], side="left")
-    right = np.searchsorted(ranking[others], ranking[members], side="right")
-    inside = weights[members]
+    # Summing up one side costs ten times what looking up the other one does: the smaller one is summed up.
+    if member.sum() < other.sum():
+        return 1.0 - _chance_above(ranking, np.flatnonzero(other), np.flatnonzero(member), weights)
+    return _chance_above(ranking, np.flatnonzero(member), np.flatnonzero(other), weights)
+
+
+def _chance_above(
+    ranking: NDArray[Any], upper: NDArray[np.int64], lower: NDArray[np.int64], weights: NDArray[np.floating[Any]]
+) -> Floats:
+    """``[B]``: chance that one of the rows ``upper`` ranks above one of the rows ``lower``."""
+    lower = lower[np.argsort(ranking[lower])]
+    below = np.zeros((len(lower) + 1, weights.shape[1]), weights.dtype)
+    np.cumsum(weights[lower], axis=0, out=below[1:])
+    left = np.searchsorted(ranking[lower], ranking[upper], side="left")
+    right = np.searchsorted(ranking[lower], ranking[upper], side="right")
+    inside = weights[upper]
     wins = np.einsum("ib,ib->b", inside, below[left])
     ties = np.flatnonzero(left < right)
     if len(ties):
         wins = wins + np.einsum("ib,ib->b", inside[ties], below[right[ties]] - below[left[ties]]) / 2.0
-    return _ratio(wins, inside.sum(axis=0) * below[-1])
+    pairs = inside.sum(axis=0, dtype=np.float64) * below[-1]
+    return _ratio(wins.astype(np.float64), pairs)
 
 
 def _auc_influence(out: NDArray[np.floating[Any]], truth: Truth) -> Floats:
@@ -341,7 +355,7 @@ def _share_below(values: NDArray[Any], among: NDArray[Any]) -> Floats:
     return np.asarray((left + right) / (2.0 * len(ordered)))
 
 
-def _nanmean(stacked: Floats) -> Floats:
+def nanmean(stacked: Floats) -> Floats:
     """Mean over the first axis of what is defined there, NaN where nothing is."""
     defined = ~np.isnan(stacked)
     return _ratio(np.where(defined, stacked, 0.0).sum(axis=0), defined.sum(axis=0).astype(np.float64))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -70,7 +71,9 @@ def run_sweep(
     info, folds = setup.data.info, setup.folds
     emit(Prepared(info, folds.folds, folds.repeats, folds.scheme, setup.plan.metric, setup.budget, launcher.workers))
     with Store.open(storage, create=True) as store, optuna_storage(store) as tables:
-        run = _Run(setup, store, launcher, emit, open_sweep(store, tables, setup), begun)
+        opened = open_sweep(store, tables, setup)
+        setup = replace(setup, folds=replace(folds, kept_rows=opened.kept_rows))
+        run = _Run(setup, store, launcher, emit, opened, begun)
         try:
             run.restore()
             run.to_the_end()

@@ -21,6 +21,12 @@ from sweep.spec.model import SweepSpec, checkpoint_epochs
 KEPT_ROWS = 20_000
 """Rows whose out-of-fold predictions are stored, the same for all trials; of a larger table a random sample."""
 
+KEPT_NUMBERS = 1_200_000
+"""Numbers stored of a trial, rows x outputs x repeats x checkpoints, 2 bytes each: 300 MB for 128 trials."""
+
+FEWEST_KEPT_ROWS = 2_000
+"""Rows stored however many numbers each has: an honest score must be worth something with many classes too."""
+
 _KEPT_ROWS_STREAM = 0x6B657074  # sets this sample apart from whatever else is drawn from the seed
 
 
@@ -68,8 +74,10 @@ def prepare(spec: SweepSpec) -> Setup:
                 folds = make_folds(spec.validation, data, spec.seed)
     if errors or folds is None:
         raise _together(errors)
-    folds = replace(folds, kept_rows=kept_rows(data.info.rows, spec.seed))
-    return Setup(spec, data, folds, training_plan(spec, data.info), trials)
+    plan = training_plan(spec, data.info)
+    predictions = data.info.outputs * folds.repeats * len(plan.predicted_at)
+    folds = replace(folds, kept_rows=kept_rows(data.info.rows, spec.seed, predictions))
+    return Setup(spec, data, folds, plan, trials)
 
 
 @contextmanager
@@ -106,9 +114,19 @@ def training_plan(spec: SweepSpec, info: TableInfo) -> TrainingPlan:
     )
 
 
-def kept_rows(rows: int, seed: int) -> NDArray[np.int64] | None:
-    """Sorted positions of :data:`KEPT_ROWS` rows, ``[n_kept]`` int64; ``None`` if the table has no more than that."""
-    if rows <= KEPT_ROWS:
+def kept_rows(rows: int, seed: int, numbers: int = 1) -> NDArray[np.int64] | None:
+    """Rows whose out-of-fold predictions are stored.
+
+    Args:
+        rows: Of the table.
+        seed: Of the sweep.
+        numbers: Stored of each row: outputs x repeats x checkpoints.
+
+    Returns:
+        Sorted positions of as many rows as the limits above allow, ``[n_kept]`` int64; ``None`` for all.
+    """
+    most = min(KEPT_ROWS, max(FEWEST_KEPT_ROWS, KEPT_NUMBERS // numbers))
+    if rows <= most:
         return None
-    chosen = np.random.default_rng([_KEPT_ROWS_STREAM, seed]).choice(rows, KEPT_ROWS, replace=False)
+    chosen = np.random.default_rng([_KEPT_ROWS_STREAM, seed]).choice(rows, most, replace=False)
     return np.sort(chosen).astype(np.int64)

@@ -37,11 +37,14 @@ class Opened:
         key: Of the sweep.
         study: Its study.
         resumed: Whether it was there already.
+        kept_rows: Rows whose predictions are stored, as they were settled when it began: ``[n_kept]`` int64, or
+            ``None`` for all.
     """
 
     key: str
     study: optuna.Study
     resumed: bool
+    kept_rows: NDArray[np.int64] | None
 
 
 def open_sweep(store: Store, storage: RDBStorage, setup: Setup) -> Opened:
@@ -59,11 +62,11 @@ def open_sweep(store: Store, storage: RDBStorage, setup: Setup) -> Opened:
         study = _find_study(store, storage, setup, found)
         if setup.budget.trials > found.trials:
             store.update_trials_budget(found.key, setup.budget.trials)
-        return Opened(found.key, study, resumed=True)
+        return Opened(found.key, study, resumed=True, kept_rows=found.kept_rows)
     if name in optuna.get_all_study_names(storage):
         raise _foreign(name, store)
     key = store.create_sweep(_new_sweep(setup), _dataset_record(setup.data))
-    return Opened(key, _create_study(store, storage, setup, key), resumed=False)
+    return Opened(key, _create_study(store, storage, setup, key), resumed=False, kept_rows=setup.folds.kept_rows)
 
 
 def check_same(found: SweepRecord, setup: Setup) -> None:

@@ -43,6 +43,6 @@ def pack_half(values: NDArray[np.floating[Any]]) -> bytes:
     return pack(np.clip(values, -FLOAT16_MAX, FLOAT16_MAX), "<f2")
 
 
-def unpack_half(blob: bytes, rows: int, outputs: int) -> NDArray[np.float32]:
-    """``[rows, outputs]`` float32 from what :func:`pack_half` made. Raises StorageError as :func:`unpack`."""
-    return unpack(blob, "<f2", (rows, outputs)).astype(np.float32)
+def unpack_half(blob: bytes, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Float32 array from what :func:`pack_half` made. Raises StorageError as :func:`unpack`."""
+    return unpack(blob, "<f2", shape).astype(np.float32)

@@ -111,9 +111,10 @@ def check_trial(axes: Axes, result: TrialResult) -> None:
     """Raise ValueError where a result does not fit the axes of its sweep."""
     if result.metrics.shape != axes.shape:
         raise ValueError(f"metrics of trial {result.number} must be {axes.shape}, however: {result.metrics.shape}")
-    if result.predictions.ndim != 3 or len(result.predictions) != axes.repeats:
-        wanted = f"[{axes.repeats}, n_kept, O]"
-        raise ValueError(f"predictions of trial {result.number} must be {wanted}, however: {result.predictions.shape}")
+    known, all_checkpoints = result.predictions.shape, len(axes.checkpoints)
+    if len(known) != 4 or known[0] not in (1, all_checkpoints) or known[1] != axes.repeats:
+        wanted = f"[1 or {all_checkpoints}, {axes.repeats}, n_kept, O]"
+        raise ValueError(f"predictions of trial {result.number} must be {wanted}, however: {known}")
     if result.epoch not in axes.checkpoints:
         raise ValueError(f"epoch of trial {result.number} must be in {axes.checkpoints}, however: {result.epoch}")
     if not math.isfinite(result.score):
@@ -171,23 +172,25 @@ def fold_metrics(axes: Axes, rows: Sequence[Fold]) -> NDArray[np.float64]:
 
 def prediction_values(key: str, result: TrialResult) -> list[dict[str, Any]]:
     """The R repeats' predictions of a finished trial as column values."""
-    _, rows, outputs = result.predictions.shape
+    checkpoints, _, rows, outputs = result.predictions.shape
     return [
         {
             "sweep_key": key,
             "trial": result.number,
             "repeat": repeat,
+            "checkpoints": checkpoints,
             "rows": rows,
             "outputs": outputs,
             "values": pack_half(values),
         }
-        for repeat, values in enumerate(result.predictions)
+        for repeat, values in enumerate(result.predictions.swapaxes(0, 1))
     ]
 
 
 def predictions(rows: Sequence[Prediction]) -> NDArray[np.float32]:
-    """``[R, n_kept, O]`` float32 from the repeats of one trial, in order."""
-    return np.stack([unpack_half(row.values, row.rows, row.outputs) for row in rows])
+    """``[P, R, n_kept, O]`` float32 from the repeats of one trial, in order."""
+    shapes = [(row.checkpoints, row.rows, row.outputs) for row in rows]
+    return np.stack([unpack_half(row.values, shape) for row, shape in zip(rows, shapes, strict=True)], axis=1)
 
 
 def artifact_record(row: Artifact) -> ArtifactRecord:

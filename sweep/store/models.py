@@ -135,7 +135,10 @@ class Fold(Base):
 
 
 class Prediction(Base):
-    """Out-of-fold predictions of one repeat of a trial, on the link scale."""
+    """Out-of-fold predictions of one repeat of a trial, on the link scale.
+
+    At one checkpoint it is the chosen epoch, else all of the sweep's. Revision 0001 knew the chosen epoch only.
+    """
 
     __tablename__ = "sweep_predictions"
 
@@ -144,7 +147,8 @@ class Prediction(Base):
     repeat: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     rows: Mapped[int]
     outputs: Mapped[int]
-    values: Mapped[bytes]  # [rows, outputs] float16
+    values: Mapped[bytes]  # [checkpoints, rows, outputs] float16
+    checkpoints: Mapped[int] = mapped_column(server_default="1")
 
     __table_args__ = (ForeignKeyConstraint([sweep_key, trial], [Trial.sweep_key, Trial.number], ondelete="CASCADE"),)
 

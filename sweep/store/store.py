@@ -24,8 +24,7 @@ from sweep.store import convert, database, versions
 from sweep.store.models import Artifact, Base, Dataset, Fold, Prediction, Sweep, Trial
 from sweep.store.rows import ArtifactRecord, DatasetRecord, FoldScores, NewSweep, SweepRecord, TrialRecord
 
-# Trials read at once when all of a sweep's arrays are gone through: 64 MB of stored predictions at the 20,000 rows,
-# 10 classes and 10 repeats of a large sweep.
+# Trials read at once when all of a sweep's arrays are gone through: at most about 40 MB of stored predictions.
 _CHUNK = 16
 
 
@@ -247,7 +246,9 @@ class Store:
                 yield number, convert.fold_metrics(axes, rows)
 
     def predictions(self, key: str, number: int) -> NDArray[np.float32]:
-        """``[R, n_kept, O]`` float32 of one trial: out of fold, on the link scale, as exact as float16.
+        """``[P, R, n_kept, O]`` float32 of one trial: out of fold, on the link scale, as exact as float16.
+
+        P is the number of checkpoints they are stored at: 1, the chosen epoch, or all of the sweep's.
 
         Raises:
             NotFoundError: That trial is not stored.

@@ -39,7 +39,7 @@ def block_trials(data: Dataset, folds: Folds, hidden: Sequence[int], plan: Train
     # member falls until the working set is about twice a 2 MiB cache and is flat up to ten times.
     capacity = _CUDA_BYTES if device.startswith("cuda") else 4 * _l2_bytes()
     kept = data.info.rows if folds.kept_rows is None else len(folds.kept_rows)
-    predictions = 2 * folds.repeats * kept * data.info.outputs  # of the best checkpoint, and of the last
+    predictions = len(plan.predicted_at) * folds.repeats * kept * data.info.outputs
     return int(max(1, min(capacity // (4 * floats), _PREDICTION_BYTES // (4 * predictions))))
 
 

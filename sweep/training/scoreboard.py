@@ -10,13 +10,10 @@ import torch
 from torch import Tensor
 
 from sweep.folds import Folds
-from sweep.metrics import METRICS, metrics_for
+from sweep.metrics import METRICS, mean_over_splits, metrics_for
 from sweep.records import TRAIN, VALIDATION, TrainingPlan, TrialResult
 from sweep.training.scores import Rows, score_members
 from sweep.training.targets import Targets
-
-# Score of a trial whose metric is undefined on every split: what a constant prediction gets.
-_UNDEFINED = {"roc_auc": 0.5, "r2": 0.0}
 
 
 class Scoreboard:
@@ -45,9 +42,8 @@ class Scoreboard:
         self._epoch = [plan.checkpoints[-1]] * trials
         kept = torch.arange(rows) if folds.kept_rows is None else torch.from_numpy(folds.kept_rows)
         self._kept = [_tested(test, kept, rows, device) for test in folds.test]
-        shape = (trials, folds.repeats, len(kept), targets.info.outputs)
-        self._seen = torch.full(shape, math.nan, device=device)  # at the checkpoint being recorded
-        self._predictions = torch.full_like(self._seen, math.nan)
+        shape = (trials, len(plan.predicted_at), folds.repeats, len(kept), targets.info.outputs)
+        self._predictions = torch.full(shape, math.nan, device=device)
 
     def record(self, epoch: int, split: int, trials: slice, outputs: Tensor) -> None:
         """Score one split of some trials at a checkpoint.
@@ -65,9 +61,11 @@ class Scoreboard:
             predicted = self._targets.in_units(outputs[:, rows.index], split)
             scores = score_members(self._targets.info.task, predicted, rows)
             self._metrics[trials, split, checkpoint, side] = scores.cpu().numpy()
-        rows_of, places = self._kept[split]
-        predicted = self._targets.standardised(outputs[:, rows_of], split).float()
-        self._seen[trials, split // self._folds.folds, places] = predicted
+        if epoch in self._plan.predicted_at:
+            rows_of, places = self._kept[split]
+            predicted = self._targets.standardised(outputs[:, rows_of], split).float()
+            at = self._plan.predicted_at.index(epoch)
+            self._predictions[trials, at, split // self._folds.folds, places] = predicted
 
     def choose(self, epoch: int) -> None:
         """Take a checkpoint, all of whose splits and trials are recorded, for the trials that it is the best of."""
@@ -78,7 +76,6 @@ class Scoreboard:
             if score > self._best[trial] or self._plan.stop == "last":
                 self._best[trial] = score
                 self._epoch[trial] = epoch
-                self._predictions[trial] = self._seen[trial]
 
     def results(self, numbers: Sequence[int], seconds: float) -> tuple[TrialResult, ...]:
         """One result per trial, once all checkpoints are recorded.
@@ -114,8 +111,7 @@ class Scoreboard:
     def _score(self, trial: int, checkpoint: int) -> float:
         """The plan's metric on validation rows, mean over the splits where it is defined."""
         values = self._metrics[trial, :, checkpoint, VALIDATION, self._metric]
-        defined = values[~np.isnan(values)]
-        return float(defined.mean()) if len(defined) else _UNDEFINED[self._plan.metric]
+        return mean_over_splits(self._plan.metric, values)
 
 
 def _tested(test: Tensor, kept: Tensor, rows: int, device: torch.device) -> tuple[Tensor, Tensor]:
