@@ -220,7 +220,7 @@ VALUES = st.recursive(
 )
 KEYS = {
     "": ["format", "name", "seed", "zzz"],
-    "data": ["source", "target", "header", "task", "positive", "categorical", "drop", "groups"],
+    "data": ["source", "target", "header", "task", "positive", "categorical", "drop", "groups", "missing"],
     "network": ["hidden", "activation", "init"],
     "training": ["epochs", "batch_size", "stop"],
     "space": ["placement", "dropout", "dropout_layers", "shared", "max_norm", "weight_decay", "lr_decay"],

@@ -177,6 +177,7 @@ def _build(model: DefinitionModel, origin: Path | None) -> SweepSpec:
             categorical=tuple(data.categorical),
             drop=tuple(data.drop),
             groups=data.groups,
+            missing=tuple(data.missing),
         ),
         network=NetworkSpec(candidates, network.activation, network.init),
         training=TrainingSpec(**training.model_dump()),

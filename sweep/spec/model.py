@@ -83,6 +83,7 @@ class DataSpec:
         categorical: Names of columns to be read as categories.
         drop: Names of columns to leave out.
         groups: Name of the column whose equal values must stay in one fold.
+        missing: Texts that stand for missing values, beside those that always do.
     """
 
     source: str
@@ -93,6 +94,7 @@ class DataSpec:
     categorical: tuple[str, ...]
     drop: tuple[str, ...]
     groups: str | None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,13 @@ def _label(value: Any) -> Any:
     return str(value)
 
 
+def _cell(value: Any) -> Any:
+    """What a cell holds: in a file -999 is as natural as "-999"."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise PydanticCustomError("rule", "must be the text of a cell, or a number")
+    return str(value)
+
+
 def _without_nul(value: str) -> str:
     """No file, column or database takes this character."""
     if "\0" in value:
@@ -168,6 +175,7 @@ class DataModel(_Strict):
     categorical: list[Text] = []
     drop: list[Text] = []
     groups: Text | None = None
+    missing: list[Annotated[str, BeforeValidator(_cell), AfterValidator(_without_nul)]] = []
 
 
 class NetworkModel(_Strict):
@@ -233,7 +241,7 @@ class ChosenScoreModel(_Strict):
 class ChosenModel(_Strict):
     """``[chosen]``."""
 
-    sweep: Text
+    sweep: str = Field(pattern=NAME)
     trials: Count
     content_hash: Text
     fingerprint: Text

@@ -5,6 +5,7 @@
 ``types``      the records: ``Table`` (as read), ``Encoded`` (as numbers)
 ``sources``    which table: paths, URLs with their cache, scikit-learn's bundled ones, OpenML
 ``text``       CSV and its relatives: encoding, delimiter, header row
+``formats``    numbers, times and dates as people write them
 ``columns``    what a column holds (numbers, yes/no, dates, categories, identifiers), and a record of each
 ``targets``    the column to predict: task, classes, positive class
 ``features``   columns to numbers: plans that are fitted once and applied to any rows

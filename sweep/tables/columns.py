@@ -1,13 +1,15 @@
 """What a column holds: numbers, yes/no, dates, categories or identifiers.
 
 Text becomes numbers through its distinct values, so a column of a million cells of text costs little more than its
-vocabulary. Leading and trailing blanks do not count. Cells that read as :data:`MISSING` are missing in every format.
+vocabulary. Leading and trailing blanks do not count. Cells that read as :data:`MISSING`, or as ``data.missing`` says,
+are missing in every format. ``formats.py`` has the ways in which numbers, times and dates are written.
 """
 
 from __future__ import annotations
 
 import datetime
 import difflib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +21,35 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sweep.errors import DataError
+from sweep.tables.formats import ISO_DATE, NUMBER, grouped, looks_like, misfits, written
 from sweep.tables.types import Floats, Table
 
 Kind = Literal["numeric", "boolean", "datetime", "categorical", "identifier", "empty"]
 
 MISSING = frozenset(
-    ["", "?", "-", ".", "NA", "na", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-nan", "-NaN", "NaT"]
+    [
+        "",
+        "?",
+        "-",
+        ".",
+        "NA",
+        "na",
+        "N/A",
+        "n/a",
+        "N.A.",
+        "n.a.",
+        "N.A",
+        "n.a",
+        "#N/A",
+        "#NA",
+        "<NA>",
+        "NaN",
+        "nan",
+        "NAN",
+        "-nan",
+        "-NaN",
+        "NaT",
+    ]
 ) | {"null", "NULL", "Null", "None", "NONE", "nil"}
 """Cells that are missing values, blanks around them left out."""
 
@@ -37,13 +62,7 @@ FEW_LEVELS = 20
 _A_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _ROUNDING = 8 * float(np.finfo(np.float64).eps)
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
-# Other ways to write numbers: 1,234.5 and 1.234,5 or 1,5. A group of thousands never begins with 0.
-_GROUPED = (
-    (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"), ",", "."),
-    (re.compile(r"(?=.*\d)[+-]?([1-9]\d{0,2}(\.\d{3})+|\d*)(,\d+)?"), ".", ","),
-)
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?")
+_SINCE = "used as days since 1970-01-01"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +76,8 @@ class Column:
             1970-01-01 (UTC).
         codes: ``[n]`` int64 positions in ``levels``, -1 for missing; ``None`` for numbers.
         levels: Distinct texts in natural order.
-        written: How numbers are written, where that was a decision; else empty.
+        written: How cells became numbers, where that was a decision; else empty.
+        hint: What texts that stay texts look like, where they look like numbers or dates; else empty.
     """
 
     name: str
@@ -66,6 +86,7 @@ class Column:
     codes: NDArray[np.int64] | None = None
     levels: tuple[str, ...] = ()
     written: str = ""
+    hint: str = ""
 
     def take(self, rows: NDArray[np.int64]) -> Column:
         """The same column at these rows only."""
@@ -84,31 +105,47 @@ class Column:
         return self.codes < 0
 
 
-def read_column(table: Table, name: str, *, as_categories: bool = False) -> Column:
+def read_column(table: Table, name: str, *, as_categories: bool = False, target: bool = False) -> Column:
     """One column of a table, understood.
 
     Args:
         table: As read.
         name: Of a column that exists.
         as_categories: Take distinct values for levels whatever they look like (``data.categorical``).
+        target: Whether it is the one to predict: messages advise something else then.
 
     Raises:
         DataError: Text in a column of numbers, or values that are neither numbers, texts nor dates.
     """
     series = table.frame[name]
-    if pd.api.types.is_datetime64_any_dtype(series.dtype) or pd.api.types.is_timedelta64_dtype(series.dtype):
-        column = Column(name, "datetime", numbers=_days(series))
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        column = Column(name, "datetime", numbers=_days(series), written=f"dates, {_SINCE}")
+    elif pd.api.types.is_timedelta64_dtype(series.dtype):
+        column = Column(name, "datetime", numbers=_days(series), written="spans of time, used as days")
     elif pd.api.types.is_bool_dtype(series.dtype) and not isinstance(series.dtype, pd.CategoricalDtype):
         if as_categories:  # the words a text file has for them
-            return _from_distinct(table, name, series.astype(object), as_categories=True)
-        column = Column(name, "boolean", numbers=series.to_numpy(np.float64, na_value=np.nan))
+            return _from_distinct(table, name, series.astype(object), as_categories=True, target=target)
+        numbers = series.to_numpy(np.float64, na_value=np.nan)
+        column = Column(name, "boolean", numbers=numbers, written="true is 1, false is 0")
     elif pd.api.types.is_numeric_dtype(series.dtype):
-        column = Column(name, "numeric", numbers=np.asarray(series.to_numpy(np.float64, na_value=np.nan)))
+        numbers = np.asarray(series.to_numpy(np.float64, na_value=np.nan))
+        column = _without(table, Column(name, "numeric", numbers=numbers))
     else:
-        return _from_distinct(table, name, series, as_categories=as_categories)
+        return _without(table, _from_distinct(table, name, series, as_categories=as_categories, target=target))
     if column.missing.all():
-        return replace(column, kind="empty")
+        return replace(column, kind="empty", written="")
     return _levels_of_numbers(column) if as_categories else column
+
+
+def odd_texts(table: Table, name: str) -> dict[str, int]:
+    """Texts in a column that is numbers, amounts, dates … in half of its cells or more, with their cells."""
+    codes, distinct = pd.factorize(table.frame[name].astype(str).where(table.frame[name].notna()))
+    codes, texts = _clean(codes.astype(np.int64), [str(value) for value in distinct], table.missing)
+    if not texts:
+        return {}
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    place = {text: int(count) for text, count in zip(texts, counts, strict=True)}
+    return {text: place[text] for text in misfits(texts, counts)[1]}
 
 
 def as_written(table: Table, column: Column) -> Column:
@@ -146,7 +183,7 @@ def number_text(value: float) -> str:
 def natural_order(texts: Iterable[str]) -> list[str]:
     """Sorted as people sort: numbers by value, ``"a2"`` before ``"a10"``."""
     every = list(texts)
-    if all(_NUMBER.fullmatch(text) for text in every):
+    if all(NUMBER.fullmatch(text) for text in every):
         return sorted(every, key=lambda text: (float(text), text))
     return sorted(every, key=_natural_key)
 
@@ -163,6 +200,15 @@ def near(name: str, columns: Sequence[str]) -> str:
 def _natural_key(text: str) -> tuple[list[tuple[int, int | str]], str]:
     parts = re.split(r"(\d+)", text.casefold())
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], text
+
+
+def _without(table: Table, column: Column) -> Column:
+    """Numbers without those that ``data.missing`` names: ``"-999"`` is -999.0 too."""
+    absent = [float(text) for text in table.missing if NUMBER.fullmatch(text)]
+    if column.numbers is None or column.kind != "numeric" or not absent:
+        return column
+    numbers = np.where(np.isin(column.numbers, absent), np.nan, column.numbers)
+    return replace(column, numbers=numbers, kind="empty" if np.isnan(numbers).all() else "numeric")
 
 
 def _levels_of_numbers(column: Column) -> Column:
@@ -194,14 +240,15 @@ def _days(series: pd.Series[Any]) -> Floats:
 # --- text and objects, through their distinct values ------------------------------------------------------------------
 
 
-def _from_distinct(table: Table, name: str, series: pd.Series[Any], *, as_categories: bool) -> Column:
+def _from_distinct(table: Table, name: str, series: pd.Series[Any], *, as_categories: bool, target: bool) -> Column:
     try:
         codes, distinct = pd.factorize(series)
     except TypeError as error:  # lists and other nested values have no hash
         raise _not_a_value(table, name, series) from error
     values = list(distinct)
     if values and all(isinstance(value, datetime.date) for value in values):
-        return Column(name, "datetime", numbers=_spread(_days(pd.Series(pd.to_datetime(values, utc=True))), codes))
+        numbers = _spread(_days(pd.Series(pd.to_datetime(values, utc=True))), codes)
+        return Column(name, "datetime", numbers=numbers, written=f"dates, {_SINCE}")
     if values and all(isinstance(value, Number) and not isinstance(value, bool) for value in values):
         numbers = _spread(np.array([float(value) for value in values]), codes)
         declared = isinstance(series.dtype, pd.CategoricalDtype)
@@ -209,28 +256,27 @@ def _from_distinct(table: Table, name: str, series: pd.Series[Any], *, as_catego
         return _levels_of_numbers(numeric) if as_categories or declared else numeric
     if not all(isinstance(value, str | bool | int | float) for value in values):
         raise _not_a_value(table, name, series)
-    codes, texts = _clean(codes.astype(np.int64), [str(value) for value in values])
+    codes, texts = _clean(codes.astype(np.int64), [str(value) for value in values], table.missing)
     if not texts:
         return Column(name, "empty", numbers=np.full(len(series), np.nan))
-    if not as_categories:
-        lowered = {text.lower(): text for text in texts}
-        pair = next((yes for yes, no in BOOLEANS.items() if lowered.keys() == {yes, no}), None)
-        if pair is not None and len(texts) == 2:
-            return Column(name, "boolean", numbers=_spread(np.array([float(t.lower() == pair) for t in texts]), codes))
-    if not as_categories and not isinstance(series.dtype, pd.CategoricalDtype):
-        found = _as_numbers(table, name, codes, texts) or _as_dates(name, codes, texts)
-        if found is not None:
-            return found
-        present = int((codes >= 0).sum())
-        if len(texts) > FEW_LEVELS and 2 * len(texts) > present:
-            return Column(name, "identifier", codes=codes, levels=tuple(texts))
-    return Column(name, "categorical", codes=codes, levels=tuple(texts))
+    if as_categories:
+        return Column(name, "categorical", codes=codes, levels=tuple(texts))
+    if (pair := _as_boolean(name, codes, texts)) is not None:
+        return pair
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return Column(name, "categorical", codes=codes, levels=tuple(texts))
+    found = _as_numbers(table, name, codes, texts, target=target) or _as_dates(name, codes, texts)
+    if found is not None:
+        return found
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    kind: Kind = "identifier" if len(texts) > FEW_LEVELS and 2 * len(texts) > counts.sum() else "categorical"
+    return Column(name, kind, codes=codes, levels=tuple(texts), hint=looks_like(texts, counts))
 
 
-def _clean(codes: NDArray[np.int64], texts: list[str]) -> tuple[NDArray[np.int64], list[str]]:
+def _clean(codes: NDArray[np.int64], texts: list[str], missing: frozenset[str]) -> tuple[NDArray[np.int64], list[str]]:
     """Blanks stripped, missing markers to -1, equal texts joined, texts in natural order."""
     stripped = [text.strip() for text in texts]
-    order = natural_order({text for text in stripped if text not in MISSING})
+    order = natural_order({text for text in stripped if text not in MISSING and text not in missing})
     place = {text: position for position, text in enumerate(order)}
     new = np.array([place.get(text, -1) for text in stripped] + [-1], np.int64)  # the last entry: old code -1
     return new[codes], order
@@ -242,27 +288,46 @@ def _spread(values: Floats, codes: NDArray[Any]) -> Floats:
     return spread
 
 
-def _as_dates(name: str, codes: NDArray[np.int64], texts: list[str]) -> Column | None:
-    """A column of ISO 8601 dates, or ``None``."""
-    if not all(_ISO_DATE.fullmatch(text) for text in texts):
+def _as_boolean(name: str, codes: NDArray[np.int64], texts: list[str]) -> Column | None:
+    """A column of one of the pairs of :data:`BOOLEANS`, or ``None``."""
+    words = {text.lower(): text for text in texts}
+    yes = next((yes for yes, no in BOOLEANS.items() if words.keys() == {yes, no}), None)
+    if yes is None or len(texts) != 2:
         return None
-    dates = pd.Series(pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce"))
-    return None if dates.isna().any() else Column(name, "datetime", numbers=_spread(_days(dates), codes))
+    said = f"{words[yes]!r} is 1, {words[BOOLEANS[yes]]!r} is 0"
+    return Column(
+        name, "boolean", numbers=_spread(np.array([float(t == words[yes]) for t in texts]), codes), written=said
+    )
 
 
-def _as_numbers(table: Table, name: str, codes: NDArray[np.int64], texts: list[str]) -> Column | None:
+def _as_dates(name: str, codes: NDArray[np.int64], texts: list[str]) -> Column | None:
+    """A column of dates, or of numbers in one of the formats that people write; or ``None``."""
+    if all(ISO_DATE.fullmatch(text) for text in texts):
+        dates, said = texts, "dates"
+    elif (reading := written(texts)) is None:
+        return None
+    elif reading.numbers is not None:
+        return Column(name, "numeric", numbers=_spread(reading.numbers, codes), written=reading.said)
+    else:
+        assert reading.dates is not None  # noqa: S101 - numbers or dates
+        dates, said = reading.dates, reading.said
+    times = pd.Series(pd.to_datetime(dates, format="ISO8601", utc=True, errors="coerce"))
+    if times.isna().any():
+        return None
+    return Column(name, "datetime", numbers=_spread(_days(times), codes), written=f"{said}, {_SINCE}")
+
+
+def _as_numbers(table: Table, name: str, codes: NDArray[np.int64], texts: list[str], *, target: bool) -> Column | None:
     """A column of numbers written as text, or ``None`` where the texts are categories.
 
     Raises:
         DataError: Numbers with some text among them that cannot be a level of a category.
     """
-    is_number = np.array([_NUMBER.fullmatch(text) is not None for text in texts])
+    is_number = np.array([NUMBER.fullmatch(text) is not None for text in texts])
     if is_number.all():
         return Column(name, "numeric", numbers=_spread(np.array([float(text) for text in texts]), codes))
-    grouped = _grouped(texts, is_number)
-    if grouped is not None:
-        values, written = grouped
-        return Column(name, "numeric", numbers=_spread(values, codes), written=written)
+    if (reading := grouped(texts, is_number)) is not None and reading.numbers is not None:
+        return Column(name, "numeric", numbers=_spread(reading.numbers, codes), written=reading.said)
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     share, distinct = counts[is_number].sum() / counts.sum(), int(is_number.sum())
     frequent = counts[~is_number].min() >= max(3, 0.01 * counts.sum())
@@ -272,22 +337,15 @@ def _as_numbers(table: Table, name: str, codes: NDArray[np.int64], texts: list[s
     cells = np.flatnonzero(~np.append(is_number, True)[codes])
     first = int(cells[0])
     others = "" if len(cells) == 1 else f" ({len(cells)} of {counts.sum()} cells are)"
-    raise DataError(
-        f"{table.cell(name, first + 1)}: {texts[codes[first]]!r} is text in a column of numbers{others}; "
-        "correct it, empty the cell if it is missing, or name the column in data.categorical (values as "
-        "categories) or data.drop (left out)"
-    )
-
-
-def _grouped(texts: list[str], is_number: NDArray[np.bool_]) -> tuple[Floats, str] | None:
-    """Numbers with separated thousands or a decimal comma, and words about it; ``None`` where they are not."""
-    others = [text for text, plain in zip(texts, is_number, strict=True) if not plain]
-    for pattern, thousands, decimal in _GROUPED:
-        # A point is something else where commas are decimal: then all must be written that way.
-        if all(pattern.fullmatch(text) for text in (others if decimal == "." else texts)):
-            values = [float(text.replace(thousands, "").replace(decimal, ".")) for text in texts]
-            return np.array(values), f"{others[0]!r} is read as {number_text(values[texts.index(others[0])])}"
-    return None
+    text = texts[codes[first]]
+    advice = "correct it, empty the cell if it is missing"
+    if not re.search(r"\d", text):
+        advice += f" (or data.missing = [{json.dumps(text, ensure_ascii=False)}])"
+    if target:
+        advice += ', or set data.task = "classification" if these are classes'
+    else:
+        advice += ", or name the column in data.categorical (values as categories) or data.drop (left out)"
+    raise DataError(f"{table.cell(name, first + 1)}: {text!r} is text in a column of numbers{others}; {advice}")
 
 
 def _not_a_value(table: Table, name: str, series: pd.Series[Any]) -> DataError:

@@ -13,7 +13,16 @@ from sweep.errors import DataError
 from sweep.records import TableInfo
 from sweep.spec.model import DataSpec
 from sweep.tables.columns import Column, as_written, counts_rows, natural_order, number_text, read_column
-from sweep.tables.features import MOST_REMARKS, FeaturePlan, Remark, check_finite, fill, notes_of, plan_column
+from sweep.tables.features import (
+    MOST_REMARKS,
+    FeaturePlan,
+    Remark,
+    about_reading,
+    check_finite,
+    fill,
+    notes_of,
+    plan_column,
+)
 from sweep.tables.targets import Target, find_column, read_target
 from sweep.tables.types import Encoded, Table
 
@@ -52,7 +61,7 @@ def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
             column = as_written(table, column)
             plan, remark = plan_column(column if whole else column.take(target.rows))
         remarks += [remark] if remark else []
-        notes += [f"column {name!r}: {column.written}"] if column.written else []
+        remarks += about_reading(column) if plan is not None else []
         notes += _about_row_numbers(column)
         if plan is not None:
             plans.append(plan)

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from sweep.errors import DataError
 from sweep.tables.columns import Column, Kind, is_constant, number_text
 from sweep.tables.types import Floats, Table
+from sweep.wording import count
 
 MOST_LEVELS = 100
 MOST_REMARKS = 6
@@ -84,16 +85,19 @@ class Remark:
     """Something to say about one column.
 
     Attributes:
-        topic: One of ``empty``, ``identifier``, ``constant``, ``missing``, ``levels``.
+        topic: One of ``empty``, ``identifier``, ``constant``, ``missing``, ``levels``, ``hint``, ``numeric``,
+            ``boolean``, ``datetime``.
         column: Its name.
         text: What is to be said, with nothing said about other columns.
         amount: Share of missing cells in percent, or number of feature columns; 0 for the other topics.
+        levels: Of a column of categories; else 0.
     """
 
     topic: str
     column: str
     text: str
     amount: float = 0.0
+    levels: int = 0
 
 
 def plan_column(column: Column) -> tuple[FeaturePlan | None, Remark | None]:
@@ -105,8 +109,8 @@ def plan_column(column: Column) -> tuple[FeaturePlan | None, Remark | None]:
         return None, Remark("empty", name, text)
     if column.kind == "identifier":
         text = (
-            f"column {name!r} is left out: {len(column.levels)} distinct texts in {len(missing)} rows, such as "
-            f"{column.levels[0][:40]!r}, look like identifiers (data.categorical would use it; data.drop says so)"
+            f"column {name!r} is left out: {texts_in_cells(column)}, such as {column.levels[0][:40]!r}, look like "
+            "identifiers (data.categorical would use it; data.drop says so)"
         )
         return None, Remark("identifier", name, text)
     if column.codes is not None:
@@ -127,6 +131,23 @@ def plan_column(column: Column) -> tuple[FeaturePlan | None, Remark | None]:
     return FeaturePlan(name, column.kind, shift=shift, exponent=exponent), remark
 
 
+def texts_in_cells(column: Column) -> str:
+    """``"49 distinct texts in 60 cells (240 of 300 are missing)"``, and what they look like."""
+    absent, rows = int(column.missing.sum()), len(column.missing)
+    cells = f"{rows} rows" if not absent else f"{count(rows - absent, 'cell')} ({absent} of {rows} are missing)"
+    return f"{len(column.levels)} distinct texts in {cells}" + (f" ({column.hint})" if column.hint else "")
+
+
+def about_reading(column: Column) -> list[Remark]:
+    """How the cells of a column became numbers, or why they did not, where that was a decision."""
+    start = f"column {column.name!r}"
+    said = [Remark(column.kind, column.name, f"{start}: {column.written}")] if column.written else []
+    # Of an identifier the remark about leaving it out says it.
+    if column.hint and column.kind == "categorical":
+        said.append(Remark("hint", column.name, f"warning: {start} is taken for categories: it {column.hint}"))
+    return said
+
+
 def notes_of(remarks: Sequence[Remark]) -> list[str]:
     """Remarks as notes; many on one topic become one."""
     notes = []
@@ -136,6 +157,9 @@ def notes_of(remarks: Sequence[Remark]) -> list[str]:
             notes += [remark.text for remark in these]
             continue
         names = ", ".join(repr(remark.column) for remark in these[:MOST_REMARKS]) + ", …"
+        if topic == "levels":
+            names = ", ".join(f"{remark.column!r} ({remark.levels})" for remark in these[: 2 * MOST_REMARKS])
+            names += ", …" if len(these) > 2 * MOST_REMARKS else ""
         amounts = [remark.amount for remark in these]
         notes.append(
             {
@@ -145,7 +169,11 @@ def notes_of(remarks: Sequence[Remark]) -> list[str]:
                 "constant": f"{len(these)} columns are left out, each has one value only",
                 "missing": f"{len(these)} columns have missing cells (up to {max(amounts):.1f} %), filled in with the "
                 "mean of each fold's training rows",
-                "levels": f"{len(these)} columns of categories become {sum(amounts):.0f} columns of 0 and 1",
+                "levels": f"{len(these)} columns of categories (levels) become {sum(amounts):.0f} columns of 0 and 1",
+                "hint": f"warning: {len(these)} columns are taken for categories, but look like numbers or dates",
+                "numeric": f"{len(these)} columns are numbers written in other ways, such as {these[0].text}",
+                "boolean": f"{len(these)} columns of two words are 1 and 0, such as {these[0].text}",
+                "datetime": f"{len(these)} columns are dates or spans of time, used as days",
             }[topic]
             + f": {names}"
         )
@@ -217,10 +245,10 @@ def _plan_levels(column: Column, codes: NDArray[np.int64]) -> tuple[FeaturePlan 
     if len(plan.names) == 1:
         why = f"each of its {occurring} levels is rare" if rare else f"it has one value only, {kept[0]!r}"
         return None, Remark("constant", name, f"column {name!r} is left out: {why}")
-    said = [f"column {name!r}: {occurring} levels become {len(plan.names)} columns of 0 and 1"]
+    said = [f"column {name!r}: categories, {occurring} levels become {len(plan.names)} columns of 0 and 1"]
     if rare:
         pooled = int(counts.sum() - counts[by_count].sum())
         said.append(f"rare ones ({occurring - len(kept)}, rows: {pooled}) share one column")
     if missing:
         said.append(f"missing cells ({int((codes < 0).sum())}) are a level of their own")
-    return plan, Remark("levels", name, "; ".join(said), float(len(plan.names)))
+    return plan, Remark("levels", name, "; ".join(said), float(len(plan.names)), occurring)

@@ -45,7 +45,7 @@ def read_table(data: DataSpec, base_dir: Path | None) -> Table:
     """Reads a table, typed by its format alone.
 
     Args:
-        data: ``source`` and ``header`` are used.
+        data: ``source``, ``header`` and ``missing`` are used.
         base_dir: Folder that relative paths are relative to; the current one if ``None``.
 
     Raises:
@@ -68,7 +68,7 @@ def read_table(data: DataSpec, base_dir: Path | None) -> Table:
             table = _read_file(local_path(source, base_dir), source, data.header)
         case None:
             raise DataError(f"data.source must be {ALLOWED}, however: {shown_source(source)!r}")
-    return _checked(table)
+    return _checked(replace(table, missing=frozenset(text.strip() for text in data.missing)))
 
 
 def _check_header(source: str, who: str, header: bool | None) -> None:

@@ -35,6 +35,7 @@ from sweep.tables.features import check_finite
 from sweep.tables.types import Floats, Table
 
 MOST_CLASSES = 1000
+_FEW_ROWS = 4  # a class, on average
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
@@ -110,13 +111,15 @@ def read_target(table: Table, data: DataSpec) -> Target:
         )
     labels, codes, positive = _positive(where, labels, codes, data.positive)
     task: Task = "binary" if len(labels) == 2 else "multiclass"
-    return Target(name, known, task, codes, labels, (*notes, why + positive))
+    doubts = _doubts(table, known, labels, codes)
+    return Target(name, known, task, codes, labels, (*notes, why + positive, *doubts))
 
 
 def _read(table: Table, name: str, task: str | None) -> Column:
     """The column, text as classes where the task says so, yes/no by its words."""
     numeric = pd.api.types.is_numeric_dtype(table.frame[name].dtype)
-    column = as_written(table, read_column(table, name, as_categories=task == "classification" and not numeric))
+    classes = task == "classification" and not numeric
+    column = as_written(table, read_column(table, name, as_categories=classes, target=True))
     if column.kind == "boolean" and task != "regression":
         return read_column(table, name, as_categories=True)
     return column
@@ -161,6 +164,40 @@ def _labels(column: Column) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     place = {label: position for position, label in enumerate(order)}
     recode = np.array([place.get(label, -1) for label in labels], np.int64)
     return tuple(order), recode[codes]
+
+
+def _doubts(table: Table, rows: NDArray[np.int64], labels: Sequence[str], codes: NDArray[np.int64]) -> list[str]:
+    """Warnings about classes that may be a mistake: written in two ways, of one row, or too many to learn."""
+    doubts = []
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        alike.setdefault("".join(label.casefold().split()), []).append(label)
+    if same := [" and ".join(map(repr, several)) for several in alike.values() if len(several) > 1]:
+        doubts.append(
+            f"warning: classes differ in case or blanks only: {_first(same)}; if they mean the same, write them the "
+            "same in the table"
+        )
+    counts = np.bincount(codes, minlength=len(labels))
+    if len(labels) > 2 and len(codes) < _FEW_ROWS * len(labels):
+        doubts.append(
+            f"warning: {len(labels)} classes in {len(codes)} rows, {len(codes) / len(labels):.1f} rows each: hardly "
+            "enough to learn any of them"
+        )
+    elif single := [int(code) for code in np.flatnonzero(counts == 1)]:
+        cells = []
+        for code in single:
+            row = int(rows[np.flatnonzero(codes == code)[0]]) + 1
+            line = table.line_of(row)
+            # In a text file without header the first line may have been one of numbers.
+            header = ", the first line of the file: data.header = true if it names the columns" if line == 1 else ""
+            cells.append(f"{labels[code]!r} (row {row}{header})")
+        what = "class has" if len(single) == 1 else "classes have"
+        doubts.append(f"warning: {len(single)} {what} one row only: {_first(cells)}")
+    return doubts
+
+
+def _first(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:6]) + (", …" if len(texts) > 6 else "")
 
 
 def _positive(

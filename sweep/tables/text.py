@@ -30,10 +30,12 @@ import pandas as pd
 from sweep.errors import DataError
 from sweep.tables.columns import MISSING
 from sweep.tables.types import Table
+from sweep.wording import count
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_ROWS = 200
 PIECE_ROWS = 1 << 16
+_COLUMNS = "columns of numbers"
 _NAMES = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "blanks"}
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 _COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
@@ -85,7 +87,7 @@ def split_rows(lines: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]
 
 def _first_rows(sample: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The first rows of a sample of text."""
-    return itertools.islice(split_rows(io.StringIO(sample), delimiter), SAMPLE_ROWS)
+    return itertools.islice(split_rows(io.StringIO(sample, newline=""), delimiter), SAMPLE_ROWS)
 
 
 def read_text(path: Path, source: str, *, header: bool | None) -> Table:
@@ -111,7 +113,8 @@ def read_text(path: Path, source: str, *, header: bool | None) -> Table:
 
 def _read(path: Path, source: str, header: bool | None) -> Table:
     dialect, sample, notes = _sniff(path, source)
-    rows = [cells for _, cells in _first_rows(sample, dialect.delimiter)]
+    first = list(_first_rows(sample, dialect.delimiter))
+    rows = [cells for _, cells in first]
     if not rows:
         raise DataError(f"{source}: the table is empty")
     named = header
@@ -119,7 +122,7 @@ def _read(path: Path, source: str, header: bool | None) -> Table:
         named, why = detect_header(rows)
         wrong = "false" if named else "true"
         notes.append(f"first row taken for {'the header' if named else 'data'}: {why} (data.header = {wrong} if not)")
-    names, used, more = _names(rows, source, header=named)
+    names, used, more = _names(first, source, header=named)
     notes += more
     frame = _parse(dialect, source, named, names, used)
     if frame.empty:
@@ -146,6 +149,10 @@ def _sniff(path: Path, source: str) -> tuple[Dialect, str, list[str]]:
         sample = sample[: sample.rfind("\n") + 1] or sample
     if re.match(r"\s*<(!doctype|html|\?xml)", sample, re.IGNORECASE):
         raise DataError(f"{source}: is a web page, not a table")
+    if re.match(r"""\s*(\[\s*[\[{]|\{\s*")""", sample):
+        raise DataError(
+            f"{source}: looks like JSON, not a table; allowed are CSV, TSV, Parquet and Arrow files, plain or .gz"
+        )
     delimiter, why = detect_delimiter(sample)
     decimal = detect_decimal(sample, delimiter)
     notes.append(f"delimiter: {_NAMES[delimiter]} ({why})" + ("; decimal comma" if decimal == "," else ""))
@@ -185,8 +192,8 @@ def detect_delimiter(sample: str) -> tuple[str, str]:
             del lengths[0]  # a header may be a cell shorter or longer
         if not lengths:
             break
-        length, count = Counter(lengths).most_common(1)[0]
-        if length > 1 and count >= 0.95 * len(lengths):
+        length, lines = Counter(lengths).most_common(1)[0]
+        if length > 1 and lines >= 0.95 * len(lengths):
             return delimiter, f"{length} cells in each line"
     return ",", "no delimiter divides the lines into equally many cells, so each line is a cell"
 
@@ -215,12 +222,13 @@ def detect_header(rows: list[list[str]]) -> tuple[bool, str]:
     valued = sum(1 for cell in above_numbers if _is_number(cell))
     if texts or valued:
         if texts > valued:
-            return True, f"{texts} of its cells are texts above columns of numbers"
-        return False, f"{valued} of its cells are numbers above columns of numbers"
+            return True, f"{count(texts, 'of its cells is a text', 'of its cells are texts')} above {_COLUMNS}"
+        return False, f"{count(valued, 'of its cells is a number', 'of its cells are numbers')} above {_COLUMNS}"
     again = sum(1 for cell, column in zip(first, columns, strict=True) if cell in column)
     distinct = len(set(first)) == len(first) and all(first[1:])
     if again or not distinct:
-        why = f"{again} of its cells occur again below" if again else "its cells are not distinct names"
+        repeated = count(again, "of its cells occurs again below", "of its cells occur again below")
+        why = repeated if again else "its cells are not distinct names"
         return False, f"all columns are text, and {why}"
     return True, "all columns are text, and none of its cells occurs again below"
 
@@ -243,8 +251,9 @@ def _all_numbers(cells: list[str]) -> bool:
     return all(_is_value(cell) for cell in cells) and any(_is_number(cell) for cell in cells)
 
 
-def _names(rows: list[list[str]], source: str, *, header: bool) -> tuple[list[str], list[int], list[str]]:
-    """Names of all cells of a row, positions of those that are used, and notes."""
+def _names(first: list[tuple[int, list[str]]], source: str, *, header: bool) -> tuple[list[str], list[int], list[str]]:
+    """Names of all cells of a row, positions of those that are used, and notes; ``first``: rows with their lines."""
+    rows = [cells for _, cells in first]
     body = rows[1:] if header and len(rows) > 1 else rows
     width = Counter(len(cells) for cells in body).most_common(1)[0][0]
     notes: list[str] = []
@@ -255,7 +264,7 @@ def _names(rows: list[list[str]], source: str, *, header: bool) -> tuple[list[st
         if len(names) == width - 1:  # a delimiter at the end of each row, or names of rows as R writes them
             names = [*names, ""] if ends_empty else ["", *names]
         if len(names) != width:
-            raise DataError(f"{source}: the header names {len(names)} columns, however the rows have {width} cells")
+            raise _wrong_header(first, source, width)
     used = list(range(width))
     if ends_empty and not names[-1]:
         used.pop()
@@ -267,16 +276,28 @@ def _names(rows: list[list[str]], source: str, *, header: bool) -> tuple[list[st
     return names, used, notes
 
 
+def _wrong_header(first: list[tuple[int, list[str]]], source: str, width: int) -> DataError:
+    """The first row is no header of rows of ``width`` cells; if it is a title, the header is below."""
+    line, cells = first[0]
+    named = (
+        f"{source}, line {line}: the header names {count(len(cells), 'column')}, however the rows have {width} cells"
+    )
+    header = next((other for other, row in first if len(row) == width), None)
+    if header is None or len(cells) >= width - 1:
+        return DataError(named)
+    return DataError(f"{named}; if the header is line {header}, delete the lines before it")
+
+
 def check_distinct(names: list[str], source: str) -> None:
     """Refuses two columns of one name.
 
     Raises:
         DataError: Naming it and where it stands.
     """
-    for name, count in Counter(names).items():
-        if count > 1:
+    for name, times in Counter(names).items():
+        if times > 1:
             where = ", ".join(str(position) for position, other in enumerate(names, start=1) if other == name)
-            raise DataError(f"{source}: {count} columns have the name {name!r} (columns {where}); names must differ")
+            raise DataError(f"{source}: {times} columns have the name {name!r} (columns {where}); names must differ")
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -338,7 +359,8 @@ def _check_widths(dialect: Dialect, source: str, width: int) -> None:
     """
     for position, (line, cells) in enumerate(dialect.rows()):
         if len(cells) != width and not (position == 0 and len(cells) == width - 1):
-            raise DataError(f"{source}, line {line}: has {len(cells)} cells, however the other lines have {width}")
+            cells_here = count(len(cells), "cell")
+            raise DataError(f"{source}, line {line}: has {cells_here}, however the other lines have {width}")
 
 
 def _line_of(dialect: Dialect, header: bool, row: int) -> int | None:

@@ -29,6 +29,7 @@ class Table:
         source: As the definition names it, in messages too; of a URL without what may be secret.
         notes: What was decided while reading and why.
         default_target: Name of the target column, where the source itself names one.
+        missing: Texts that stand for missing values in this table, beside those that always do (``data.missing``).
         line_of: 1-based data row → 1-based line of the file; ``None`` where there are no lines.
     """
 
@@ -36,6 +37,7 @@ class Table:
     source: str
     notes: tuple[str, ...] = ()
     default_target: str | None = None
+    missing: frozenset[str] = frozenset()
     line_of: Callable[[int], int | None] = field(default=no_line, compare=False)
 
     @property

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sweep.spec.model import DataSpec
 from sweep.tables.columns import read_column
 from sweep.tables.encode import encode
 from sweep.tables.features import MOST_LEVELS, fill, plan_column
+from sweep.tables.load import load_encoded
 from sweep.tables.types import Encoded, Table
 
 BASE = DataSpec(source="t.csv", target="y", header=None, task=None, positive=None, categorical=(), drop=(), groups=None)
@@ -46,7 +48,7 @@ def test_one_column_for_each_level() -> None:
     assert found.info.features == ("x", "c=a", "c=b", "c=c")
     assert found.features.dtype == np.float32
     assert found.features[:3, 1:].tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
-    assert "column 'c': 3 levels become 3 columns of 0 and 1" in found.info.notes
+    assert "column 'c': categories, 3 levels become 3 columns of 0 and 1" in found.info.notes
 
 
 def test_rare_levels_and_missing_ones() -> None:
@@ -404,3 +406,65 @@ def test_groups(values: Any) -> None:
 def test_a_row_without_group() -> None:
     assert "column 'g', row 3: the group is missing" in error(table_of(x=X, g=[1, 2, None] * 4, y=TWO), groups="g")
     assert "all cells of column 'g' are missing" in error(table_of(x=X, g=[None] * 12, y=TWO), groups="g")
+
+
+# --- what is said of columns and classes ------------------------------------------------------------------------------
+
+
+def said(start: str, **columns: Any) -> str:
+    notes = [note for note in encoded(table_of(**columns)).info.notes if note.startswith(start)]
+    assert len(notes) == 1, notes
+    return notes[0]
+
+
+def test_how_dates_and_words_become_numbers_is_said() -> None:
+    days = [f"2020-01-{day:02d}" for day in range(1, 13)]
+    assert said("column 'a'", a=days, y=TWO) == "column 'a': dates, used as days since 1970-01-01"
+    assert said("column 'a'", a=["Yes", "no"] * 6, x=X, y=TWO[::-1]) == "column 'a': 'Yes' is 1, 'no' is 0"
+    assert said("column 'a'", a=[True, False] * 6, x=X, y=TWO) == "column 'a': true is 1, false is 0"
+    assert said("column 'a'", a=["$1", "$2"] * 6, x=X, y=TWO) == "column 'a': '$1' is read as 1"
+    assert "nobody can tell day from month" in said(
+        "warning: column 'a'", a=["01.02.1990"] * 6 + ["02.02.1990"] * 6, y=TWO
+    )
+
+
+def test_many_decisions_of_one_kind_become_one_note() -> None:
+    words = {f"w{n}": ["yes", "no"] * 6 for n in range(8)}
+    kinds = {f"k{n}": ["a", "b", "c"] * 4 for n in range(20)}
+    notes = encoded(table_of(**words, **kinds, y=TWO)).info.notes
+    assert any(note.startswith("8 columns of two words are 1 and 0") for note in notes)
+    (levels,) = [note for note in notes if "columns of categories" in note]
+    assert levels.startswith("20 columns of categories (levels) become 60 columns of 0 and 1: 'k0' (3), 'k1' (3)")
+    assert levels.endswith("'k11' (3), …")
+
+
+def test_missing_cells_do_not_make_texts_identifiers() -> None:
+    cabins = [*(f"C{n}" for n in range(30)), *[None] * 70]
+    note = said("column 'a'", a=cabins, x=range(0, 200, 2), y=["m", "r"] * 50)
+    assert "30 distinct texts in 30 cells (70 of 100 are missing), such as 'C0', look like identifiers" in note
+
+
+@pytest.mark.parametrize(
+    ("y", "warned"),
+    [
+        (
+            ["Yes", "no", "YES", "no", "yes", "NO"] * 4,
+            "classes differ in case or blanks only: 'NO' and 'no', 'YES' and",
+        ),
+        (["new york", "newyork", "x"] * 8, "classes differ in case or blanks only: 'new york' and 'newyork'"),
+        (["5", *["0", "1"] * 11, "0"], "1 class has one row only: '5' (row 1)"),
+        ([f"c{n % 8}" for n in range(24)], "8 classes in 24 rows, 3.0 rows each: hardly enough"),
+    ],
+)
+def test_classes_that_may_be_a_mistake(y: list[str], warned: str) -> None:
+    assert warned in said("warning: ", x=np.linspace(0, 1, 24) ** 2, y=y)
+
+
+def test_a_header_of_numbers_is_suspected(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("1,5\n" + "".join(f"{n / 7},{n % 2}\n" for n in range(30)))
+    notes = load_encoded(replace(BASE, source="t.csv", target=-1), tmp_path).info.notes
+    (note,) = [note for note in notes if note.startswith("warning")]
+    assert note == (
+        "warning: 1 class has one row only: '5' (row 1, the first line of the file: data.header = true if it names "
+        "the columns)"
+    )

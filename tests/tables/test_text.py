@@ -183,6 +183,17 @@ def test_a_first_column_without_a_name(tmp_path: Path) -> None:
     assert read(tmp_path, ",a,b\n0,1,2\n1,3,4\n").columns == ("column1", "a", "b")
 
 
+def test_line_ends_of_old_macs(tmp_path: Path) -> None:
+    table = read(tmp_path, 'a,b\r1,"x\ry"\r2,z\r')
+    assert table.columns == ("a", "b")
+    assert cells(table) == [[1, "x\ry"], [2, "z"]]
+    assert [table.line_of(row) for row in (1, 2)] == [2, 4]
+
+
+def test_cells_that_look_a_little_like_json(tmp_path: Path) -> None:
+    assert cells(read(tmp_path, "[cm],{b}\n1,2\n3,4\n")) == [[1, 2], [3, 4]]
+
+
 def test_blank_lines_do_not_count(tmp_path: Path) -> None:
     table = read(tmp_path, "\n\na,b\n\n1,2\n  \n3,4\n\n")
     assert cells(table) == [[1, 2], [3, 4]]
@@ -212,7 +223,16 @@ def test_a_header_over_two_lines(tmp_path: Path) -> None:
         (b"a,b\n" + b"1,2\n" * 50 + b"1,2,3\n", "line 52: has 3 cells, however the other lines have 2"),
         (b"a,b,c\n" + b"1,2,3\n" * 50 + b"1,2\n", "line 52: has 2 cells, however the other lines have 3"),
         (b"1,2,3\n" + b"1,2\n" * 50, "line 1: has 3 cells, however the other lines have 2"),
-        (b"a,b,c,d,e\n1,2,3\n4,5,6\n", "the header names 5 columns, however the rows have 3 cells"),
+        (b"a,b,c,d,e\n1,2,3\n4,5,6\n", "line 1: the header names 5 columns, however the rows have 3 cells"),
+        (
+            b"My export\n\na,b,c\n" + b"1,2,3\n" * 50,
+            "line 1: the header names 1 column, however the rows have 3 cells; if the header is line 3, delete the "
+            "lines before it",
+        ),
+        (b"a,b,c\n" + b"1,2,3\n" * 50 + b"1\n", "line 52: has 1 cell, however"),
+        (b'[{"a":1,"y":"yes"},{"a":2,"y":"no"}]', "looks like JSON, not a table"),
+        (b'[\n  {\n    "a": 1\n  }\n]', "looks like JSON, not a table"),
+        (b'{"a":1,"y":"yes"}\n{"a":2,"y":"no"}\n', "looks like JSON, not a table"),
         (b"a,b\n1,\x002\n", "is not text"),
         (b"<!DOCTYPE html>\n<html>\n", "is a web page"),
         (gzip.compress(b"a,b\n1,2\n" * 1000, mtime=0)[:40], "damaged or incomplete"),
