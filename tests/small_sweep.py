@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+import pytest
 from numpy.typing import NDArray
 
 from sweep.records import BlockJob, Hyperparameters, TrialResult
@@ -60,6 +62,21 @@ def small_spec(folder: Path, *overrides: str) -> SweepSpec:
     if not path.exists():
         write_table(folder)
     return parse(DEFINITION.format(table=path), None, overrides)
+
+
+def wait_for_trials(database: Path, wanted: int) -> None:
+    """Until so many trials are stored by another process."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if database.exists():
+            try:
+                with Store.open(f"sqlite:///{database}") as store:
+                    if any(len(store.saved_numbers(sweep.key)) >= wanted for sweep in store.sweeps()):
+                        return
+            except Exception:  # noqa: S110 - being made at this moment
+                pass
+        time.sleep(0.05)
+    pytest.fail("no trial was finished")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from sweep.cli.main import run_program
 from sweep.errors import LaunchError
 from sweep.spec import definition as spec
 from sweep.store.store import Store
+from tests.small_sweep import wait_for_trials
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("init", "check", "run", "list", "status", "best", "report", "export", "dashboard")
@@ -516,21 +516,6 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(small: Progr
     assert status["trials"]["complete"] - int(found[1]) in (0, 1)
     assert status["trials"]["complete"] >= 4
     assert status["state"] in ("running", "paused")
-
-
-def wait_for_trials(database: Path, wanted: int) -> None:
-    """Until so many trials are stored."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if database.exists():
-            try:
-                with Store.open(f"sqlite:///{database}") as store:
-                    if any(len(store.saved_numbers(sweep.key)) >= wanted for sweep in store.sweeps()):
-                        return
-            except Exception:  # noqa: S110 - being made at this moment
-                pass
-        time.sleep(0.05)
-    pytest.fail("no trial was finished")
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:

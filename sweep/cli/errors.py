@@ -4,7 +4,8 @@
 0     done
 1     failed: workers that cannot be reached, a bug, an output that nobody reads any more
 2     the user's input is wrong; nothing was written
-130   interrupted
+130   interrupted by Ctrl-C
+143   ``sweep run`` was ended by SIGTERM
 ====  ================================================================================
 """
 
@@ -12,10 +13,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import IO, Any
 
 import typer
@@ -26,6 +30,40 @@ from sweep.errors import DefinitionError, SweepError, UserError
 logger = logging.getLogger("sweep")
 
 INTERRUPTED = 130
+
+
+class Terminated(KeyboardInterrupt):
+    """Ended by SIGTERM: as Ctrl-C, but for the exit status."""
+
+    exit_status = 128 + signal.SIGTERM
+
+
+@contextmanager
+def termination_interrupts() -> Iterator[None]:
+    """SIGTERM inside interrupts as Ctrl-C does, so that workers are ended and what is finished is told.
+
+    A service manager sends it, a container's end, ``kill``. What comes while the first is being heeded is ignored.
+
+    Raises:
+        Terminated: In place of the ``KeyboardInterrupt`` that came of it.
+    """
+    came = False
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if came:
+            raise Terminated(*error.args) from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def guarded(command: Callable[[], None]) -> int:
@@ -50,7 +88,7 @@ def guarded(command: Callable[[], None]) -> int:
     except SweepError as error:
         return _failed(str(error), error.exit_status, trace=True)
     except (KeyboardInterrupt, typer.Abort) as error:
-        return _failed(str(error) or "interrupted", INTERRUPTED, label="")
+        return _failed(str(error) or "interrupted", getattr(error, "exit_status", INTERRUPTED), label="")
     except BrokenPipeError:
         _let_go()
         return 1
