@@ -11,6 +11,7 @@ import pytest
 
 from sweep.cli import show as cli_show
 from sweep.records import Hyperparameters
+from sweep.spec.model import Chosen
 from tests.made_sweep import made_summary
 
 
@@ -40,6 +41,18 @@ def test_without_any_trial_there_is_no_best() -> None:
 
 def test_a_score_that_cannot_be_corrected_is_said_to_be() -> None:
     assert "honest score   undefined" in cli_show.best_text(replace(made_summary(), honest=None))
+
+
+def test_a_score_chosen_elsewhere_is_said_to_be() -> None:
+    chosen = Chosen("mine", 1024, "rows", "definition", None)
+    where = "; the honest score is that of the sweep mine, where this configuration was chosen among 1,024 trials"
+    summary = replace(made_summary(1), chosen=chosen)
+    assert summary.best is not None
+    assert summary.honest is not None
+    lines = cli_show.best_text(summary).splitlines()
+    assert f" {100 * summary.honest.value:.1f} % (95 % interval " in lines[1]
+    assert f"{summary.metric.format(summary.best.score)}{where}" in lines[2]
+    assert where in cli_show.best_text(replace(summary, honest=None)).splitlines()[2]
 
 
 def test_layers_without_dropout_have_no_rate() -> None:

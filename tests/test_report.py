@@ -18,6 +18,7 @@ from sweep.figures.draw import plotly_js
 from sweep.records import TableInfo
 from sweep.report.html import render, write
 from sweep.report.page import page
+from sweep.spec.model import Chosen
 from tests.made_sweep import DEFINITION, made_summary, sonar
 
 VOID = {"meta", "circle", "line", "path", "br", "link", "img"}
@@ -185,6 +186,16 @@ def test_without_an_honest_score_no_raw_one_makes_the_headline() -> None:
     assert content["headline"]["value"] is None
     assert "%" not in content["headline"]["sentence"]
     assert "undefined on every resampling" in without_plotly(render(summary))
+
+
+def test_a_configuration_chosen_elsewhere_says_where() -> None:
+    where = "the honest score is that of the sweep mine, where this configuration was chosen among 64 trials"
+    summary = replace(made_summary(1), chosen=Chosen("mine", 64, "rows", "definition", None))
+    assert summary.honest is not None
+    headline = page(summary)["headline"]
+    assert headline["value"] == f"{100 * summary.honest.value:.1f} %"
+    assert headline["sentence"].startswith(f"Here it reads {100 * summary.honest.raw:.1f} %; {where}")
+    assert f"{where} on these rows, which has none" in page(replace(summary, honest=None))["headline"]["sentence"]
 
 
 def test_only_placements_without_dropout() -> None:

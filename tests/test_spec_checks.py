@@ -156,7 +156,7 @@ def test_all_problems_come_at_once_in_our_words() -> None:
         ("[training]\nepochs = 1", "space.lr_decay must be one value for training.epochs = 1 (it acts from the second"),
         (
             "[chosen]\nsweep = 3\ntrials = 1\ncontent_hash = 'a'\nfingerprint = 'b'",
-            "chosen.sweep must be text in quotes",
+            "chosen.sweep must be 1 to 100 letters, digits",
         ),
         (
             "[chosen]\nsweep = 'm'\ntrials = 1\ncontent_hash = 'a'\nfingerprint = 'b'\n"

@@ -107,7 +107,7 @@ def _honest_in_words(summary: SweepSummary) -> str:
 
 def _elsewhere(summary: SweepSummary) -> list[str]:
     chosen = summary.chosen
-    return [] if chosen is None else [f"Chosen in the sweep {_one_line(chosen.sweep)}, among {chosen.trials:,} trials."]
+    return [] if chosen is None else [f"Chosen in the sweep {chosen.sweep}, among {chosen.trials:,} trials."]
 
 
 def _one_line(text: str) -> str:

@@ -151,7 +151,7 @@ def _path(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
 def _rule(detail: ErrorDetails, path: tuple[str | int, ...]) -> str:
     """What is allowed, in our words."""
     context = detail.get("ctx", {})
-    if path == ("name",):
+    if path in (("name",), ("chosen", "sweep")):
         return f"must be 1 to {MAX_NAME} letters, digits, dots, hyphens and underscores, the first a letter or digit"
     match detail["type"]:
         case "rule":
