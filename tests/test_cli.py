@@ -550,10 +550,10 @@ def test_the_dashboard_shows_the_study_on_loopback_only(small: Program) -> None:
         taken = small("dashboard", "--port", port, status=2)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
-    assert process.returncode == 130
+    assert process.returncode == 0, "Ctrl-C is how it ends"
+    assert err == ""
     assert [study["study_name"] for study in studies["study_summaries"]] == ["small"]
     assert f"port {port} must be free" in taken.err
-    assert "Traceback" not in err
 
 
 def test_at_a_terminal_init_asks_for_the_column(program: Program) -> None:

@@ -12,7 +12,8 @@ import pytest
 import tomlkit
 
 from sweep.errors import NotFoundError, UserError
-from sweep.export import definition, files, versions
+from sweep.export import definition, versions
+from sweep.export.files import Target
 from sweep.spec import definition as spec
 from sweep.spec.model import Chosen, ChosenScore, Fixed
 from tests.made_sweep import made_summary, sonar
@@ -125,7 +126,7 @@ def test_a_file_is_written_with_the_permissions_of_any_new_file(tmp_path: Path) 
     path = tmp_path / "ä.toml"
     before = os.umask(0o027)
     try:
-        files.write_text(path, "größe\n", overwrite=False)
+        Target(path).write("größe\n")
     finally:
         os.umask(before)
     assert path.read_bytes() == "größe\n".encode()
@@ -138,9 +139,9 @@ def test_another_file_is_replaced_only_when_asked(tmp_path: Path) -> None:
     path.write_text("mine")
     path.chmod(0o600)
     with pytest.raises(UserError, match=r"x\.toml exists already.*--force"):
-        files.write_text(path, "new", overwrite=False)
+        Target(path).write("new")
     assert path.read_text() == "mine"
-    files.write_text(path, "new", overwrite=True)
+    Target(path, force=True).write("new")
     assert path.read_text() == "new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -149,23 +150,23 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("old")
     link.symlink_to(target)
-    files.write_text(link, "new", overwrite=True)
+    Target(link, force=True).write("new")
     assert link.is_symlink()
     assert target.read_text() == "new"
 
 
 def test_impossible_places_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a folder"):
-        files.write_text(tmp_path, "x", overwrite=True)
+        Target(tmp_path, force=True).write("x")
     with pytest.raises(UserError, match="folder of the output must exist"):
-        files.write_text(tmp_path / "nowhere" / "x", "x", overwrite=False)
+        Target(tmp_path / "nowhere" / "x").write("x")
     with pytest.raises(UserError, match="cannot be written: File name too long"):
-        files.write_text(tmp_path / ("x" * 300), "x", overwrite=False)
+        Target(tmp_path / ("x" * 300)).write("x")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_device_is_written_to() -> None:
-    files.write_text(Path(os.devnull), "x", overwrite=True)
+    Target(Path(os.devnull)).write("x")
     assert not Path(os.devnull).is_file()
 
 

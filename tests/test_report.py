@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from sweep.analysis.results import Counts, SweepSummary
-from sweep.errors import NotFoundError
+from sweep.export.files import OWN_WITHIN
 from sweep.figures.draw import plotly_js
 from sweep.records import TableInfo
-from sweep.report.html import render, write
+from sweep.report.html import MARK, render
 from sweep.report.page import page
 from sweep.spec.model import Chosen
 from tests.made_sweep import DEFINITION, made_summary, sonar
@@ -76,6 +76,10 @@ def test_the_page_is_well_formed_and_holds_plotly_once(html: str, outline: Outli
     assert outline.open == []
     assert html.count("plotly.js v") == 1
     assert len(html) < 6_000_000
+
+
+def test_it_says_near_its_beginning_what_it_is(html: str) -> None:
+    assert MARK in html[:OWN_WITHIN].encode()
 
 
 def test_nothing_is_loaded_from_anywhere(html: str, outline: Outline) -> None:
@@ -227,11 +231,3 @@ def test_regression_is_worded_as_such() -> None:
     content = page(made_summary(20, "rmse", info=info))
     assert "442 rows with 1 feature from sklearn:diabetes: predicting progression" in content["lede"]
     assert content["headline"]["track"]["legend"][-1][1].startswith("always the mean")
-
-
-def test_write(tmp_path: Path, summary: SweepSummary, html: str) -> None:
-    target = tmp_path / "sonar.html"
-    write(summary, target)
-    assert target.read_text(encoding="utf-8") == html
-    with pytest.raises(NotFoundError, match="must go to a file that can be written"):
-        write(summary, tmp_path / "absent" / "sonar.html")

@@ -6,6 +6,7 @@ name it as loopback: a web page elsewhere whose name was pointed here (DNS rebin
 
 from __future__ import annotations
 
+import contextlib
 import socketserver
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -44,7 +45,7 @@ def serve(storage: str, port: int, ready: Callable[[str], None]) -> None:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UserError(f"port {port} must be free, however: {reason} (--port takes another one)") from error
-        with server:
+        with server, contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
             ready(f"http://{HOST}:{server.server_port}/")
             server.serve_forever(poll_interval=0.1)
 

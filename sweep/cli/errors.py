@@ -75,7 +75,6 @@ def guarded(command: Callable[[], None]) -> int:
     try:
         configure_logging(debug=False)
         command()
-        _flush()
     except typer.Exit as stop:
         return stop.exit_code
     except typer.TyperException as error:
@@ -93,7 +92,7 @@ def guarded(command: Callable[[], None]) -> int:
         _let_go()
         return 1
     except OSError as error:  # a full disk, a network that is gone
-        return _failed(str(error), 1, trace=True)
+        return _failed(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1, trace=True)
     except Exception as error:
         told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return _failed(f"{told}\nThis is a bug in sweep. SWEEP_LOG=debug shows where it happened.", 1, trace=True)

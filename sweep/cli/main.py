@@ -4,7 +4,7 @@ Results go to standard output, everything else to standard error; ``errors.py`` 
 long to import is imported by the command that needs it, so that ``--help`` and a wrong option answer at once.
 
 Where to look: ``run.py`` runs a sweep, ``progress.py`` shows how far it is, ``show.py`` and
-``check.py`` have the text of results, ``dashboard.py`` serves Optuna's dashboard.
+``check.py`` have the text of results, ``output.py`` prints or writes them, ``dashboard.py`` serves Optuna's dashboard.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typer.main import get_command
 
 from sweep import settings
 from sweep.cli import errors as cli_errors
+from sweep.cli import output as cli_output
 from sweep.cli.options import (
     Changes,
     Definition,
@@ -133,21 +134,18 @@ def init(
     """
     typer.echo(f"reading {table}", err=True)
     from sweep.cli import show as cli_show
-    from sweep.export.files import check_target, write_text
     from sweep.suggest.definition import suggest, table_name
 
-    path = None if output in (None, "-") else Path(output)
-    if output != "-":
-        check_target(path or Path(f"{table_name(table)}.toml"), overwrite=force)
+    to = cli_output.target(output or f"{table_name(table)}.toml", force=force, storage=_url(None), source=table)
+    to.check()
+    path = None if to.file is None else to.file.path
     suggestion = _ask_for_target(lambda chosen: suggest(table, chosen, path), target)
     for note in suggestion.notes:
         typer.echo(note, err=True)
-    if output == "-":
-        typer.echo(suggestion.text, nl=False)
-        return
-    write_text(suggestion.path, suggestion.text, overwrite=force)
-    typer.echo(f"wrote {suggestion.path}", err=True)
-    typer.echo(cli_show.after_init(suggestion.path), err=True)
+    to.write(suggestion.text)
+    if path is not None:
+        typer.echo(f"wrote {path}", err=True)
+        typer.echo(cli_show.after_init(path), err=True)
 
 
 @app.command(epilog=example("sweep check table.toml", "sweep check breast_cancer --set training.epochs=50"))
@@ -179,9 +177,9 @@ def check(
     stored = cli_run.stored_status(setup, _url(storage))
     ahead = preview(setup, workers=default_workers(device), device=device)
     if json:
-        typer.echo(cli_show.json_text(cli_check.check_dict(setup, ahead, stored)))
+        cli_output.emit(cli_show.json_text(cli_check.check_dict(setup, ahead, stored)))
     else:
-        typer.echo(cli_check.check_text(setup, ahead, stored))
+        cli_output.emit_fitted(cli_check.check_text(setup, ahead, stored))
 
 
 @app.command(
@@ -232,9 +230,9 @@ def run(
 
         summary = cli_run.run(spec, url, cluster=cluster, workers=workers, device=device, display=shown)
     if json:
-        typer.echo(cli_show.json_text(summary.best_to_dict()))
+        cli_output.emit(cli_show.json_text(summary.best_to_dict()))
         return
-    typer.echo(cli_show.best_text(summary))
+    cli_output.emit_fitted(cli_show.best_text(summary))
     if not quiet:
         typer.echo(cli_show.after_run(spec.name, storage), err=True)
 
@@ -248,9 +246,11 @@ def list_sweeps(json: Json = False, storage: Storage = None, verbose: Verbose = 
     with _opened(storage) as store:
         found = statuses(store)
     if json:
-        typer.echo(cli_show.json_text([status.to_dict() for status in found]))
+        cli_output.emit(cli_show.json_text([status.to_dict() for status in found]))
+    elif found:
+        cli_output.emit_fitted(cli_show.list_text(found, cli_output.terminal_width()))
     else:
-        typer.echo(cli_show.list_text(found) if found else "no sweep yet: sweep run stores the first one")
+        cli_output.emit_fitted("no sweep yet: sweep run stores the first one")
 
 
 @app.command(epilog=example("sweep status table"))
@@ -261,7 +261,10 @@ def status(name: Name, json: Json = False, storage: Storage = None, verbose: Ver
 
     with _opened(storage) as store:
         found = summary.status(store, name)
-    typer.echo(cli_show.json_text(found.to_dict()) if json else cli_show.status_text(found))
+    if json:
+        cli_output.emit(cli_show.json_text(found.to_dict()))
+    else:
+        cli_output.emit_fitted(cli_show.status_text(found))
 
 
 @app.command(epilog=example("sweep best table", "sweep best table --json"))
@@ -272,32 +275,37 @@ def best(name: Name, json: Json = False, storage: Storage = None, verbose: Verbo
 
     with _opened(storage) as store:
         found = summarise(store, name)
-    typer.echo(cli_show.json_text(found.best_to_dict()) if json else cli_show.best_text(found))
+    if json:
+        cli_output.emit(cli_show.json_text(found.best_to_dict()))
+    else:
+        cli_output.emit_fitted(cli_show.best_text(found))
 
 
 @app.command(epilog=example("sweep report table", "sweep report table -o page.html"))
 def report(
     name: Name,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.  [default: NAME.html]")
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - prints it.  [default: NAME.html]"),
     ] = None,
+    force: Force = False,
     storage: Storage = None,
     verbose: Verbose = False,
 ) -> None:
     """Make the page that shows the results.
 
-    One HTML file that needs no network.
+    One HTML file that needs no network. It replaces an earlier report, and no other file unasked.
     """
     from sweep.analysis.summary import summarise
-    from sweep.export.files import check_target, write_text
     from sweep.report import html as page
 
-    path = Path(output or f"{name}.html")
+    to = cli_output.target(output or f"{name}.html", force=force, storage=_url(storage), own=page.MARK)
     with _opened(storage) as store:
-        check_target(path, overwrite=True)
+        to.check()
         found = summarise(store, name)
-    write_text(path, page.render(found), overwrite=True)
-    typer.echo(str(path))
+    to.write(page.render(found))
+    if to.file is not None:
+        cli_output.emit(str(to.file.path))
 
 
 @app.command(
@@ -319,17 +327,13 @@ def export(
     """
     from sweep.analysis.summary import summarise
     from sweep.export import definition
-    from sweep.export.files import check_target, write_text
 
+    to = cli_output.target(output, force=force, storage=_url(storage))
     with _opened(storage) as store:
-        if output != "-":
-            check_target(Path(output), overwrite=force)
+        to.check()
         found = summarise(store, name)
-    text = definition.to_toml(found) if format is Format.toml else definition.to_json(found)
-    if output == "-":
-        typer.echo(text, nl=False)
-    else:
-        write_text(Path(output), text, overwrite=force)
+    to.write(definition.to_toml(found) if format is Format.toml else definition.to_json(found))
+    if to.file is not None:
         typer.echo(f"wrote {output}", err=True)
 
 
@@ -348,8 +352,7 @@ def dashboard(
     from sweep.cli.dashboard import serve
 
     def ready(address: str) -> None:
-        typer.echo(f"{address}  (Ctrl-C ends it)")
-        sys.stdout.flush()
+        cli_output.emit(f"{address}  (Ctrl-C ends it)")
 
     serve(_url(storage), port, ready)
 

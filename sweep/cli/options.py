@@ -10,6 +10,7 @@ import typer
 
 from sweep import settings
 from sweep.cli import errors as cli_errors
+from sweep.cli.output import emit
 from sweep.export import versions
 
 
@@ -28,7 +29,7 @@ class Format(StrEnum):
 def show_version(wanted: bool) -> None:
     """What ``--version`` does."""
     if wanted:
-        typer.echo(f"sweep {versions.installed('dropout-sweep')} (Python {platform.python_version()})")
+        emit(f"sweep {versions.installed('dropout-sweep')} (Python {platform.python_version()})")
         raise typer.Exit
 
 

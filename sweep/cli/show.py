@@ -1,4 +1,4 @@
-"""What commands print about results: text for people, the same on a terminal and in a pipe."""
+"""What commands print about results: text for people. ``output.py`` fits it to a terminal."""
 
 from __future__ import annotations
 
@@ -72,13 +72,21 @@ def status_text(status: SweepStatus) -> str:
     return "\n".join([status.name, *_indented(rows)])
 
 
-def list_text(statuses: Sequence[SweepStatus]) -> str:
-    """One line a sweep."""
+def list_text(statuses: Sequence[SweepStatus], width: int | None = None) -> str:
+    """One line a sweep; where that is more than ``width``, names too long stand on a line of their own."""
     rows = [("NAME", "STATE", "TRIALS", "METRIC", "TABLE")]
     for status in statuses:
         done = f"{status.counts.finished}/{status.budget}"
         rows.append((status.name, status.state, done, status.metric, status.source))
-    return table_text(rows)
+    rest = table_text([row[1:] for row in rows]).splitlines()
+    names = [row[0] for row in rows]
+    column = max(map(len, names))
+    if width is not None:
+        column = min(column, max(len(rows[0][0]), width - 2 - max(map(len, rest))))
+    lines = []
+    for name, others in zip(names, rest, strict=True):
+        lines += [f"{name:{column}}  {others}"] if len(name) <= column else [name, f"{'':{column}}  {others}"]
+    return "\n".join(lines)
 
 
 def after_init(path: Path) -> str:

@@ -10,20 +10,21 @@ import base64
 import hashlib
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary
-from sweep.errors import NotFoundError
 from sweep.figures import info as figure_info
 from sweep.figures import palette
 from sweep.figures.draw import draw, plotly_js, to_json
 from sweep.figures.info import PlacementInfo
 from sweep.report.page import page
 from sweep.shipped import folder
+
+# What a page says of itself near its beginning: an earlier report may be replaced unasked.
+MARK = b'<meta name="generator" content="dropout-sweep">'
 
 
 def render(summary: SweepSummary) -> str:
@@ -42,21 +43,6 @@ def render(summary: SweepSummary) -> str:
         script=script,
         script_hashes=f"{_csp_hash(plotly)} {_csp_hash(script)}",
     )
-
-
-def write(summary: SweepSummary, path: Path) -> None:
-    """Write the page to a file, in place of what was there.
-
-    Raises:
-        NotFoundError: The file cannot be written.
-    """
-    text = render(summary)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise NotFoundError(
-            f"the report must go to a file that can be written, however: {path}: {error.strerror}"
-        ) from error
 
 
 class _Drawn:

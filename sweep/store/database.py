@@ -80,6 +80,19 @@ def sqlite_path(url: URL) -> Path:
     return Path(url.database or "")
 
 
+def files_of(storage: str) -> tuple[Path, ...]:
+    """The files of the database of a URL: SQLite's own and those it keeps beside it; none of a server.
+
+    Raises:
+        StorageError: As :func:`parse_url`.
+    """
+    url = parse_url(storage)
+    if not is_sqlite(url):
+        return ()
+    path = sqlite_path(url)
+    return (path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm", "-journal")))
+
+
 def check_file(url: URL, *, create: bool) -> None:
     """Check what can be known of a SQLite file without opening it.
 
