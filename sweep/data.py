@@ -9,14 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sweep.records import TableInfo
+from sweep.records import ALIGN, TableInfo, padded
 from sweep.spec.model import SweepSpec
 
 if TYPE_CHECKING:
     from sweep.tables.types import Encoded
-
-FEATURE_ALIGN = 16
-"""Feature columns are padded to a multiple of this: ``bmm`` on unaligned widths rounds by the member's place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +22,7 @@ class Dataset:
 
     Attributes:
         features: ``[n, Fp]`` float32, Fp the number of features F rounded up to a multiple of
-            :data:`FEATURE_ALIGN`. NaN where a value is missing; pad columns are 0.
+            :data:`~sweep.records.ALIGN`. NaN where a value is missing; pad columns are 0.
         target: ``[n]``: float32 0 or 1 for binary, int64 class codes for multiclass, float32
             ``(y - info.target_mean) / info.target_scale`` for regression.
         groups: ``[n]`` int64 on the CPU: rows of one code stay in one fold; ``None`` without groups.
@@ -61,15 +58,14 @@ def load_dataset(spec: SweepSpec) -> Dataset:
     # Brings pandas, which workers, who are sent their table, need not import.
     from sweep.tables.load import load_encoded
 
-    return from_encoded(load_encoded(spec.data, spec.base_dir, align=FEATURE_ALIGN))
+    return from_encoded(load_encoded(spec.data, spec.base_dir, align=ALIGN))
 
 
 def from_encoded(encoded: Encoded) -> Dataset:
-    """Tensors over an encoded table. Its matrix is not copied when its width is a multiple of :data:`FEATURE_ALIGN`."""
+    """Tensors over an encoded table. Its matrix is not copied when it is padded already."""
     info, matrix = encoded.info, encoded.features
-    padding = -matrix.shape[1] % FEATURE_ALIGN
-    if padding or matrix.shape[1] == 0:
-        matrix = np.pad(matrix, ((0, 0), (0, padding or FEATURE_ALIGN)))
+    if padding := max(padded(matrix.shape[1]), ALIGN) - matrix.shape[1]:
+        matrix = np.pad(matrix, ((0, 0), (0, padding)))
     if info.task == "multiclass":
         target = encoded.target.astype(np.int64)
     else:

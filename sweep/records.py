@@ -27,8 +27,17 @@ from numpy.typing import NDArray
 
 Task = Literal["binary", "multiclass", "regression"]
 
+ALIGN = 16
+"""Widths are padded to a multiple of this: a batched product on unaligned matrices rounds by a matrix's place in the
+batch, and a trial's numbers must not depend on its neighbours."""
+
 # Axis 2 of ``TrialResult.metrics``.
 TRAIN, VALIDATION = 0, 1
+
+
+def padded(width: int, multiple: int = ALIGN) -> int:
+    """``width`` rounded up to a multiple of ``multiple``."""
+    return -(-width // multiple) * multiple
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import torch
 
 from sweep.data import Dataset
 from sweep.folds import Folds, Scheme, make_folds
-from sweep.records import Hyperparameters, TableInfo, Task, TrainingPlan
+from sweep.records import Hyperparameters, TableInfo, Task, TrainingPlan, padded
 from sweep.spec.model import ValidationSpec
 
 
@@ -31,7 +31,7 @@ def make_dataset(
         names = tuple(f"class {c}" for c in range(count))
         target = torch.from_numpy(codes.astype(np.float32) if task == "binary" else codes)
     x[rng.random(x.shape) < missing] = np.nan
-    matrix = np.zeros((rows, -(-features // 16) * 16), dtype=np.float32)
+    matrix = np.zeros((rows, padded(features)), dtype=np.float32)
     matrix[:, :features] = x
     info = TableInfo(
         source="made",

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from sweep.data import FEATURE_ALIGN, Dataset, load_dataset
+from sweep.data import Dataset, load_dataset
 from sweep.errors import DataError, NotFoundError
+from sweep.records import ALIGN
 from sweep.spec.definition import parse
 
 ROWS = 40
@@ -43,7 +44,7 @@ def table(tmp_path: Path) -> Path:
 def test_binary(table: Path) -> None:
     data = load(table, target='"yes"', drop='["three", "amount"]', groups='"patient"')
     assert data.features.dtype == torch.float32
-    assert data.features.shape == (ROWS, FEATURE_ALIGN)
+    assert data.features.shape == (ROWS, ALIGN)
     assert data.info.features == ("a", "b", "c=blue", "c=red")
     assert data.target.dtype == torch.float32
     frame = pd.read_csv(table)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sweep.records import padded
 from sweep.training.draws import Draws
-from sweep.training.nets import StackedMLP, padded
+from sweep.training.nets import StackedMLP
+from tests.twin import member
 
 
 def stack(activation: str = "relu", *, masked: bool = False) -> StackedMLP:
@@ -33,7 +35,7 @@ def test_a_member_is_a_plain_network(activation: str) -> None:
     x[..., :5] = torch.randn(6, 8, 5, generator=torch.Generator().manual_seed(0))
     outputs = net.forward(x)
     for index in range(6):
-        torch.testing.assert_close(outputs[index, :, :3], net.member(index)(x[index, :, :5]))
+        torch.testing.assert_close(outputs[index, :, :3], member(net, index, activation)(x[index, :, :5]))
 
 
 def test_trials_of_a_split_start_alike_and_splits_do_not() -> None:

@@ -5,15 +5,39 @@ Written for being obviously right, not fast; the stacked block is held equal to 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sweep.data import Dataset
 from sweep.folds import Folds
-from sweep.records import Hyperparameters, TrainingPlan
+from sweep.records import Hyperparameters, TrainingPlan, padded
 from sweep.training.draws import Draws, drop_threshold, keep_probability
-from sweep.training.nets import ACTIVATIONS, padded, plain_mlp
+from sweep.training.nets import StackedMLP
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+def plain_mlp(widths: Sequence[int], activation: str) -> nn.Sequential:
+    """Linear and activation in turn, a Linear at the end; ``widths`` are features, hidden units, outputs."""
+    modules: list[nn.Module] = []
+    for fan_in, fan_out in itertools.pairwise(widths[:-1]):
+        modules += [nn.Linear(fan_in, fan_out), ACTIVATIONS[activation]()]
+    return nn.Sequential(*modules, nn.Linear(widths[-2], widths[-1]))
+
+
+def member(stack: StackedMLP, index: int, activation: str) -> nn.Sequential:
+    """One member as a plain network with its own copy of the parameters."""
+    plain = plain_mlp(stack.widths, activation)
+    linears = [module for module in plain if isinstance(module, nn.Linear)]
+    with torch.no_grad():
+        for linear, weight, bias in zip(linears, stack.weights, stack.biases, strict=True):
+            linear.weight.copy_(weight[index, : linear.in_features, : linear.out_features].T)
+            linear.bias.copy_(bias[index, 0, : linear.out_features])
+    return plain
 
 
 def twin_outputs(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperparameters, split: int) -> Tensor:
@@ -40,7 +64,7 @@ def _train(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperparamete
         target = (target - target[rows].mean()) / target[rows].std(correction=0)
 
     draws = Draws(plan.seed)
-    net = plain_mlp(widths, ACTIVATIONS[plan.activation])
+    net = plain_mlp(widths, plan.activation)
     linears = [m for m in net if isinstance(m, nn.Linear)]
     with torch.no_grad():
         for layer, linear in enumerate(linears):
@@ -75,7 +99,7 @@ def _train(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperparamete
                 hidden = hidden * torch.from_numpy(kept).float() / keep_probability(trial.dropout[layer])
                 hidden = linear(hidden)
                 if layer < len(linears) - 1:
-                    hidden = ACTIVATIONS[plan.activation].module()(hidden)
+                    hidden = ACTIVATIONS[plan.activation]()(hidden)
             # The mean over a full mini-batch, also where the last one is ragged.
             loss = _losses(data, plan, hidden, target, part, rows).sum() / batch
             optimizer.zero_grad()

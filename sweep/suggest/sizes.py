@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+from sweep.records import padded
+
 CORES = 2
 """What the times are for."""
 
@@ -27,8 +29,8 @@ _SMALLEST_FIRST = 32
 _BATCHES = ((1_000, 16), (2_500, 32), (10_000, 64), (30_000, 128), (100_000, 256), (500_000, 512))
 _LARGEST_BATCH = 1024
 
-# Rows: up to _SMALL 10 folds, beyond _LARGE 3; below _FEW the smallest networks.
-_FEW, _SMALL, _LARGE = 500, 2_000, 100_000
+# Rows: up to SMALL 10 folds, beyond _LARGE 3; below _FEW the smallest networks.
+_FEW, SMALL, _LARGE = 500, 2_000, 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def fit(rows: int, features: int, outputs: int, smallest: int | None) -> Sizes:
     batch, most = _batch(rows), _folds(rows, smallest)
     for trials, halvings, few, enough in _CONCESSIONS:
         hidden = _hidden(rows, features, halvings)
-        folds = most if rows <= _SMALL else min(most, few)
+        folds = most if rows <= SMALL else min(most, few)
         training = rows - -(-rows // folds)
         steps = max(1, -(-training // batch))
         widths = (features, *hidden, outputs)
@@ -93,7 +95,7 @@ def _batch(rows: int) -> int:
 
 def _folds(rows: int, smallest: int | None) -> int:
     """10 for small tables, 5 for larger ones, 3 for the largest; no more than the rarest class has rows."""
-    count = 10 if rows <= _SMALL else 5 if rows <= _LARGE else 3
+    count = 10 if rows <= SMALL else 5 if rows <= _LARGE else 3
     # A test fold of a regression wants a few rows; so does one of classes too rare to be spread over folds.
     room = rows // 4 if smallest is None or smallest < 2 else smallest
     return max(2, min(count, room))
@@ -106,7 +108,7 @@ def _at_most(steps: tuple[int, ...], limit: float) -> int:
 
 def _step_seconds(widths: tuple[int, ...], batch: int, folds: int) -> float:
     """One mini-batch of one network, in seconds."""
-    units = [_aligned(width) for width in widths]
+    units = [padded(width) for width in widths]
     parameters, activations = sum(a * b for a, b in itertools.pairwise(units)), batch * sum(units)
     microseconds = 4 + 3.5e-3 * parameters + 1e-4 * batch * parameters + 1.8e-3 * activations
     beyond_cache = 4 * folds * (3 * parameters + 4 * activations) > 1 << 22
@@ -115,9 +117,5 @@ def _step_seconds(widths: tuple[int, ...], batch: int, folds: int) -> float:
 
 def _row_seconds(widths: tuple[int, ...]) -> float:
     """One row evaluated once, in seconds."""
-    units = [_aligned(width) for width in widths]
+    units = [padded(width) for width in widths]
     return 1e-6 * (1 + 2e-4 * sum(a * b for a, b in itertools.pairwise(units)))
-
-
-def _aligned(width: int) -> int:
-    return -(-width // 16) * 16

@@ -9,9 +9,8 @@ from typing import Final
 
 from sweep.data import Dataset
 from sweep.folds import Folds
-from sweep.records import TrainingPlan
+from sweep.records import TrainingPlan, padded
 from sweep.training.minibatches import ROW_ALIGN, effective_batch_size
-from sweep.training.nets import padded
 
 # What a step reads and writes on a CUDA device, in bytes. A constant, since the workers' devices may not be this
 # machine's: an eighth of a small one's memory, and a thousand trials of the Sonar shape.

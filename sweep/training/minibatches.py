@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from sweep.folds import Folds
+from sweep.records import padded
 from sweep.training.draws import Draws
-from sweep.training.nets import padded
 
-# Rows of a mini-batch are padded to a multiple of this, see nets.py.
+# Rows of a mini-batch are padded to a multiple of this: as for widths, but 8 do.
 ROW_ALIGN: Final = 8
 
 

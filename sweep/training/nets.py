@@ -1,10 +1,9 @@
-"""Stacked multilayer perceptrons, and the plain network that one member equals.
+"""Stacked multilayer perceptrons.
 
 A stack holds the parameters of M networks of one shape. Its matrix products are batched over the members
 (``torch.bmm``), which is what makes many small networks cheap. Widths are padded to multiples of
-:data:`ALIGN`: a batched product on unaligned matrices rounds differently at different places in the batch, and
-a trial's numbers must not depend on its neighbours. Pad units have zero weights and stay exactly zero; pad
-outputs of a classifier have bias -1e30, hence probability zero.
+:data:`~sweep.records.ALIGN`. Pad units have zero weights and stay exactly zero; pad outputs of a classifier have bias
+-1e30, hence probability zero.
 """
 
 from __future__ import annotations
@@ -15,17 +14,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from sweep.records import padded
 from sweep.training.draws import Draws
 
-ALIGN: Final = 16
 _NEVER: Final = -1e30
-
-
-def padded(width: int, multiple: int = ALIGN) -> int:
-    """``width`` rounded up to a multiple of ``multiple``."""
-    return -(-width // multiple) * multiple
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +30,12 @@ class Activation:
         forward_: In place on the pre-activation.
         backward_: ``(gradient, activation)``: multiplies the gradient, in place, by the derivative written in
             terms of the activation's value.
-        module: The plain twin's module.
+        keeps_zero: Whether it is 0 at 0, as pad units must be.
     """
 
     forward_: Callable[[Tensor], Tensor]
     backward_: Callable[[Tensor, Tensor], Tensor]
-    module: type[nn.Module]
+    keeps_zero: bool
 
 
 def _relu_backward_(gradient: Tensor, value: Tensor) -> Tensor:
@@ -57,9 +51,9 @@ def _sigmoid_backward_(gradient: Tensor, value: Tensor) -> Tensor:
 
 
 ACTIVATIONS: Final = {
-    "relu": Activation(torch.relu_, _relu_backward_, nn.ReLU),
-    "tanh": Activation(torch.tanh_, _tanh_backward_, nn.Tanh),
-    "sigmoid": Activation(torch.sigmoid_, _sigmoid_backward_, nn.Sigmoid),
+    "relu": Activation(torch.relu_, _relu_backward_, keeps_zero=True),
+    "tanh": Activation(torch.tanh_, _tanh_backward_, keeps_zero=True),
+    "sigmoid": Activation(torch.sigmoid_, _sigmoid_backward_, keeps_zero=False),
 }
 
 
@@ -153,7 +147,7 @@ class StackedMLP:
         Shape:
             hidden: ``[..., out]`` of this layer, padded.
         """
-        if self.activation.module is nn.Sigmoid and hidden.shape[-1] > self.widths[layer + 1]:
+        if not self.activation.keeps_zero and hidden.shape[-1] > self.widths[layer + 1]:
             hidden[..., self.widths[layer + 1] :].zero_()
         return hidden
 
@@ -165,26 +159,3 @@ class StackedMLP:
             self.widths,
             self.activation,
         )
-
-    def member(self, index: int) -> nn.Sequential:
-        """One member as a plain network with its own copy of the parameters, see :func:`plain_mlp`."""
-        plain = plain_mlp(self.widths, self.activation)
-        linears = [module for module in plain if isinstance(module, nn.Linear)]
-        with torch.no_grad():
-            for linear, weight, bias in zip(linears, self.weights, self.biases, strict=True):
-                linear.weight.copy_(weight[index, : linear.in_features, : linear.out_features].T)
-                linear.bias.copy_(bias[index, 0, : linear.out_features])
-        return plain
-
-
-def plain_mlp(widths: Sequence[int], activation: Activation) -> nn.Sequential:
-    """The network that one stacked member equals: Linear and activation in turn, a Linear at the end.
-
-    Args:
-        widths: Features, hidden units of each layer, outputs.
-        activation: Of the hidden layers.
-    """
-    modules: list[nn.Module] = []
-    for fan_in, fan_out in itertools.pairwise(widths[:-1]):
-        modules += [nn.Linear(fan_in, fan_out), activation.module()]
-    return nn.Sequential(*modules, nn.Linear(widths[-2], widths[-1]))

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sweep.records import Task
+from sweep.records import Task, padded
 
 _EPS = torch.finfo(torch.float64).eps
-_ROW_ALIGN = 16
 # Classes are ranked as many at a time as this holds; a score takes 80 bytes while it is ranked.
 _RANKING_BYTES = 1 << 25
 
@@ -45,7 +44,7 @@ class Rows:
             target: Of the whole table, ``[n]``: class codes int64, or float64.
             classes: Number of classes; 0 for regression.
         """
-        index = torch.zeros(-(-len(rows) // _ROW_ALIGN) * _ROW_ALIGN, dtype=torch.int64, device=rows.device)
+        index = torch.zeros(padded(len(rows)), dtype=torch.int64, device=rows.device)
         index[: len(rows)] = rows
         weight = torch.zeros(len(index), dtype=torch.float64, device=rows.device)
         weight[: len(rows)] = 1.0

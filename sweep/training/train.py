@@ -24,10 +24,10 @@ from torch import Tensor
 
 from sweep.data import Dataset
 from sweep.folds import Folds
-from sweep.records import BlockJob, Hyperparameters, TrialResult
+from sweep.records import BlockJob, Hyperparameters, TrialResult, padded
 from sweep.training.draws import Draws, drop_threshold, keep_probability
 from sweep.training.minibatches import MiniBatches
-from sweep.training.nets import StackedMLP, padded
+from sweep.training.nets import StackedMLP
 from sweep.training.scaling import fit_scaling
 from sweep.training.scoreboard import Scoreboard
 from sweep.training.targets import Targets
