@@ -173,3 +173,35 @@ def test_a_perfect_prediction_reaches_best() -> None:
 def test_formatting(metric: str, value: float, text: str, difference: str) -> None:
     assert metrics.METRICS[metric].format(value) == text
     assert metrics.METRICS[metric].format_difference(value) == difference
+
+
+@pytest.mark.parametrize(
+    ("metric", "task", "expected"),
+    [
+        ("accuracy", "binary", (0, 1)),
+        ("roc_auc", "multiclass", (0, 1)),
+        ("brier", "binary", (0, 1)),
+        ("brier", "multiclass", (0, 2)),
+        ("log_loss", "binary", (0, math.inf)),
+        ("rmse", "regression", (0, math.inf)),
+        ("r2", "regression", (-math.inf, 1)),
+    ],
+)
+def test_bounds(metric: str, task: str, expected: tuple[float, float]) -> None:
+    assert metrics.bounds(metric, task) == expected
+
+
+@pytest.mark.parametrize("metric", ["brier", "accuracy", "balanced_accuracy", "f1", "roc_auc"])
+def test_all_wrong_is_the_worst(metric: str) -> None:
+    for classes, task in ((2, "binary"), (3, "multiclass")):
+        y = np.arange(6) % classes
+        wrong = np.eye(classes)[(y + 1) % classes]
+        worst = metrics.bounds(metric, task)[0 if metrics.METRICS[metric].maximize else 1]
+        if metric != "roc_auc" or classes == 2:  # of three, a third class is ranked neither above nor below
+            assert metrics.compute(metric, y, wrong) == pytest.approx(worst)
+
+
+def test_a_mean_over_splits_leaves_out_where_it_is_undefined() -> None:
+    assert metrics.mean_over_splits("roc_auc", np.array([0.5, math.nan, 1.0])) == 0.75
+    assert metrics.mean_over_splits("roc_auc", np.array([math.nan])) == 0.5
+    assert metrics.mean_over_splits("r2", np.array([math.nan, math.nan])) == 0.0

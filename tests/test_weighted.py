@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,21 @@ def test_counts_stand_for_rows(task: Task, metric: str, seed: int) -> None:
     found = weighted.scores(metric, outputs, truth, weights)
     expected = [[written_out(metric, out, truth, some) for some in rows] for out in outputs]
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "f1"])
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+@pytest.mark.parametrize("rare", [False, True])
+def test_counts_are_exact_in_half_the_precision(metric: str, task: Task, rare: bool) -> None:
+    """Also where the members of a class are few, and it is they that are summed up."""
+    outputs, truth = case(task, 5)
+    if rare:
+        truth = dataclasses.replace(truth, target=np.where(np.arange(N) < 18, 0, truth.target))
+    rng = np.random.default_rng(5)
+    counts = rng.multinomial(N, np.full(N, 1 / N), size=50).T
+    half, full = (weighted.scores(metric, outputs, truth, counts.astype(kind)) for kind in (np.float32, np.float64))
+    np.testing.assert_allclose(half, full, rtol=3e-7)
+    assert np.isfinite(full).any()
 
 
 @pytest.mark.parametrize(("task", "metric"), PAIRS)

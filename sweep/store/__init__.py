@@ -10,7 +10,7 @@
 ``migrations``         one Alembic revision for each change of the tables
 =====================  =============================================================================
 
-To change a table: edit ``models``, write ``migrations/versions/v0002_....py``, append its revision to
+To change a table: edit ``models``, write the next ``migrations/versions/v0003_....py``, append its revision to
 ``versions.REVISIONS``. ``tests/test_migrations.py`` fails until the three agree on both databases.
 
 Optuna owns its own tables. Nothing here reads, writes or refers to them: what ties a sweep to its study is the
