@@ -77,15 +77,6 @@ class Metric:
             return f"{100 * value:.2f} %"
         return _significant(value) if self.name in ("rmse", "mae") else f"{value:.3f}"
 
-    def format_difference(self, value: float) -> str:
-        """A difference of two values, with its sign: ``"+2.4 points"`` for shares, ``"-0.012"`` otherwise."""
-        if not math.isfinite(value):
-            return UNDEFINED
-        if self.percent:
-            return f"{100 * value:+.1f} points"
-        sign = "-" if value < 0 else "+"
-        return sign + (_significant(abs(value)) if self.name in ("rmse", "mae") else f"{abs(value):.3f}")
-
 
 def _significant(value: float) -> str:
     """Four significant digits, never in exponent form between 0.0001 and 10 million."""

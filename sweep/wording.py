@@ -45,11 +45,6 @@ def interval(metric: Metric, low: float, high: float) -> str:
     return f"{bare_score(metric, low)} to {bare_score(metric, high)}"
 
 
-def honest_in_words(metric: Metric, honest: HonestScore) -> str:
-    """``"84.1 % (80.0 to 88.2); the sweep's best reads 86.9 %, 2.8 too high because it was chosen for being high"``."""
-    return f"{honest_value(metric, honest)}; {raw_in_words(metric, honest)}"
-
-
 def honest_value(metric: Metric, honest: HonestScore) -> str:
     """``"84.1 % (80.0 to 88.2)"``."""
     return f"{score(metric, honest.value)} ({interval(metric, honest.low, honest.high)})"

@@ -14,7 +14,7 @@ from optuna.trial import TrialState, create_trial
 
 from sweep.errors import DefinitionError
 from sweep.records import Hyperparameters
-from sweep.space.arms import arm_of, budget
+from sweep.space.arms import budget
 from sweep.space.proposer import Proposal, Proposer, hyperparameters
 from sweep.space.samplers import distributions
 from sweep.spec.definition import parse
@@ -105,7 +105,6 @@ def test_a_resume_anywhere_proposes_what_an_undisturbed_run_does(sampler: str, a
     for stopped in (5, 47, 48, 51, 60, 65, 71):
         batch_start = stopped - stopped % spec.search.batch
         proposer = resumed(spec, whole[:stopped], whole[:batch_start])
-        assert proposer.next_number == stopped
         assert proposer.propose(stopped) == whole[stopped]
 
 
@@ -199,7 +198,7 @@ def test_a_finite_space_is_used_up_without_a_repeat(sampler: str) -> None:
     assert Counter(proposal.arm for proposal in whole) == {"none": 4, "input": 8, "all": 32}
     assert {rate for proposal in whole for name, rate in proposal.params.items() if "dropout" in name} == {0.2, 0.3}
     with pytest.raises(DefinitionError, match=r"search\.trials must be at most 44"):
-        arm_of(spec, 44)
+        resumed(spec, whole, whole).propose(44)
 
 
 def test_a_finite_space_for_one_sampler_is_used_up_too() -> None:
@@ -392,7 +391,7 @@ def test_what_cannot_be_restored() -> None:
     with pytest.raises(ValueError, match="trial 0 must have exactly the active parameters"):
         proposer.restore(0, {**whole[0].params, "dropout_input": 0.1})
     proposer.restore(0, whole[0].params)
-    assert proposer.next_number == 1
+    assert proposer.propose(1) == whole[1]
 
 
 def test_a_continuous_space_too_narrow_to_go_on_is_said() -> None:

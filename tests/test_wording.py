@@ -13,26 +13,27 @@ ACCURACY, RMSE, AUC = METRICS["accuracy"], METRICS["rmse"], METRICS["roc_auc"]
 
 def test_the_honest_score_in_words() -> None:
     honest = HonestScore(value=0.841, low=0.8, high=0.882, raw=0.869, trials=128)
-    assert wording.honest_in_words(ACCURACY, honest) == (
-        "84.1 % (80.0 to 88.2); the sweep's best reads 86.9 %, 2.8 too high because it was chosen for being high"
+    assert wording.honest_value(ACCURACY, honest) == "84.1 % (80.0 to 88.2)"
+    assert wording.raw_in_words(ACCURACY, honest) == (
+        "the sweep's best reads 86.9 %, 2.8 too high because it was chosen for being high"
     )
 
 
 def test_an_error_is_too_low_not_too_high() -> None:
     honest = HonestScore(value=55.31, low=50.0, high=60.0, raw=53.28, trials=40)
-    assert "reads 53.28, 2.03 too low because it was chosen for being low" in wording.honest_in_words(RMSE, honest)
+    assert "reads 53.28, 2.03 too low because it was chosen for being low" in wording.raw_in_words(RMSE, honest)
 
 
 def test_the_difference_is_that_of_the_numbers_shown() -> None:
     honest = HonestScore(value=0.84149, low=0.8, high=0.9, raw=0.86951, trials=9)
-    assert "84.1 %" in wording.honest_in_words(ACCURACY, honest)
-    assert "reads 87.0 %, 2.9 too high" in wording.honest_in_words(ACCURACY, honest)
+    assert "84.1 %" in wording.honest_value(ACCURACY, honest)
+    assert "reads 87.0 %, 2.9 too high" in wording.raw_in_words(ACCURACY, honest)
 
 
 @pytest.mark.parametrize("raw", [0.84, 0.8403, 0.82])
 def test_no_optimism_is_claimed_where_there_is_none(raw: float) -> None:
     honest = HonestScore(value=0.84, low=0.8, high=0.88, raw=raw, trials=12)
-    assert "choosing among 12 trials did not make better" in wording.honest_in_words(ACCURACY, honest)
+    assert "choosing among 12 trials did not make better" in wording.raw_in_words(ACCURACY, honest)
 
 
 def test_one_trial_at_its_last_epoch_was_not_chosen() -> None:

@@ -29,9 +29,6 @@ Floats = NDArray[np.float64]
 # Probabilities are kept this far from 0 and 1 in log loss, as scikit-learn does for float64.
 EPS = float(np.finfo(np.float64).eps)
 
-ROW_MEANS = frozenset({"accuracy", "log_loss", "brier", "mae"})
-"""Metrics that are a mean over rows."""
-
 
 @dataclass(frozen=True)
 class Truth:

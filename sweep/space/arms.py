@@ -173,20 +173,6 @@ def turn_of(sizes: tuple[int | None, ...], number: int) -> Turn | None:
     return None
 
 
-def arm_of(spec: SweepSpec, number: int) -> str:
-    """Name of the arm that trial ``number`` belongs to; beyond the budget the rounds go on.
-
-    Raises:
-        DefinitionError: Every distinct configuration is used up before ``number``.
-    """
-    every = arms(spec)
-    sizes = tuple(arm.size for arm in every)
-    turn = turn_of(sizes, number)
-    if turn is None:
-        raise used_up(spec, sizes)
-    return every[turn.arm].name
-
-
 def used_up(spec: SweepSpec, sizes: tuple[int | None, ...]) -> DefinitionError:
     """The error for more trials than the space has configurations."""
     total = sum(size or 0 for size in sizes)

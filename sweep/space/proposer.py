@@ -86,11 +86,6 @@ class Proposer:
         self._shown = 0
 
     @property
-    def next_number(self) -> int:
-        """The number that :meth:`propose` or :meth:`restore` takes next."""
-        return len(self._turns)
-
-    @property
     def capacity(self) -> int | None:
         """How many trials there can be, all different; ``None`` for endlessly many."""
         finite = [size for size in self._sizes if size is not None]
