@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from sweep.analysis.summary import status
 from sweep.data import Dataset
 from sweep.errors import MismatchError, StorageError
 from sweep.folds import Folds
@@ -159,6 +160,26 @@ def told(storage: str) -> list[float]:
 
 
 # --- an undisturbed run -----------------------------------------------------------------------------------------------
+
+
+def test_a_run_says_that_it_is_at_work_until_it_ends(reference: Reference, tmp_path: Path) -> None:
+    storage, states = f"sqlite:///{tmp_path / 'sweep.db'}", []
+
+    def state() -> str:
+        with Store.open(storage) as store:
+            return status(store, "small").state
+
+    def stop(event: Event) -> None:
+        states.append(state())
+        if isinstance(event, TrialDone):
+            raise KeyboardInterrupt
+
+    setup = reference.setup
+    with pytest.raises(Interrupted):
+        run_sweep(setup.spec, storage=storage, launcher=Recorder(), setup=setup, on_event=stop)
+    assert (states[-1], state()) == ("running", "paused")
+    run(setup, storage, Recorder())
+    assert state() == "done"
 
 
 def test_the_budget_is_met_exactly(each: Reference) -> None:

@@ -21,7 +21,7 @@ from sweep.errors import NotFoundError, StorageError
 from sweep.metrics import metrics_for
 from sweep.records import TRAIN, VALIDATION, TableInfo, TrialResult
 from sweep.report.html import render
-from sweep.run.study import KEY_ATTRIBUTE
+from sweep.run.study import KEY_ATTRIBUTE, RUNNING_ATTRIBUTE
 from sweep.space.proposer import hyperparameters
 from sweep.space.samplers import distributions
 from sweep.spec.definition import parse
@@ -113,6 +113,7 @@ def fill(
         storage = RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
         study.set_user_attr(KEY_ATTRIBUTE, key)
+        study.set_user_attr(RUNNING_ATTRIBUTE, bool(running))
         for number in range(trials):
             placement = ("none", "input")[number % 2]
             params = {

@@ -136,7 +136,7 @@ def _status(store: Store, sweep: SweepRecord, study: StudyView | None) -> SweepS
     counts = Counts(len(store.saved_numbers(sweep.key)), 0, 0, 0) if study is None else study.counts()
     return SweepStatus(
         name=sweep.name,
-        state="orphaned" if study is None else _state(counts, sweep.trials),
+        state=_state(counts, sweep.trials, study),
         budget=sweep.trials,
         counts=counts,
         metric=sweep.metric,
@@ -146,11 +146,13 @@ def _status(store: Store, sweep: SweepRecord, study: StudyView | None) -> SweepS
     )
 
 
-def _state(counts: Counts, wanted: int) -> State:
-    """A sweep that was killed looks like one that runs, until it is resumed: its trials are still open."""
+def _state(counts: Counts, wanted: int, study: StudyView | None) -> State:
+    """A sweep that was killed looks like one that runs, until it is resumed."""
+    if study is None:
+        return "orphaned"
     if counts.finished >= wanted:
         return "done"
-    return "running" if counts.running else "paused"
+    return "running" if study.marked_running() else "paused"
 
 
 def _trials(store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial]) -> tuple[TrialRow, ...]:

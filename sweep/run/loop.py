@@ -29,7 +29,7 @@ from sweep.run.blocks import cut_blocks
 from sweep.run.events import Best, Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone, ignore
 from sweep.run.prepare import Setup, prepare
 from sweep.run.resume import Opened, open_sweep
-from sweep.run.study import optuna_storage
+from sweep.run.study import marked_running, optuna_storage
 from sweep.space.proposer import Proposal, Proposer, hyperparameters
 from sweep.spec.model import SweepSpec
 from sweep.store.rows import TrialRecord
@@ -74,14 +74,15 @@ def run_sweep(
         opened = open_sweep(store, tables, setup)
         setup = replace(setup, folds=replace(folds, kept_rows=opened.kept_rows))
         run = _Run(setup, store, launcher, emit, opened, begun)
-        try:
-            run.restore()
-            run.to_the_end()
-        except KeyboardInterrupt:
-            run.recount()
-            raise Interrupted(run.outcome()) from None
-        finally:
-            launcher.cancel()
+        with marked_running(opened.study):
+            try:
+                run.restore()
+                run.to_the_end()
+            except KeyboardInterrupt:
+                run.recount()
+                raise Interrupted(run.outcome()) from None
+            finally:
+                launcher.cancel()
         outcome = run.outcome()
     emit(Finished(outcome))
     return outcome
