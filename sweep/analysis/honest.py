@@ -38,7 +38,7 @@ from sweep.records import HonestScore, TableInfo
 
 # Draws for tables of up to FULL_ROWS rows. The Monte-Carlo error of the value is about 0.15 points of accuracy at 100
 # rows and 0.08 at 300, and falls as 1 / sqrt(rows x draws): beyond FULL_ROWS the product is kept instead. With 50 draws
-# it is a tenth of the interval's half-width.
+# it is about a tenth of the interval's half-width.
 DRAWS = 2000
 FULL_ROWS = 2000
 MIN_DRAWS = 50
