@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,13 @@ def test_target_that_cannot_be_guessed_is_an_error(tmp_path: Path) -> None:
         written(tmp_path, kind=LABELS, a=FLOATS, b=FLOATS)
 
 
+def test_other_candidates_for_the_target_are_named(tmp_path: Path) -> None:
+    suggestion, spec = written(tmp_path, price=FLOATS, a=FLOATS[::-1], kind=LABELS)
+    assert (spec.data.target, suggestion.others) == ("price", ("'kind' (2 classes)",))
+    assert "other candidates: 'kind' (2 classes); --target names one" in suggestion.notes
+    assert "# Other candidates: 'kind' (2 classes)." in suggestion.text
+
+
 # --- what is chosen
 
 
@@ -204,6 +212,45 @@ def test_identifiers_are_left_out_with_a_note(tmp_path: Path) -> None:
     assert prepare(spec).data.info.features == ("a",)
     assert '# "id": counts the rows' in suggestion.text
     assert "column 'id' is left out: counts the rows" in suggestion.notes
+
+
+def test_texts_that_stand_for_missing_values_are_named(tmp_path: Path) -> None:
+    age = [*map(str, FLOATS[2:]), "n/k", "n/k"]
+    suggestion, spec = written(tmp_path, age=age, a=FLOATS, target=LABELS)
+    assert (spec.data.missing, spec.data.drop) == (("n/k",), ())
+    assert prepare(spec).data.info.features == ("age", "a")
+    said = "'n/k' in 2 of 120 cells, the others are numbers or dates"
+    assert f'# "age": {said}' in suggestion.text
+    assert f"column 'age': {said}: read as missing" in suggestion.notes
+
+
+def test_warnings_about_the_table_are_said(tmp_path: Path) -> None:
+    suggestion, _ = written(tmp_path, a=FLOATS, target=["no", "No"] * 60)
+    said = (
+        "Classes differ in case or blanks only: 'No' and 'no'; if they mean the same, write them the same in the table."
+    )
+    assert said in suggestion.notes
+    assert suggestion.text.count("in case or blanks only") == 1
+
+
+def test_few_rows_are_not_called_a_large_table(tmp_path: Path) -> None:
+    suggestion, spec = written(tmp_path, a=FLOATS[:3], target=[1.5, 2.5, 9.25])
+    assert spec.validation.folds == 2
+    assert "# no more than 3 rows can fill" in suggestion.text
+    assert "3 rows, 1 feature" in suggestion.text
+
+
+def test_many_classes_are_not_said_to_be_none_of_the_rows(tmp_path: Path) -> None:
+    names = [f"c{row % 60}" for row in range(ROWS)]
+    suggestion, _ = written(tmp_path, a=FLOATS, target=names)
+    assert "the rarest has 1.7 % of the rows" in suggestion.text
+    assert any("60 classes in 120 rows, 2.0 rows each: hardly enough" in note for note in suggestion.notes)
+
+
+def test_the_time_is_plainly_rough(tmp_path: Path) -> None:
+    suggestion, _ = written(tmp_path, a=FLOATS, target=LABELS)
+    (line,) = [line for line in suggestion.text.splitlines() if line.startswith("trials = ")]
+    assert re.search(r"# (\d+ to \d+ min|less than a minute) on 2 cores, sweep check measures it", line)
 
 
 def test_copies_and_features_that_tell_the_target_are_noted(tmp_path: Path) -> None:

@@ -25,14 +25,50 @@ def look(wanted: str | None = None, /, **columns: Any) -> Survey:
 # --- the target
 
 
-@pytest.mark.parametrize("name", ["target", "Label", "CLASS", "y", "outcome"])
+SURE = ["target", "Label", "CLASS", "y", "outcome", "Survived", "diagnosis", "Churn?", "SalePrice", "is_churned"]
+
+
+@pytest.mark.parametrize("name", SURE)
 def test_target_is_known_by_its_name(name: str) -> None:
-    assert look(**{name: LABELS}, age=FLOATS, height=FLOATS).target == name
+    found = look(**{name: LABELS}, age=FLOATS, height=FLOATS)
+    assert (found.target, found.others) == (name, ())
 
 
-def test_target_is_the_last_column_otherwise() -> None:
-    assert look(age=FLOATS, kind=LABELS).target == "kind"
-    assert look(age=FLOATS, price=FLOATS).target == "price"
+@pytest.mark.parametrize("name", ["species", "Price", "quality", "has_defaulted"])
+def test_a_name_that_may_be_the_target_is_preferred_to_the_last_column(name: str) -> None:
+    found = look(**{name: LABELS}, age=FLOATS, kind=LABELS)
+    assert (found.target, found.others) == (name, ("'kind' (2 classes)",))
+    last = look(age=FLOATS, kind=LABELS, **{name: LABELS})
+    assert (last.target, last.others) == (name, ())
+
+
+def test_several_names_that_may_be_the_target_are_candidates() -> None:
+    found = look(species=LABELS, price=FLOATS, size=FLOATS, kind=LABELS)
+    assert (found.target, found.why) == ("kind", "guessed: it is the last column")
+    assert found.others == ("'species' (2 classes)", "'price' (numbers, 120 different ones)")
+
+
+def test_the_only_question_is_a_candidate() -> None:
+    assert look(is_new=LABELS, size=FLOATS, kind=LABELS).others == ("'is_new' (2 classes)",)
+    assert look(is_new=LABELS, has_car=LABELS, size=FLOATS, kind=LABELS).others == ()
+    assert look(is_new=FLOATS, island=LABELS, kind=LABELS).others == ()
+
+
+def test_names_that_cannot_be_targets_are_not() -> None:
+    assert look(x=FLOATS, y=FLOATS, z=FLOATS, price=FLOATS).target == "price"
+    assert look(label=[1] * ROWS, outcome=LABELS, size=FLOATS).target == "outcome"
+    assert look(price=[None] * (ROWS - 20) + ["a", "b"] * 10, size=FLOATS, kind=LABELS).others == ()
+
+
+def test_titanic() -> None:
+    found = look(
+        PassengerId=range(1, ROWS + 1),
+        Survived=RNG.integers(0, 2, ROWS),
+        Sex=RNG.choice(["male", "female"], ROWS),
+        Fare=FLOATS,
+        Embarked=RNG.choice(["S", "C", "Q"], ROWS),
+    )
+    assert (found.target, found.why, found.others) == ("Survived", "guessed from its name", ())
 
 
 def test_last_column_wins_among_several_names() -> None:
@@ -67,7 +103,7 @@ def test_unknown_target_is_an_error() -> None:
         (range(ROWS), "names or counts the rows"),
         (pd.date_range("2024-01-01", periods=ROWS).astype(str), "holds dates"),
         ([None] * (ROWS - 20) + ["a", "b"] * 10, "is missing in most rows"),
-        (["3"] * (ROWS - 1) + ["three"], "cannot be read"),
+        (["3"] * (ROWS - 1) + ["<3"], "cannot be read"),
     ],
 )
 def test_target_that_cannot_be_guessed_lists_the_columns(last: Any, reason: str) -> None:
@@ -108,7 +144,7 @@ def test_what_names_or_counts_rows_is_left_out() -> None:
 
 def test_what_cannot_be_read_is_left_out_with_the_reason() -> None:
     found = look(
-        age=["30"] * (ROWS - 1) + ["thirty"],
+        age=["30"] * (ROWS - 1) + ["<30"],
         nested=[[1, 2]] * ROWS,
         large=[1e300, *FLOATS[1:]],
         infinite=[np.inf, *FLOATS[1:]],
@@ -116,7 +152,58 @@ def test_what_cannot_be_read_is_left_out_with_the_reason() -> None:
         target=LABELS,
     )
     assert [remark.column for remark in found.drop] == ["age", "nested", "large", "infinite"]
-    assert "row 120: 'thirty' is text in a column of numbers" in found.drop[0].text
+    assert "row 120: '<30' is text in a column of numbers" in found.drop[0].text
+    assert "x.csv, column 'infinite', row 1: inf is infinite; correct it" in found.drop[3].text
+
+
+@pytest.mark.parametrize(
+    ("texts", "missing"),
+    [
+        (["n/k", "n/k"], ("n/k",)),
+        (["unknown"] * 50, ("unknown",)),
+        (["--"] * 30, ("--",)),
+        (["lost", "broken"], ("broken", "lost")),
+        (["free"] * 30, ()),
+        (["<5", "<5"], ()),
+        (["12,5"], ()),
+        (["a", "b", "c", "d"], ()),
+    ],
+)
+def test_texts_among_numbers_that_stand_for_missing_values(texts: list[str], missing: tuple[str, ...]) -> None:
+    cells = [*map(str, FLOATS[: ROWS - len(texts)]), *texts]
+    found = look(age=cells, size=FLOATS, target=LABELS)
+    assert found.missing == missing
+    assert [finding.column for finding in found.gaps] == ["age"] * bool(missing)
+    assert [finding.column for finding in found.drop] == ["age"] * (not missing)
+
+
+def test_texts_among_percentages_and_dates_too() -> None:
+    share = [f"{value:.2f} %" for value in FLOATS[1:]]
+    days = [*pd.date_range("2024-01-01", periods=ROWS - 1).strftime("%d.%m.%Y"), "unknown"]
+    found = look(share=[*share, "n/k"], day=days, kind=["n/k", "a", "b"] * 40, target=LABELS)
+    assert found.missing == ("n/k", "unknown")
+    assert found.drop == ()
+    assert found.dates == ("day",)
+
+
+def test_texts_that_look_like_dates_are_not_called_identifiers() -> None:
+    days = [f"{1 + row // 12:02d}.{1 + row % 12:02d}.1990" for row in range(ROWS)]
+    (dropped,) = look(day=days, size=FLOATS, target=LABELS).drop
+    assert dropped.text == (
+        "120 distinct texts in 120 rows; it looks like dates, but nobody can tell day from month: no day is above 12; "
+        "write 1990-12-31"
+    )
+
+
+def test_missing_cells_do_not_count_for_identifiers() -> None:
+    (dropped,) = look(cabin=[*(f"C{n}" for n in range(30)), *[None] * 90], size=FLOATS, target=LABELS).drop
+    assert dropped.text == "30 distinct texts in 30 cells (90 of 120 are missing): they name the rows"
+
+
+def test_a_target_that_cannot_be_read_says_what_helps() -> None:
+    with pytest.raises(DataError, match=r'data\.task = "classification"') as caught:
+        look("age", age=[*map(str, FLOATS[1:]), "<5"], size=FLOATS)
+    assert "data.drop" not in str(caught.value)
 
 
 def test_constant_columns_say_nothing() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.suggest.text import bullets, comment, key_line, several
+from sweep.suggest.text import bullets, comment, key_line, rough_duration, several
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 VALUES: st.SearchStrategy[Any] = st.one_of(
@@ -42,3 +42,14 @@ def test_a_reason_stands_beside_a_short_value_and_above_a_long_one() -> None:
 def test_lists_read_well() -> None:
     assert several(["a", 'b"c']) == '"a", "b\\"c"'
     assert several([str(number) for number in range(11)]).endswith(" and 3 more")
+
+
+def test_rough_durations_are_right_to_a_factor_of_two() -> None:
+    assert [rough_duration(seconds) for seconds in (3, 25, 45, 120, 180, 9000)] == [
+        "less than a minute",
+        "less than a minute",
+        "1 to 2 min",
+        "1 to 4 min",
+        "1 to 6 min",
+        "1 h 15 min to 5 h 0 min",
+    ]

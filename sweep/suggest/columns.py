@@ -1,7 +1,8 @@
-"""What `sweep init` sees in a table's columns: the target, identifiers, stand-ins for missing values, groups.
+"""What `sweep init` sees in a table's columns: identifiers, stand-ins for missing values, groups.
 
-Everything here is a guess from names and numbers, and is only ever written down as a comment, but for two things: the
-target, and columns that are left out (``data.drop``) because they name or count the rows, or cannot be read.
+Everything here is a guess from names and numbers, and is only ever written down as a comment, but for three things: the
+target (``target.py``), columns that are left out (``data.drop``) because they name or count the rows, or cannot be
+read, and texts among numbers that stand for missing values (``data.missing``).
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sweep.errors import DataError
-from sweep.tables.columns import FEW_LEVELS, number_text, read_column
+from sweep.suggest.target import guess
+from sweep.tables.columns import FEW_LEVELS, number_text, odd_texts, read_column
 from sweep.tables.describe import ColumnSummary, describe
-from sweep.tables.targets import find_column
+from sweep.tables.features import check_finite, texts_in_cells
 from sweep.tables.types import Floats, Table
-
-TARGET_NAMES = ("target", "label", "class", "y", "outcome")
-"""Names of a column that is to be predicted; any case."""
+from sweep.wording import count
 
 _ID_WORDS = frozenset(
     {"id", "ids", "uid", "uuid", "guid", "index", "idx", "key", "rowid", "rownames", "unnamed", "serial"}
@@ -57,7 +57,17 @@ _DISTINCT = 0.95
 _MOST_CODES = 8
 _FEW_COLUMNS = 12
 
-_LARGEST = float(np.finfo(np.float32).max)
+# Texts among numbers that say that there is none; any case. Others do where they are seldom.
+_GAPS = frozenset(["unknown", "not known", "n/k", "nk", "missing", "not available", "not applicable", "no data"]) | {
+    "undefined",
+    "invalid",
+    "error",
+    "unbekannt",
+    "k.a.",
+    "n.d.",
+}
+_SELDOM = 0.05
+_MOST_GAPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,9 @@ class Survey:
     Attributes:
         target: Name of the column to predict.
         why: Why this one; empty where it was named.
+        others: Other columns that it could be, each with what it holds.
+        missing: Texts among numbers that stand for missing values; ``gaps`` says where.
+        gaps: Columns with such texts.
         drop: Columns to leave out.
         stand_ins: Columns with numbers that may stand for missing values.
         groups: Columns whose equal values may have to stay in one fold.
@@ -84,6 +97,9 @@ class Survey:
 
     target: str
     why: str
+    others: tuple[str, ...]
+    missing: tuple[str, ...]
+    gaps: tuple[Finding, ...]
     drop: tuple[Finding, ...]
     stand_ins: tuple[Finding, ...]
     groups: tuple[Finding, ...]
@@ -102,20 +118,27 @@ def survey(table: Table, target: str | None) -> Survey:
         DataError: The target does not exist, cannot be read or cannot be guessed.
     """
     columns = {name: _summary(table, name) for name in table.columns}
-    chosen, why = _target(table, target, columns)
-    if isinstance(failure := columns.pop(chosen), DataError):
-        raise failure
+    gaps = _gaps(table, columns)
+    missing = tuple(dict.fromkeys(text for texts in gaps.values() for text in texts))
+    table = replace(table, missing=table.missing | set(missing))
+    columns |= {name: _summary(table, name) for name in gaps}
+    chosen = guess(table, target, columns)
+    if isinstance(columns.pop(chosen.name), DataError):
+        read_column(table, chosen.name, target=True)  # says what can be done about a target
     drop: list[Finding] = []
     kept: list[ColumnSummary] = []
     for name, column in columns.items():
-        reason = _unusable(column)
+        reason = _unusable(table, column)
         if reason is not None:
             drop.append(Finding(name, reason))
         elif isinstance(column, ColumnSummary) and not column.constant:
             kept.append(column)
     return Survey(
-        target=chosen,
-        why=why,
+        target=chosen.name,
+        why=chosen.why,
+        others=chosen.others,
+        missing=missing,
+        gaps=tuple(Finding(name, _gap(texts, len(table.frame))) for name, texts in gaps.items()),
         drop=tuple(drop),
         stand_ins=tuple(Finding(c.name, seen) for c in kept if (seen := _stand_ins(table, c))),
         groups=tuple(Finding(c.name, seen) for c in kept if (seen := _group(c))),
@@ -133,71 +156,6 @@ def _summary(table: Table, name: str) -> ColumnSummary | DataError:
     return summary
 
 
-# --- the target -------------------------------------------------------------------------------------------------------
-
-
-def _target(table: Table, wanted: str | None, columns: dict[str, ColumnSummary | DataError]) -> tuple[str, str]:
-    """The column to predict, and why.
-
-    Raises:
-        DataError: There is no such column, or it cannot be told.
-    """
-    if wanted is not None:
-        position = re.fullmatch(r"-?\d{1,6}", wanted) if wanted not in table.columns else None
-        return find_column(table, int(wanted) if position else wanted, "the target"), ""
-    if table.default_target is not None:
-        return table.default_target, "the source itself names it"
-    last = table.columns[-1]
-    named = [name for name in table.columns if name.strip().casefold() in TARGET_NAMES]
-    if last in named or len(named) == 1:
-        return (last if last in named else named[0]), "guessed from its name"
-    if len(named) > 1:
-        raise _ask(table, columns, "several columns are called like one")
-    if reason := _implausible(columns[last]):
-        raise _ask(table, columns, f"the last one, {last!r}, {reason}")
-    first = next(iter(table.columns))
-    if len(table.columns) > 2 and not _classes(columns[last]) and _classes(columns[first]):
-        raise _ask(table, columns, f"the first one, {first!r}, holds classes and the last one, {last!r}, numbers")
-    return last, "guessed: it is the last column"
-
-
-def _classes(column: ColumnSummary | DataError) -> bool:
-    return isinstance(column, ColumnSummary) and column.task == "classification" and not _implausible(column)
-
-
-def _implausible(column: ColumnSummary | DataError) -> str | None:
-    """Why nobody would predict this column."""
-    if isinstance(column, DataError):
-        return "cannot be read"
-    if column.constant:
-        return "has one value only"
-    if column.identifier:
-        return "names or counts the rows"
-    if column.kind == "datetime":
-        return "holds dates"
-    if 2 * column.missing > column.rows:
-        return "is missing in most rows"
-    if column.task == "classification" and 2 * column.distinct > column.rows:
-        return "has a class for nearly every row"
-    return None
-
-
-def _ask(table: Table, columns: dict[str, ColumnSummary | DataError], why: str) -> DataError:
-    """The error that says what there is to choose from."""
-    listed = []
-    for name, column in columns.items():
-        what = _implausible(column)
-        if what is None and isinstance(column, ColumnSummary):
-            classes = column.task == "classification"
-            what = f"{column.distinct} classes" if classes else f"numbers, {column.distinct} different ones"
-        listed.append(f"{name!r} ({what})")
-    shown = "; ".join(listed[:30]) + (f"; … ({len(listed)} in all)" if len(listed) > 30 else "")
-    return DataError(
-        f"{table.source}: which column is to be predicted cannot be told: {why}; name it (--target COLUMN). "
-        f"Columns: {shown}"
-    )
-
-
 # --- features ---------------------------------------------------------------------------------------------------------
 
 
@@ -206,14 +164,46 @@ def _words(name: str) -> set[str]:
     return {word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
 
 
-def _unusable(column: ColumnSummary | DataError) -> str | None:
+def _gaps(table: Table, columns: dict[str, ColumnSummary | DataError]) -> dict[str, dict[str, int]]:
+    """Columns that are numbers, dates … but for a few texts, with these texts and their cells."""
+    found = {}
+    for name, column in columns.items():
+        if isinstance(column, ColumnSummary) and not column.hint:
+            continue
+        texts = odd_texts(table, name)
+        seldom = sum(texts.values()) <= _SELDOM * len(table.frame)
+        if not 0 < len(texts) <= _MOST_GAPS or not all(_is_gap(text, seldom=seldom) for text in texts):
+            continue
+        without = _summary(replace(table, missing=table.missing | texts.keys()), name)
+        if isinstance(without, ColumnSummary) and not without.hint:
+            found[name] = texts
+    return found
+
+
+def _is_gap(text: str, *, seldom: bool) -> bool:
+    """Whether a text among numbers says that there is none; ``<5`` and ``12,5`` say something else."""
+    known = text.casefold() in _GAPS or not re.search(r"\w", text)
+    return known or (seldom and not re.search(r"\d", text))
+
+
+def _gap(texts: dict[str, int], rows: int) -> str:
+    """``"'n/k' in 2 of 80 cells, the others are numbers or dates"``."""
+    each = ", ".join(f"{text!r} in {cells}" for text, cells in texts.items())
+    return f"{each} of {rows} cells, the others are numbers or dates"
+
+
+def _unusable(table: Table, column: ColumnSummary | DataError) -> str | None:
     """Why a column is no feature, or ``None``."""
     if isinstance(column, DataError):
         return str(column)
-    if column.low is not None and column.high is not None and max(-column.low, column.high) > _LARGEST:
-        return "has infinite or overly large numbers: correct them, or empty these cells if they are missing"
+    if column.low is not None:
+        try:
+            check_finite(table, read_column(table, column.name))
+        except DataError as error:
+            return str(error)
     if column.kind == "identifier":
-        return f"{column.distinct} different texts in {column.rows} rows: they name the rows"
+        seen = texts_in_cells(column.distinct, column.rows, column.missing)
+        return f"{seen}; it {column.hint}" if column.hint else f"{seen}: they name the rows"
     if column.identifier:
         return "counts the rows"
     whole = column.whole and column.kind == "numeric"
@@ -234,9 +224,9 @@ def _stand_ins(table: Table, column: ColumnSummary) -> str | None:
         return None
     values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
     if column.low in _LOW_STAND_INS and values[1] >= 0 and counts[0] > 1 and _cut_off(values, whole=column.whole):
-        return f"{number_text(values[0])} in {counts[0]} rows, the next larger value is {values[1]:g}"
+        return f"{number_text(values[0])} in {count(int(counts[0]), 'row')}, the next larger value is {values[1]:g}"
     if column.high in _HIGH_STAND_INS and counts[-1] > 1 and _cut_off(-values[::-1], whole=column.whole):
-        return f"{number_text(values[-1])} in {counts[-1]} rows, the next smaller value is {values[-2]:g}"
+        return f"{number_text(values[-1])} in {count(int(counts[-1]), 'row')}, the next smaller value is {values[-2]:g}"
     return None
 
 

@@ -11,7 +11,7 @@ import os
 import re
 import urllib.parse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,12 @@ import numpy as np
 from sweep.spec.model import DataSpec, safe_name
 from sweep.spec.source import is_local, kind_of, name_in
 from sweep.suggest.columns import Survey, copies, survey, telling
-from sweep.suggest.sizes import CORES, Sizes, fit
-from sweep.suggest.text import bullets, comment, key_line, quoted, several, toml_value
+from sweep.suggest.sizes import CORES, SMALL, Sizes, fit
+from sweep.suggest.text import bullets, comment, key_line, quoted, rough_duration, several, toml_value
 from sweep.tables.encode import encode
 from sweep.tables.load import read_table
 from sweep.tables.types import Encoded, Table
-from sweep.wording import count, duration
+from sweep.wording import count, number
 
 _ENDINGS = re.compile(r"(\.(csv|tsv|txt|data|dat|tab|parquet|pq|arrow|feather|ipc|gz))+$", re.IGNORECASE)
 
@@ -37,6 +37,8 @@ _MOST_ROWS_COMPARED = 200_000
 # A regression target with values so many standard deviations from its mean: a squared error is about these rows.
 _OUTLYING = 10.0
 
+_WARNING = "warning: "
+
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
@@ -47,6 +49,7 @@ class Suggestion:
         path: The file it is meant for; ``data.source`` is relative to its folder.
         text: TOML with comments.
         target: Name of the column to predict.
+        others: Other columns that it could be, each with what it holds, where it was guessed.
         notes: What to tell the user at once, a sentence each: what was guessed, left out, or looks odd.
     """
 
@@ -54,6 +57,7 @@ class Suggestion:
     path: Path
     text: str
     target: str
+    others: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -82,7 +86,8 @@ def suggest(source: str, target: str | None = None, path: Path | None = None) ->
     path = Path(f"{name}.toml") if path is None else path
     table = read_table(_data(source), None)
     seen = survey(table, target)
-    data = _data(source, target=seen.target, drop=tuple(remark.column for remark in seen.drop))
+    table = replace(table, missing=frozenset(seen.missing))
+    data = _data(source, target=seen.target, drop=tuple(finding.column for finding in seen.drop))
     encoded = encode(table, data)
     counts = (
         None if encoded.info.task == "regression" else np.bincount(encoded.target, minlength=len(encoded.info.classes))
@@ -100,7 +105,7 @@ def suggest(source: str, target: str | None = None, path: Path | None = None) ->
         *_validation_lines(encoded, sizes, choice, smallest, seen),
         *_search_lines(sizes),
     ]
-    return Suggestion(name, path, "\n".join(lines) + "\n", seen.target, _notes(seen, odd))
+    return Suggestion(name, path, "\n".join(lines) + "\n", seen.target, seen.others, _notes(seen, odd))
 
 
 def table_name(source: str) -> str:
@@ -140,7 +145,8 @@ def _metric(encoded: Encoded, counts: np.ndarray[tuple[int], np.dtype[np.int64]]
         return _Choice("rmse", "root mean squared error, in units of the target; mae minds outliers less")
     share, classes = counts.min() / counts.sum(), len(counts)
     if share >= _BALANCED / classes:
-        return _Choice("accuracy", f"the classes are balanced enough for it: the rarest has {share:.0%} of the rows")
+        rarest = f"{100 * share:.0f}" if share > 0.095 else number(100 * share, 2)
+        return _Choice("accuracy", f"the classes are balanced enough for it: the rarest has {rarest} % of the rows")
     most = counts.max() / counts.sum()
     constant = f"always saying the most frequent class would be right in {most:.0%} of the rows"
     if classes == 2:
@@ -150,8 +156,8 @@ def _metric(encoded: Encoded, counts: np.ndarray[tuple[int], np.dtype[np.int64]]
 
 def _odd(encoded: Encoded, seen: Survey, choice: _Choice) -> list[str]:
     """What looks odd about the rows and should be looked at by someone who knows them."""
-    odd = []
     info = encoded.info
+    odd = [_sentence(note) for note in info.notes if note.startswith(_WARNING)]
     if seen.stand_ins:
         which = "; ".join(f"{quoted(remark.column)} ({remark.text})" for remark in seen.stand_ins[:10])
         odd.append(f"Numbers that may stand for missing values: {which}. If they do, empty these cells in the table.")
@@ -159,7 +165,8 @@ def _odd(encoded: Encoded, seen: Survey, choice: _Choice) -> list[str]:
         odd.append(f"Tells the target all by itself, known before it is? {several(names)}. If not, name it in drop.")
     measured = len(info.features) > 2 and not all(map(_whole, encoded.features.T))
     if measured and info.rows <= _MOST_ROWS_COMPARED and (copied := copies(encoded.features)):
-        odd.append(f"{copied} rows repeat the features of another row: a copy in another fold makes scores too good.")
+        repeat = count(copied, "row repeats", "rows repeat")
+        odd.append(f"{repeat} the features of another row: a copy in another fold makes scores too good.")
     if choice.metric == "rmse":
         far = float(np.abs((encoded.target - info.target_mean) / info.target_scale).max())
         if far > _OUTLYING:
@@ -169,6 +176,12 @@ def _odd(encoded: Encoded, seen: Survey, choice: _Choice) -> list[str]:
     return odd
 
 
+def _sentence(note: str) -> str:
+    """A warning about a table as a sentence."""
+    text = note.removeprefix(_WARNING)
+    return text[0].upper() + text[1:] + "."
+
+
 def _whole(column: np.ndarray[tuple[int], np.dtype[np.float32]]) -> bool:
     present = column[~np.isnan(column)]
     return bool(np.array_equal(present, np.floor(present)))
@@ -176,6 +189,8 @@ def _whole(column: np.ndarray[tuple[int], np.dtype[np.float32]]) -> bool:
 
 def _notes(seen: Survey, odd: Sequence[str]) -> tuple[str, ...]:
     notes = [f"target {seen.target!r}" + (f" ({seen.why})" if seen.why else "")]
+    notes += [f"other candidates: {', '.join(seen.others)}; --target names one"] if seen.others else []
+    notes += [f"column {gap.column!r}: {gap.text}: read as missing" for gap in seen.gaps]
     notes += [f"column {remark.column!r} is left out: {remark.text}" for remark in seen.drop]
     notes += odd
     notes += [
@@ -192,11 +207,11 @@ def _heading(
     name: str, path: Path, encoded: Encoded, counts: np.ndarray[tuple[int], np.dtype[np.int64]] | None, sizes: Sizes
 ) -> list[str]:
     info = encoded.info
-    what = f"{info.rows} rows, {count(len(info.features), 'feature')}, target {quoted(info.target)}, "
+    what = f"{count(info.rows, 'row')}, {count(len(info.features), 'feature')}, target {quoted(info.target)}, "
     if counts is None:
         what += f"a number, {info.target_mean:.4g} ± {info.target_scale:.4g}."
     else:
-        each = [f"{quoted(label)} ({count} rows)" for label, count in zip(info.classes, counts, strict=True)]
+        each = [f"{quoted(label)} ({count(int(n), 'row')})" for label, n in zip(info.classes, counts, strict=True)]
         what += f"{len(each)} classes: " + ", ".join(each[:12]) + (", …" if len(each) > 12 else "") + "."
     file = path.name if re.fullmatch(r"[A-Za-z0-9._-]+", path.name) else "FILE"
     return [
@@ -230,6 +245,7 @@ def _data_lines(source: str, table: Table, encoded: Encoded, seen: Survey, odd: 
         )
     else:
         lines += key_line("target", info.target, seen.why)
+    lines += comment(f"Other candidates: {', '.join(seen.others)}.") if seen.others else []
     if info.task == "binary":
         first, second = map(quoted, info.classes)
         lines += comment(
@@ -239,6 +255,10 @@ def _data_lines(source: str, table: Table, encoded: Encoded, seen: Survey, odd: 
         for remark in seen.drop:
             lines += comment(f"{quoted(remark.column)}: {remark.text}")
         lines += key_line("drop", [remark.column for remark in seen.drop], "left out, for these reasons")
+    if seen.missing:
+        for gap in seen.gaps:
+            lines += comment(f"{quoted(gap.column)}: {gap.text}")
+        lines += key_line("missing", list(seen.missing), "read as missing; correct the cells if they mean something")
     for remark in seen.groups[:3]:
         what = f"rows of one value ({remark.text}) belong together, as those of one patient or one customer do"
         lines += comment(f"groups = {quoted(remark.column)}   to keep them in one fold, if {what}")
@@ -251,7 +271,7 @@ def _data_lines(source: str, table: Table, encoded: Encoded, seen: Survey, odd: 
         lines += ["#", *comment("To look at:"), *bullets(odd)]
     # Whether a download was made now or earlier is about this machine.
     own = table.notes if is_local(source) else ()
-    read = [note for note in info.notes if note in own or note not in table.notes]
+    read = [note for note in info.notes if not note.startswith(_WARNING) and (note in own or note not in table.notes)]
     if read:
         lines += ["#", *comment("How the table is read:"), *bullets(read[:12])]
         lines += comment(f"… and {len(read) - 12} more: sweep check says them all") if len(read) > 12 else []
@@ -265,7 +285,7 @@ def _network_lines(encoded: Encoded, sizes: Sizes) -> list[str]:
         *key_line(
             "hidden",
             list(sizes.hidden),
-            f"by {features} and {encoded.info.rows} rows; {{ choices = [[..], [..]] }} searches",
+            f"by {features} and {count(encoded.info.rows, 'row')}; {{ choices = [[..], [..]] }} searches",
         ),
         *key_line("activation", "relu", "relu, tanh or sigmoid"),
         *key_line("init", "glorot_uniform", "glorot_uniform, he_uniform, normal or torch"),
@@ -282,7 +302,7 @@ def _training_lines(encoded: Encoded, sizes: Sizes, choice: _Choice) -> list[str
         f"of {count(steps, 'mini-batch', 'mini-batches')}, so that the sweep ends within minutes",
     )
     lines += key_line(
-        "batch_size", sizes.batch_size, f"by {encoded.info.rows} rows: small tables small, large ones large"
+        "batch_size", sizes.batch_size, f"by {count(encoded.info.rows, 'row')}: small tables small, large ones large"
     )
     lines += key_line("checkpoints", 12, "epochs at which everything is measured")
     lines += key_line("stop", "best", 'the checkpoint best in the mean over all folds; "last" is the last epoch')
@@ -323,6 +343,8 @@ def _space_lines(encoded: Encoded) -> list[str]:
 
 def _validation_lines(encoded: Encoded, sizes: Sizes, choice: _Choice, smallest: int | None, seen: Survey) -> list[str]:
     reason = "10 for small tables, fewer for large ones"
+    if sizes.folds < 10 and encoded.info.rows <= SMALL:
+        reason = f"no more than {count(encoded.info.rows, 'row')} can fill"
     scheme = "auto"
     how = "kfold for numbers" if smallest is None else "stratified for classes"
     if smallest is not None and smallest < 2:
@@ -342,7 +364,7 @@ def _search_lines(sizes: Sizes) -> list[str]:
         *key_line(
             "trials",
             sizes.trials,
-            f"about {duration(sizes.seconds)} on {CORES} cores; may be raised later, and the sweep goes on",
+            f"{rough_duration(sizes.seconds)} on {CORES} cores, sweep check measures it; may be raised later",
         ),
         *key_line("sampler", "tpe", "tpe, random, qmc or grid"),
     ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tomlkit
+
+from sweep.wording import duration
 
 _WIDTH = 110
 _BESIDE = 32
@@ -54,6 +57,14 @@ def bullets(texts: Iterable[str]) -> list[str]:
         for text in texts
     )
     return [line for lines in wrapped for line in lines]
+
+
+def rough_duration(seconds: float) -> str:
+    """A time known to a factor of two: ``"1 to 4 min"`` for 2 min, ``"less than a minute"``."""
+    low, high = max(1, int(seconds / 120)), math.ceil(seconds / 30)
+    if high < 2:
+        return "less than a minute"
+    return f"{low} to {high} min" if high < 120 else f"{duration(60 * low)} to {duration(60 * high)}"
 
 
 def _printable(text: str) -> str:

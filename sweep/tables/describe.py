@@ -31,6 +31,7 @@ class ColumnSummary:
         whole: Whether all values are whole numbers.
         identifier: Whether it names or counts the rows: nearly all distinct text, or 1, 2, 3, …
         task: What it would be as a target.
+        hint: What its texts look like, where they look like numbers or dates; else empty.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ColumnSummary:
     whole: bool
     identifier: bool
     task: Literal["classification", "regression"]
+    hint: str = ""
 
     @property
     def constant(self) -> bool:
@@ -91,4 +93,5 @@ def _summary(table: Table, name: str, position: int) -> ColumnSummary:
         whole=whole,
         identifier=column.kind == "identifier" or counts_rows(column),
         task="classification" if classes else "regression",
+        hint=column.hint,
     )

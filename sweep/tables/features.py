@@ -108,10 +108,12 @@ def plan_column(column: Column) -> tuple[FeaturePlan | None, Remark | None]:
         text = f"warning: column {name!r} is left out: all of its cells are missing"
         return None, Remark("empty", name, text)
     if column.kind == "identifier":
-        text = (
-            f"column {name!r} is left out: {texts_in_cells(column)}, such as {column.levels[0][:40]!r}, look like "
-            "identifiers (data.categorical would use it; data.drop says so)"
-        )
+        seen = texts_in_cells(len(column.levels), len(missing), int(missing.sum()))
+        seen = f"{seen}, such as {column.levels[0][:40]!r}"
+        usable = "(data.categorical would use it; data.drop says so)"
+        text = f"column {name!r} is left out: {seen}, look like identifiers {usable}"
+        if column.hint:
+            text = f"warning: column {name!r} is left out: {seen}; it {column.hint} {usable}"
         return None, Remark("identifier", name, text)
     if column.codes is not None:
         return _plan_levels(column, column.codes)
@@ -131,11 +133,10 @@ def plan_column(column: Column) -> tuple[FeaturePlan | None, Remark | None]:
     return FeaturePlan(name, column.kind, shift=shift, exponent=exponent), remark
 
 
-def texts_in_cells(column: Column) -> str:
-    """``"49 distinct texts in 60 cells (240 of 300 are missing)"``, and what they look like."""
-    absent, rows = int(column.missing.sum()), len(column.missing)
-    cells = f"{rows} rows" if not absent else f"{count(rows - absent, 'cell')} ({absent} of {rows} are missing)"
-    return f"{len(column.levels)} distinct texts in {cells}" + (f" ({column.hint})" if column.hint else "")
+def texts_in_cells(distinct: int, rows: int, missing: int) -> str:
+    """``"49 distinct texts in 60 cells (240 of 300 are missing)"``."""
+    cells = f"{count(rows - missing, 'cell')} ({missing} of {rows} are missing)" if missing else count(rows, "row")
+    return f"{count(distinct, 'distinct text')} in {cells}"
 
 
 def about_reading(column: Column) -> list[Remark]:

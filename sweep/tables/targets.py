@@ -190,9 +190,12 @@ def _doubts(table: Table, rows: NDArray[np.int64], labels: Sequence[str], codes:
             line = table.line_of(row)
             # In a text file without header the first line may have been one of numbers.
             header = ", the first line of the file: data.header = true if it names the columns" if line == 1 else ""
-            cells.append(f"{labels[code]!r} (row {row}{header})")
-        what = "class has" if len(single) == 1 else "classes have"
-        doubts.append(f"warning: {len(single)} {what} one row only: {_first(cells)}")
+            cells.append(f"row {row}{header}")
+        if len(cells) == 1:
+            doubts.append(f"warning: class {labels[single[0]]!r} has one row only, {cells[0]}")
+        else:
+            each = [f"{labels[code]!r} ({cell})" for code, cell in zip(single, cells, strict=True)]
+            doubts.append(f"warning: {len(each)} classes have one row only: {_first(each)}")
     return doubts
 
 

@@ -452,7 +452,8 @@ def test_missing_cells_do_not_make_texts_identifiers() -> None:
             "classes differ in case or blanks only: 'NO' and 'no', 'YES' and",
         ),
         (["new york", "newyork", "x"] * 8, "classes differ in case or blanks only: 'new york' and 'newyork'"),
-        (["5", *["0", "1"] * 11, "0"], "1 class has one row only: '5' (row 1)"),
+        (["5", *["0", "1"] * 11, "0"], "class '5' has one row only, row 1"),
+        (["5", "6", *["0", "1"] * 11], "2 classes have one row only: '5' (row 1), '6' (row 2)"),
         ([f"c{n % 8}" for n in range(24)], "8 classes in 24 rows, 3.0 rows each: hardly enough"),
     ],
 )
@@ -465,6 +466,6 @@ def test_a_header_of_numbers_is_suspected(tmp_path: Path) -> None:
     notes = load_encoded(replace(BASE, source="t.csv", target=-1), tmp_path).info.notes
     (note,) = [note for note in notes if note.startswith("warning")]
     assert note == (
-        "warning: 1 class has one row only: '5' (row 1, the first line of the file: data.header = true if it names "
-        "the columns)"
+        "warning: class '5' has one row only, row 1, the first line of the file: data.header = true if it names the "
+        "columns"
     )
