@@ -250,3 +250,30 @@ def test_anything_is_read_or_refused_in_words(sections: dict[str, Any], top: dic
         found = error.problems
     assert all(" must " in line and ", however: " in line and line.endswith("(x.toml)") for line in found)
     assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["epochs=5"], ["epochs must be a known key (did you mean training.epochs?), however: 5 (--set)"]),
+        (
+            ["TRAINING.EPOCHS=3"],
+            ['TRAINING must be a known key (did you mean training?), however: {"EPOCHS": 3} (--set)'],
+        ),
+        (
+            ["training.epochs=2", "training.epochs=3"],
+            ["training.epochs must be set once, however: 2 (--set) and 3 (--set)"],
+        ),
+    ],
+)
+def test_an_override_is_named_as_the_place(overrides: list[str], said: list[str]) -> None:
+    assert problems(MINIMAL, *overrides) == said
+
+
+def test_other_options_are_named_as_the_place() -> None:
+    with pytest.raises(DefinitionError) as caught:
+        parse(MINIMAL, None, ["search.trials=4"], {"--trials": "search.trials=-3", "--name": "name=a b"})
+    first, second = caught.value.problems
+    assert first == "search.trials must be set once, however: 4 (--set) and -3 (--trials)"
+    assert second.startswith("name must be 1 to 100 letters")
+    assert second.endswith('however: "a b" (--name)')

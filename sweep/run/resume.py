@@ -87,7 +87,8 @@ def check_same(found: SweepRecord, setup: Setup) -> None:
         )
     if wanted < found.trials:
         raise MismatchError(
-            f"search.trials may only grow: the sweep {found.name} was given {found.trials} trials, however: {wanted}"
+            f"search.trials may only grow: the sweep {found.name} was given {found.trials} trials, however: "
+            f"{setup.spec.search.trials}"
         )
 
 

@@ -2,5 +2,6 @@
 
 ``definition``: from a file or text to a ``SweepSpec`` · ``toml``: back to text · ``model``: the frozen records, the
 fingerprint · ``layers``: names of layers and networks, the grammar of placements · ``schema``: keys, types, bounds and
-defaults · ``shape``: a file against them · ``checks``: rules between keys · ``source``: what a ``data.source`` is.
+defaults · ``shape``: a file against them · ``checks``: rules between keys · ``overrides``: changes given beside the
+file · ``source``: what a ``data.source`` is.
 """

@@ -6,13 +6,12 @@ line each: ``space.dropout.high must be below 1, however: 1.5 (studies/x.toml)``
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from sweep.errors import DefinitionError, NotFoundError
 from sweep.shipped import folder
@@ -30,21 +29,19 @@ from sweep.spec.model import (
     ValidationSpec,
     safe_name,
 )
-from sweep.spec.schema import ChosenModel, DefinitionModel, default_range
-from sweep.spec.shape import Problem, check_shape
-from sweep.spec.source import absolute_source
-
-# Overrides of these are taken as they stand when they are not in quotes: a study may be called 2024.
-_TEXT_KEYS = frozenset({"name", "data.source", "data.groups", "data.positive", "validation.metric"})
+from sweep.spec.overrides import Changes
+from sweep.spec.schema import ChosenModel, DefinitionModel
+from sweep.spec.shape import check_shape
 
 
-def load(definition: str, overrides: Sequence[str] = ()) -> SweepSpec:
+def load(definition: str, overrides: Sequence[str] = (), options: Mapping[str, str] | None = None) -> SweepSpec:
     """Reads a definition.
 
     Args:
         definition: A file, or the name of a shipped definition (a file of that name comes first).
         overrides: Changes, ``"training.epochs=20"`` each; the value is TOML, or else text. A relative
             ``data.source`` given here is relative to the current folder.
+        options: Further changes by the option of the command line that makes them: ``{"--name": "name=x"}``.
 
     Raises:
         NotFoundError: There is neither such a file nor such a shipped definition.
@@ -59,16 +56,22 @@ def load(definition: str, overrides: Sequence[str] = ()) -> SweepSpec:
         raise DefinitionError([f"{path} must be UTF-8 text, however: byte {error.start} is not"]) from error
     except OSError as error:
         raise NotFoundError(f"{path} must be a readable file, however: {error.strerror}") from error
-    return parse(text, path, overrides)
+    return parse(text, path, overrides, options)
 
 
-def parse(text: str, origin: Path | None = None, overrides: Sequence[str] = ()) -> SweepSpec:
+def parse(
+    text: str,
+    origin: Path | None = None,
+    overrides: Sequence[str] = (),
+    options: Mapping[str, str] | None = None,
+) -> SweepSpec:
     """Reads a definition from its text.
 
     Args:
         text: TOML.
         origin: The file it comes from: gives the default name, resolves relative paths, appears in messages.
         overrides: As of :func:`load`.
+        options: As of :func:`load`.
 
     Raises:
         DefinitionError: The definition has problems; all of them are listed.
@@ -80,11 +83,15 @@ def parse(text: str, origin: Path | None = None, overrides: Sequence[str] = ()) 
         raise DefinitionError([f"{place} must be valid TOML, however: {_toml_complaint(error)}"]) from error
     if origin is not None:
         tables.setdefault("name", safe_name(origin.stem))
-    changed, complaints = _override(tables, overrides)
+    changes = Changes(tables)
+    changes.apply(overrides)
+    for option, override in (options or {}).items():
+        changes.apply([override], option)
     model, broken, problems = check_shape(tables)
     problems += check_rules(model, broken)
-    if problems or complaints:
-        raise DefinitionError([*complaints, *(problem.said(_place(problem, place, changed)) for problem in problems)])
+    if problems or changes.complaints:
+        said = [problem.said(changes.place(problem.key, place)) for problem in problems]
+        raise DefinitionError([*changes.complaints, *said])
     return _build(model, origin)
 
 
@@ -111,51 +118,6 @@ def _toml_complaint(error: Exception) -> str:
     if found := re.fullmatch(r"(.*) \(at (.*)\)", message, flags=re.DOTALL):
         message = f"{found[2]}: {found[1]}"
     return message
-
-
-def _override(tables: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Applies overrides in place; gives the changed key paths with the override that did it, and complaints."""
-    changed: dict[str, str] = {}
-    complaints: list[str] = []
-    for override in overrides:
-        path, equals, text = override.partition("=")
-        keys = [key.strip() for key in path.split(".")]
-        if not equals or not all(keys):
-            complaints.append(f'an override must read key.path=value, however: "{override}" (--set)')
-            continue
-        table: Any = tables
-        for depth, key in enumerate(keys[:-1], start=1):
-            table = table.setdefault(key, default_range(keys[:depth])) if isinstance(table, dict) else None
-        if not isinstance(table, dict):
-            parent = ".".join(keys[:-1])
-            complaints.append(
-                f"{parent} must be a table for {'.'.join(keys)} to be set, however: it is a value (--set)"
-            )
-            continue
-        path = ".".join(keys)
-        value = _override_value(path, text.strip())
-        if path == "data.source" and isinstance(value, str):
-            value = absolute_source(value, None)
-        table[keys[-1]] = value
-        changed[path] = override
-    return changed, complaints
-
-
-def _override_value(path: str, text: str) -> Any:
-    """The value of an override: TOML if it is that, else the text itself."""
-    if path in _TEXT_KEYS and not text.startswith(('"', "'")):
-        return text
-    with contextlib.suppress(ValueError, RecursionError):
-        parsed = tomllib.loads(f"value = {text}")
-        if set(parsed) == {"value"}:
-            return parsed["value"]
-    return text
-
-
-def _place(problem: Problem, place: str, changed: dict[str, str]) -> str:
-    """Where the key of a problem stands."""
-    at_fault = any(problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")) for key in changed)
-    return "--set" if at_fault else place
 
 
 def _build(model: DefinitionModel, origin: Path | None) -> SweepSpec:

@@ -190,6 +190,9 @@ def _unknown_key(path: tuple[str | int, ...], tables: Mapping[str, Any]) -> str:
     """What to say of a key that is not known: the nearest known ones, or all."""
     *parents, key = path
     known = _known_keys(parents, tables)
+    inside = [] if parents else [f"{name}.{key}" for name, section in SECTIONS.items() if key in section.model_fields]
+    if inside:
+        return f"must be a known key (did you mean {' or '.join(inside)}?)"
     return "must be a known key" + (suggestion(key, known) or f" ({', '.join(known)})")
 
 
@@ -209,5 +212,6 @@ def _known_keys(parents: list[str | int], tables: Mapping[str, Any]) -> list[str
 
 def suggestion(value: Any, known: Iterable[str]) -> str:
     """``" (did you mean x?)"`` when a known name is near, else nothing."""
-    near = difflib.get_close_matches(str(value), list(known), n=2, cutoff=0.6)
+    spelled = {name.casefold(): name for name in known}
+    near = [spelled[name] for name in difflib.get_close_matches(str(value).casefold(), spelled, n=2, cutoff=0.6)]
     return f" (did you mean {' or '.join(near)}?)" if near else ""
