@@ -38,7 +38,7 @@ DOORS: dict[str, set[str]] = {
     "plotly": {"figures.draw"},
     "dask": {"launch"},
     "distributed": {"launch"},
-    "typer": {"cli.main", "cli.errors", "cli.options"},
+    "typer": {"cli.main", "cli.ask", "cli.errors", "cli.options"},
     "rich": {"cli.progress"},
     "optuna_dashboard": {"cli.dashboard"},
     "pydantic": {"spec.schema", "spec.shape"},

@@ -129,6 +129,24 @@ def test_load_says_what_there_is_instead(tmp_path: Path, monkeypatch: pytest.Mon
         load("latin.toml")
 
 
+def test_a_table_is_no_definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = r"must be a TOML file, however: {0} is a table; `sweep init {0}` writes a definition for it"
+    for name, content in (("t.csv", b"a,b\n1,2\n"), ("t.parquet", b"PAR1\xff\xfe"), ("t.csv.gz", b"\x1f\x8b\xff")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DefinitionError, match=said.format(name)):
+            load(name)
+    (tmp_path / "t.txt").write_text('[data]\nsource = "x.csv"')  # a definition of an unusual name
+    assert load("t.txt").data.source == "x.csv"
+
+
+def test_load_offers_the_file_without_its_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.toml").write_text('[data]\nsource = "x.csv"')
+    with pytest.raises(NotFoundError, match=r"p is neither \(did you mean p\.toml\?\)"):
+        load("p")
+
+
 def test_load_says_why_a_file_cannot_be_read() -> None:
     with pytest.raises(NotFoundError, match="must be a readable file, however: File name too long"):
         load("x" * 300)

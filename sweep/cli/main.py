@@ -10,7 +10,7 @@ Where to look: ``run.py`` runs a sweep, ``progress.py`` shows how far it is, ``s
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,7 +40,6 @@ from sweep.spec.source import shown_source
 if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
     from sweep.store.store import Store
-    from sweep.suggest.definition import Suggestion
 
 HELP = """Does dropout help on your table of data, where, and how much?
 
@@ -133,13 +132,14 @@ def init(
     runs as it stands.
     """
     typer.echo(f"reading {table}", err=True)
+    from sweep.cli import ask as cli_ask
     from sweep.cli import show as cli_show
     from sweep.suggest.definition import suggest, table_name
 
     to = cli_output.target(output or f"{table_name(table)}.toml", force=force, storage=_url(None), source=table)
     to.check()
     path = None if to.file is None else to.file.path
-    suggestion = _ask_for_target(lambda chosen: suggest(table, chosen, path), target)
+    suggestion = cli_ask.for_target(lambda chosen: suggest(table, chosen, path), target)
     for note in suggestion.notes:
         typer.echo(note, err=True)
     to.write(suggestion.text)
@@ -363,10 +363,9 @@ def dashboard(
 def _load(definition: str, name: str | None, trials: int | None, changes: Sequence[str] | None) -> SweepSpec:
     from sweep.spec import definition as spec
 
-    overrides = [*(changes or ())]
-    overrides += [] if name is None else [f"name={name}"]
-    overrides += [] if trials is None else [f"search.trials={trials}"]
-    return spec.load(definition, overrides)
+    options = {} if name is None else {"--name": f"name={name}"}
+    options |= {} if trials is None else {"--trials": f"search.trials={trials}"}
+    return spec.load(definition, changes or (), options)
 
 
 def _url(storage: str | None) -> str:
@@ -380,17 +379,3 @@ def _opened(storage: str | None) -> Iterator[Store]:
 
     with Store.open(_url(storage)) as store:
         yield store
-
-
-def _ask_for_target(suggest: Callable[[str | None], Suggestion], target: str | None) -> Suggestion:
-    """A suggestion; where the column to predict cannot be guessed, someone at a terminal is asked for it."""
-    from sweep.errors import DataError
-
-    try:
-        return suggest(target)
-    except DataError as error:
-        # Only that error says how to name the column, and only a terminal can answer.
-        if "--target" not in str(error) or not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise
-        typer.echo(str(error), err=True)
-    return suggest(typer.prompt("Column to predict", err=True))

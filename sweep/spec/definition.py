@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ from sweep.spec.model import (
 from sweep.spec.overrides import Changes
 from sweep.spec.schema import ChosenModel, DefinitionModel
 from sweep.spec.shape import check_shape
+from sweep.spec.source import TABLE_ENDINGS
 
 
 def load(definition: str, overrides: Sequence[str] = (), options: Mapping[str, str] | None = None) -> SweepSpec:
@@ -53,7 +55,8 @@ def load(definition: str, overrides: Sequence[str] = (), options: Mapping[str, s
             path = _shipped(definition)
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise DefinitionError([f"{path} must be UTF-8 text, however: byte {error.start} is not"]) from error
+        complaint = _no_definition(path) or f"{path} must be UTF-8 text, however: byte {error.start} is not"
+        raise DefinitionError([complaint]) from error
     except OSError as error:
         raise NotFoundError(f"{path} must be a readable file, however: {error.strerror}") from error
     return parse(text, path, overrides, options)
@@ -80,7 +83,8 @@ def parse(
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # integers beyond 4,300 digits, lists nested for ever
-        raise DefinitionError([f"{place} must be valid TOML, however: {_toml_complaint(error)}"]) from error
+        complaint = f"{place} must be valid TOML, however: {_toml_complaint(error)}"
+        raise DefinitionError([_no_definition(origin) or complaint]) from error
     if origin is not None:
         tables.setdefault("name", safe_name(origin.stem))
     changes = Changes(tables)
@@ -107,9 +111,18 @@ def _shipped(name: str) -> Path:
         return known[name]
     if Path(name).is_dir():
         raise NotFoundError(f"the definition must be a file, however: {name} is a folder")
-    near = difflib.get_close_matches(Path(name).stem, known, n=3, cutoff=0.5)
+    near = [f"{name}.toml"] if Path(f"{name}.toml").is_file() else []
+    near = near or difflib.get_close_matches(Path(name).stem, known, n=3, cutoff=0.5)
     offer = f"did you mean {' or '.join(near)}?" if near else f"shipped ones: {', '.join(known) or 'none'}"
     raise NotFoundError(f"the definition must be a file or a shipped definition, however: {name} is neither ({offer})")
+
+
+def _no_definition(path: Path | None) -> str:
+    """What to say of a table in place of a definition: the obvious first mistake; else nothing."""
+    if path is None or not TABLE_ENDINGS.search(path.name):
+        return ""
+    start = f"sweep init {shlex.quote(str(path))}"
+    return f"the definition must be a TOML file, however: {path} is a table; `{start}` writes a definition for it"
 
 
 def _toml_complaint(error: Exception) -> str:

@@ -23,6 +23,9 @@ Kind = Literal["file", "url", "sklearn", "openml"]
 ALLOWED = 'a path, a URL (http, https), "sklearn:<name>" or "openml:<id>"'
 MASK = "***"
 
+TABLE_ENDINGS = re.compile(r"(\.(csv|tsv|txt|data|dat|tab|parquet|pq|arrow|feather|ipc|gz))+$", re.IGNORECASE)
+"""How names of files that hold tables end."""
+
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]+:/+"  # one letter is a drive
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sweep.spec.model import DataSpec, safe_name
-from sweep.spec.source import is_local, kind_of, name_in
+from sweep.spec.source import TABLE_ENDINGS, is_local, kind_of, name_in
 from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.suggest.sizes import CORES, SMALL, Sizes, fit
 from sweep.suggest.text import bullets, comment, key_line, quoted, rough_duration, several, toml_value
@@ -25,8 +25,6 @@ from sweep.tables.encode import encode
 from sweep.tables.load import read_table
 from sweep.tables.types import Encoded, Table
 from sweep.wording import count, number
-
-_ENDINGS = re.compile(r"(\.(csv|tsv|txt|data|dat|tab|parquet|pq|arrow|feather|ipc|gz))+$", re.IGNORECASE)
 
 # Accuracy is misleading where the rarest class has less than this part of an equal share (two classes: 30 % of all).
 _BALANCED = 0.6
@@ -116,10 +114,10 @@ def table_name(source: str) -> str:
         case "openml":
             stem = f"openml-{name_in(source)}"
         case "file":
-            stem = _ENDINGS.sub("", Path(source).name)
+            stem = TABLE_ENDINGS.sub("", Path(source).name)
         case _:  # not urlsplit, which refuses some: what is no URL is for the reading to say
             path = re.sub(r"^[^:]*:/+[^/?#]*|[?#].*", "", source, flags=re.DOTALL)
-            stem = _ENDINGS.sub("", Path(urllib.parse.unquote(path)).name)
+            stem = TABLE_ENDINGS.sub("", Path(urllib.parse.unquote(path)).name)
     return safe_name(stem)
 
 
