@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from sweep.metrics import Metric
 from sweep.records import HonestScore
@@ -15,6 +16,8 @@ _PLACEMENTS = {
     "all": "dropout on the inputs and the hidden layers",
 }
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 PARAMETERS = {
     "placement": "Placement",
@@ -32,12 +35,22 @@ def score(metric: Metric, value: float) -> str:
     """``"84.1 %"`` for shares, else with the metric's own precision."""
     if metric.percent and math.isfinite(value):
         return f"{100 * value:.1f} %"
-    return metric.format(value)
+    return powers(metric.format(value))
 
 
 def bare_score(metric: Metric, value: float) -> str:
     """A score without its unit: ``"84.1"``."""
     return score(metric, value).removesuffix(" %")
+
+
+def powers(text: str) -> str:
+    """Numbers in exponent form as people write them, and as figures do: ``"7.067×10⁸"`` for ``"7.067e+08"``."""
+    return re.sub(r"(?<=\d)e([+-]\d+)\b", lambda found: f"×10{str(int(found[1])).translate(_RAISED)}", text)
+
+
+def spread(metric: Metric, value: float, score_of: float) -> str:
+    """A standard deviation of scores without unit, with a power of ten where the score it stands beside has one."""
+    return powers(f"{value:.3e}") if "×10" in score(metric, score_of) else bare_score(metric, value)
 
 
 def interval(metric: Metric, low: float, high: float) -> str:
@@ -64,14 +77,15 @@ def raw_in_words(metric: Metric, honest: HonestScore) -> str:
 
 def _optimism(metric: Metric, honest: HonestScore) -> str:
     # Of the two numbers as they are shown, so that a reader's subtraction agrees.
-    shown, corrected = bare_score(metric, honest.raw), bare_score(metric, honest.value)
+    shown, corrected = ((f"{100 * v:.1f}" if metric.percent else metric.format(v)) for v in (honest.raw, honest.value))
     optimism = (float(shown) - float(corrected)) * (1 if metric.maximize else -1)
     too = "high" if metric.maximize else "low"
     digits = len(shown.partition(".")[2])
+    by = f"{optimism:.3e}" if "e" in shown else f"{optimism:.{digits}f}"
     epochs = f"{honest.checkpoints} checkpoints"
-    if round(optimism, digits) > 0:
+    if float(by) > 0:
         chosen = f"its epoch, one of {epochs}, was" if honest.trials < 2 else "it was"
-        return f"{optimism:.{digits}f} too {too} because {chosen} chosen for being {too}"
+        return f"{powers(by)} too {too} because {chosen} chosen for being {too}"
     among = epochs if honest.trials < 2 else f"{honest.trials} trials"
     if honest.trials > 1 and honest.checkpoints > 1 and honest.corrects_epoch:
         among += f" at {epochs}"

@@ -12,7 +12,7 @@ from sweep.analysis.results import Counts, Curves, SweepStatus, SweepSummary, Tr
 from sweep.metrics import METRICS
 from sweep.records import HonestScore, Hyperparameters, TableInfo
 from sweep.spec.definition import parse
-from sweep.spec.layers import layers_of
+from sweep.spec.layers import layer_names, layers_of
 from sweep.spec.model import checkpoint_epochs
 
 DEFINITION = """
@@ -98,10 +98,11 @@ def made_summary(
                 diverged=epochs[1] if number in (9, 40) else None,
             )
         )
-    names = ("dropout_input", "dropout_hidden1", "dropout_hidden2", "learning_rate", "momentum", "max_norm", "lr_decay")
+    depth = len(spec.network.hidden[0])
+    names = (*(f"dropout_{layer}" for layer in layer_names(depth)), "learning_rate", "momentum", "max_norm", "lr_decay")
     importance = {}
     for placement in placements:
-        on = layers_of(placement, 2)
+        on = layers_of(placement, depth)
         kept = [name for name, active in zip(names, (*on, True, True, True, True), strict=True) if active]
         shares = rng.dirichlet(np.linspace(1.5, 0.4, len(kept)))
         pairs = zip(kept, shares.tolist(), strict=True)

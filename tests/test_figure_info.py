@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sweep.analysis.results import Curves, SweepSummary
+from sweep.analysis.results import Curves, SweepSummary, arms_of
 from sweep.figures.info import (
     curve_infos,
     describe,
@@ -16,7 +16,7 @@ from sweep.figures.info import (
     rate_infos,
     score_scale,
 )
-from sweep.figures.palette import slots_of
+from sweep.figures.palette import marks_of
 from sweep.metrics import METRICS
 from tests.made_sweep import DEFINITION, made_summary
 
@@ -28,18 +28,39 @@ def summary() -> SweepSummary:
     return made_summary()
 
 
-def test_every_trial_stands_once_in_the_column_of_its_placement(summary: SweepSummary) -> None:
+def test_every_trial_stands_once_in_the_row_of_its_placement(summary: SweepSummary) -> None:
     info = placement_info(summary)
     assert info is not None
-    assert info.labels == ("none", "input", "hidden", "all")
+    assert [row.placement for row in info.rows] == ["none", "input", "hidden", "all"]
     scores = {trial.number: trial.score for trial in summary.trials}
-    seen = [number for column in info.columns for number in column.numbers]
+    seen = [number for row in info.rows for number in row.numbers]
     assert sorted(seen) == list(scores)
-    for place, column in enumerate(info.columns):
-        assert list(column.scores) == [scores[number] for number in column.numbers]
-        assert list(column.at) == sorted(column.at), "from the first to the last"
-        assert all(round(at) == place for at in column.at)
-        assert info.best[place].score == max(column.scores)
+    for place, row in enumerate(info.rows):
+        assert list(row.scores) == [scores[number] for number in row.numbers]
+        assert list(row.at) == sorted(row.at), "from the first to the last"
+        assert all(round(at) == place for at in row.at)
+        best, noise = info.best[place], info.noise[place]
+        assert best.score == max(row.scores)
+        assert noise is not None
+        assert best.spread is not None
+        assert noise == (best.score - best.spread, min(best.score + best.spread, 1.0))
+        assert all(info.scale.holds(edge) for edge in noise)
+
+
+def test_noise_makes_the_axis_longer_within_reason_and_is_no_score_that_cannot_be(summary: SweepSummary) -> None:
+    wild = tuple(replace(trial, folds=(0.0, 1.0) * 5) for trial in summary.trials)
+    arms = arms_of(wild, summary.spec.space.placements, ACCURACY)
+    info = placement_info(replace(summary, trials=wild, arms=arms))
+    assert info is not None
+    assert all(noise is not None and noise[0] > 0.2 and noise[1] == 1.0 for noise in info.noise)
+    scores = score_scale([trial.score for trial in wild], ACCURACY)
+    assert info.scale.low == pytest.approx(scores.low - 2 * (scores.high - scores.low))
+    single = tuple(replace(trial, folds=trial.folds[:1]) for trial in summary.trials)
+    arms = arms_of(single, summary.spec.space.placements, ACCURACY)
+    info = placement_info(replace(summary, trials=single, arms=arms))
+    assert info is not None
+    assert set(info.noise) == {None}
+    assert info.scale == scores
 
 
 def test_rates_hold_the_trials_that_drop_on_the_layer(summary: SweepSummary) -> None:
@@ -114,11 +135,11 @@ def test_the_scale_holds_the_best_and_most_of_the_rest_but_not_what_squeezes_the
 
 
 def test_colours_follow_the_placement(summary: SweepSummary) -> None:
-    slots = slots_of(("none", "input", "hidden", "all"))
+    marks = marks_of(("none", "input", "hidden", "all"))
     info = placement_info(summary)
     assert info is not None
-    assert [column.slot for column in info.columns] == [slots[label] for label in info.labels]
-    assert [curve.slot for curve in curve_infos(summary)] == [slots["input"], slots["none"]]
+    assert [row.mark for row in info.rows] == list(marks.values())
+    assert [curve.mark for curve in curve_infos(summary)] == [marks["input"], marks["none"]]
 
 
 def test_words_say_what_the_figures_show(summary: SweepSummary) -> None:

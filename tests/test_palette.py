@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from sweep.figures.palette import DARK, LIGHT, PAGE, SHAPES, SLOTS, SYMBOLS, Palette, css_variables, slots_of
+from sweep.figures.palette import COLOURS, DARK, LIGHT, PAGE, SHAPES, SYMBOLS, Palette, css_variables, marks_of
+from sweep.spec.layers import subsets
 
 
 def luminance(colour: str) -> float:
@@ -29,25 +30,29 @@ def test_text_and_marks_stand_out_from_the_page(palette: Palette) -> None:
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK, PAGE], ids=["light", "dark", "page"])
-def test_every_slot_has_its_own_colour_and_shape(palette: Palette) -> None:
-    assert len(set(palette.arms)) == len(palette.arms) == len(palette.soft) == SLOTS
-    assert len(set(SYMBOLS)) == len(set(SHAPES)) == SLOTS
+def test_colours_and_shapes_differ(palette: Palette) -> None:
+    assert len(set(palette.arms)) == len(palette.arms) == len(palette.soft) == COLOURS
+    assert len(set(SYMBOLS)) == len(set(SHAPES)) == len(SYMBOLS)
 
 
-def test_a_placement_keeps_its_colour_whatever_stands_beside_it() -> None:
-    usual = slots_of(["none", "input", "hidden", "all"])
-    assert slots_of(["all", "hidden2", "none"])["all"] == usual["all"]
-    assert slots_of(["none"])["none"] == usual["none"]
-    assert len(set(usual.values())) == 4
+def test_a_placement_keeps_its_mark_whatever_stands_beside_it() -> None:
+    usual = marks_of(["none", "input", "hidden", "all"])
+    assert marks_of(["all", "hidden2", "none"])["all"] == usual["all"]
+    assert marks_of(["none"])["none"] == usual["none"]
+    assert len({mark.colour for mark in usual.values()}) == len({mark.shape for mark in usual.values()}) == 4
 
 
-def test_unusual_placements_take_what_is_left() -> None:
-    names = ["none", "input", "input+hidden2", "hidden1+hidden2", "all"]
-    slots = slots_of(names)
-    assert len(set(slots.values())) == len(names)
-    many = slots_of([f"hidden{place}" for place in range(1, 20)])
-    assert len(many) == 19
-    assert set(many.values()) == set(range(SLOTS))
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_all_subsets_of_the_layers_have_marks_of_their_own(depth: int) -> None:
+    marks = marks_of(subsets(depth))
+    assert len(set(marks.values())) == len(marks) == 2 ** (depth + 1)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 7])
+def test_the_colour_of_the_control_is_its_own(depth: int) -> None:
+    marks = marks_of(subsets(depth))
+    assert [name for name, mark in marks.items() if mark.colour == marks["none"].colour] == ["none"]
+    assert all(mark.colour < COLOURS and mark.shape < len(SHAPES) for mark in marks.values())
 
 
 def test_every_variable_the_page_names_is_defined() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.analysis.results import Counts, SweepSummary
+from sweep.analysis.results import Counts, SweepSummary, arms_of
 from sweep.export.files import OWN_WITHIN
 from sweep.figures.draw import plotly_js
 from sweep.records import TableInfo
@@ -21,7 +21,7 @@ from sweep.report.page import page
 from sweep.spec.model import Chosen
 from tests.made_sweep import DEFINITION, made_summary, sonar
 
-VOID = {"meta", "circle", "line", "path", "br", "link", "img"}
+VOID = {"meta", "circle", "rect", "line", "path", "br", "link", "img"}
 
 
 class Outline(HTMLParser):
@@ -102,16 +102,56 @@ def test_the_policy_lets_only_our_scripts_run(html: str, outline: Outline) -> No
 
 
 def test_the_headline_says_raw_and_honest_score(html: str) -> None:
-    assert "The highest score came with dropout on the inputs" in html
+    assert "Best of 128 trials: dropout on the inputs" in html
     assert "85.3 %" in html
     assert "(81.2 to 89.4)" in html
     assert "The sweep&#39;s best reads 88.1 %, 2.8 too high because it was chosen for being high." in html
     assert "Whether dropout helps cannot be read" in html
 
 
+def tied(summary: SweepSummary, *placements: str) -> SweepSummary:
+    """The same where the best of these placements are equally good."""
+    assert summary.best is not None
+    score = summary.best.score
+    best = {arm.best.number for arm in summary.arms if arm.placement in placements}
+    trials = tuple(replace(trial, score=score) if trial.number in best else trial for trial in summary.trials)
+    return replace(summary, trials=trials, arms=arms_of(trials, summary.spec.space.placements, summary.metric))
+
+
+def test_placements_that_tie_are_all_named(summary: SweepSummary) -> None:
+    three = tied(summary, "none", "input", "all")
+    assert [arm["wins"] for arm in page(three)["arms"]] == [True, True, False, True]
+    assert page(three)["best"]["words"].endswith(", the first of those that tie")
+    assert "tie" not in page(summary)["best"]["words"]
+    assert page(three)["headline"]["title"] == (
+        "Best of 128 trials, a tie: no dropout; dropout on the inputs; dropout on the inputs and the hidden layers"
+    )
+
+
+def test_many_that_tie_are_counted() -> None:
+    definition = DEFINITION.replace('{ choices = ["none", "input", "hidden", "all"] }', '"subsets"')
+    many = made_summary(32, definition=definition)
+    assert page(tied(many, *many.spec.space.placements))["headline"]["title"] == "Best of 32 trials: 8 placements tie"
+
+
+def test_of_one_trial_nothing_is_compared() -> None:
+    html = without_plotly(render(made_summary(1)))
+    assert "One trial: no dropout" in html
+    for part in ("by placement", "Best of", "best", "came with", "Whether dropout helps", "told good trials"):
+        assert part not in re.sub(
+            r"best of 12 checkpoints|best first|<style>.*</style>|best-title", "", html, flags=re.DOTALL
+        ), part
+
+
+def test_the_picture_of_the_network_is_a_proportion(outline: Outline, summary: SweepSummary) -> None:
+    assert summary.best is not None
+    kept = [a["width"] for a in outline.of("rect") if a.get("class") == "kept"]
+    assert kept == [f"{round(100 * (1 - rate), 2)}%" for rate in summary.best.hyperparameters.dropout]
+    assert not [a for a in outline.of("circle") if a.get("class") == "dropped"], "nothing to count"
+
+
 def test_an_error_metric_turns_the_words_around() -> None:
     html = without_plotly(render(made_summary(40, "rmse")))
-    assert "The lowest score came with" in html
     assert "too low because it was chosen for being low" in html
 
 
@@ -205,7 +245,8 @@ def test_a_configuration_chosen_elsewhere_says_where() -> None:
 def test_only_placements_without_dropout() -> None:
     definition = DEFINITION.replace('{ choices = ["none", "input", "hidden", "all"] }', '"none"')
     content = page(made_summary(20, definition=definition))
-    assert content["headline"]["title"] == "The highest score came with no dropout"
+    assert content["headline"]["title"] == "Best of 20 trials: no dropout"
+    assert content["headline"]["note"] is None, "there is nothing to compare"
     html = without_plotly(render(made_summary(20, definition=definition)))
     assert "against dropout rate" not in html
 

@@ -105,6 +105,16 @@ def test_numbers(value: float, text: str) -> None:
     assert wording.number(value) == text
 
 
+def test_powers_of_ten_are_written_as_figures_write_them() -> None:
+    assert wording.score(RMSE, 7.0671e8) == "7.067×10⁸"
+    assert wording.interval(RMSE, 1.371e-9, 2e-9) == "1.371×10⁻⁹ to 2.000×10⁻⁹"
+    assert wording.spread(RMSE, 5.85e7, 7.067e8) == "5.850×10⁷", "as the score beside it"
+    assert wording.spread(RMSE, 5.852, 70.67) == "5.852"
+    assert wording.powers("run1e-05b, 2e+x") == "run1e-05b, 2e+x"
+    honest = HonestScore(value=7.163e8, low=7e8, high=7.3e8, raw=7.067e8, trials=9)
+    assert "reads 7.067×10⁸, 9.600×10⁶ too low" in wording.raw_in_words(RMSE, honest)
+
+
 def test_numbers_of_a_column_keep_their_zeros() -> None:
     assert wording.number(0.5, trim=False) == "0.500"
     assert wording.number(float("inf")) == "undefined"

@@ -115,14 +115,14 @@ def table_text(rows: Sequence[Sequence[str]], indent: str = "") -> str:
 def _scores(metric: Metric, raw: float, honest: HonestScore | None, chosen: Chosen | None) -> list[tuple[str, str]]:
     elsewhere = "" if chosen is None else f"; {wording.chosen_in_words(chosen.sweep, chosen.trials)}"
     if honest is None:
-        too_good = f"{metric.format(raw)}, too good: it was chosen for that"
+        too_good = f"{wording.powers(metric.format(raw))}, too good: it was chosen for that"
         return [("honest score", "undefined"), ("raw score", too_good + elsewhere)]
     interval = wording.interval(metric, honest.low, honest.high)
     why = wording.raw_in_words(metric, honest).removeprefix(f"the sweep's best reads {wording.score(metric, raw)}")
     why = elsewhere or why
     return [
         ("honest score", f"{wording.score(metric, honest.value)} (95 % interval {interval})"),
-        ("raw score", f"{metric.format(raw)}{why}"),
+        ("raw score", f"{wording.powers(metric.format(raw))}{why}"),
     ]
 
 

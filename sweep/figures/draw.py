@@ -7,6 +7,8 @@ Nothing a user wrote reaches a figure unescaped: Plotly reads a subset of HTML i
 from __future__ import annotations
 
 import html
+import re
+from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
 
@@ -20,9 +22,13 @@ from sweep.figures.palette import PAGE, SYMBOLS, Palette
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
-# Pixels of each slot's mark, so that all look equally large.
+# Pixels of each shape, so that all look equally large.
 SIZES = (8, 9, 7.5, 9, 9, 9, 8.5, 8.5)
 CROWD = 120  # marks of one placement beyond which they shrink
+
+# Pixels of the figure of placements: a row of a few, all rows together, a row of many, a line of a row's label.
+ROW, ROWS, LEAST_ROW, LINE = 84, 420, 34, 17
+LABEL = 14  # characters of a label's line, where a plus sign lets it break: a phone has to hold it
 
 
 @singledispatch
@@ -33,31 +39,55 @@ def draw(info: Any, palette: Palette = PAGE) -> go.Figure:
 
 @draw.register
 def _(info: PlacementInfo, palette: Palette = PAGE) -> go.Figure:
-    figure = _empty(palette, height=380)
-    for column, (points, best) in enumerate(zip(info.columns, info.best, strict=True)):
-        figure.add_trace(_cloud(points, info.scale, palette))
+    labels = [_lines(row.placement) for row in info.rows]
+    tall = max(LEAST_ROW, LINE * max(len(lines) for lines in labels), min(ROW, ROWS / len(labels)))
+    figure = _empty(palette, height=round(60 + tall * len(labels)))
+    for place, (points, best, noise) in enumerate(zip(info.rows, info.best, info.noise, strict=True)):
+        edge, score = (place - 0.38, place + 0.38), _at(info.scale, best.score)
+        if noise is not None:
+            low, high = (_at(info.scale, value) for value in noise)
+            figure.add_trace(
+                go.Scatter(
+                    x=[low, high, high, low],
+                    y=[edge[0], edge[0], edge[1], edge[1]],
+                    mode="lines",
+                    line={"width": 0},
+                    fill="toself",
+                    fillcolor=palette.soft[points.mark.colour],
+                    hoverinfo="skip",
+                )
+            )
+        figure.add_trace(_cloud(points, info.scale, palette, across=True))
         figure.add_trace(
             go.Scatter(
-                x=[column - 0.42, column + 0.42],
-                y=[_y(info.scale, best.score)] * 2,
-                mode="lines+text",
-                line={"color": palette.arms[points.slot], "width": 2},
-                text=[wording.bare_score(info.scale.metric, best.score), ""],
-                textposition="top right" if info.scale.metric.maximize else "bottom right",
-                textfont={"color": palette.ink, "size": 13},
+                x=[score, score],
+                y=list(edge),
+                mode="lines",
+                line={"color": palette.arms[points.mark.colour], "width": 2},
                 hoverinfo="skip",
-                showlegend=False,
             )
         )
-    columns = list(range(len(info.columns)))
-    figure.update_xaxes(
-        tickvals=columns,
-        ticktext=[html.escape(label) for label in info.labels],
-        range=[-0.55, len(columns) - 0.45],
+        figure.add_annotation(
+            text=wording.bare_score(info.scale.metric, best.score),
+            font={"color": palette.ink, "size": 13},
+            x=1,
+            xref="paper",
+            xanchor="left",
+            xshift=6,
+            y=place,
+            showarrow=False,
+        )
+    figure.update_yaxes(
+        tickvals=list(range(len(labels))),
+        ticktext=["<br>".join(map(html.escape, lines)) for lines in labels],
+        range=[len(labels) - 0.45, -0.55],
         showgrid=False,
         tickfont={"size": 13, "color": palette.ink},
+        ticklabelstandoff=6,
     )
-    return _score_axis(figure, info.scale)
+    longest = max(len(wording.bare_score(info.scale.metric, best.score)) for best in info.best)
+    figure.update_layout(margin={"r": 12 + 8 * longest})
+    return _score_axis(figure, info.scale, figure.update_xaxes)
 
 
 @draw.register
@@ -67,7 +97,7 @@ def _(info: RateInfo, palette: Palette = PAGE) -> go.Figure:
         figure.add_trace(_cloud(points, info.scale, palette))
     if info.without is not None:
         line = {"color": palette.muted, "width": 1.5, "dash": "dot"}
-        figure.add_hline(y=_y(info.scale, info.without), line=line, layer="below")
+        figure.add_hline(y=_at(info.scale, info.without), line=line, layer="below")
     figure.update_xaxes(title="dropout rate", range=[0, info.highest * 1.06], tickformat=".1f")
     return _score_axis(figure, info.scale)
 
@@ -75,7 +105,7 @@ def _(info: RateInfo, palette: Palette = PAGE) -> go.Figure:
 @draw.register
 def _(info: CurveInfo, palette: Palette = PAGE) -> go.Figure:
     figure = _empty(palette, height=320)
-    colour, soft = palette.arms[info.slot], palette.soft[info.slot]
+    colour, soft = palette.arms[info.mark.colour], palette.soft[info.mark.colour]
     for name, band, dash in (("training", info.training, "dot"), ("validation", info.validation, "solid")):
         mean = np.array([pair[0] for pair in band])
         deviation = np.array([pair[1] for pair in band])
@@ -83,7 +113,7 @@ def _(info: CurveInfo, palette: Palette = PAGE) -> go.Figure:
             figure.add_trace(
                 go.Scatter(
                     x=list(info.epochs),
-                    y=[_y(info.scale, value) for value in edge],
+                    y=[_at(info.scale, value) for value in np.clip(edge, *info.bounds)],
                     mode="lines",
                     line={"width": 0, "color": colour},
                     fill=fill,
@@ -95,8 +125,8 @@ def _(info: CurveInfo, palette: Palette = PAGE) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=list(info.epochs),
-                y=[_y(info.scale, value) for value in mean],
-                mode="lines",
+                y=[_at(info.scale, value) for value in mean],
+                mode="lines" if len(info.epochs) > 1 else "markers",
                 name=name,
                 line={"color": colour, "width": 2, "dash": dash},
                 text=[
@@ -107,7 +137,11 @@ def _(info: CurveInfo, palette: Palette = PAGE) -> go.Figure:
             )
         )
     figure.add_vline(x=info.trial.epoch, line={"color": palette.muted, "width": 1})
-    figure.update_xaxes(title="epoch", range=[0, info.epochs[-1] * 1.02], showgrid=False)
+    first, last = info.epochs[0], info.epochs[-1]
+    air = 0.02 * (last - first) or 0.5
+    figure.update_xaxes(title="epoch", range=[first - air, last + air], showgrid=False, tickformat="d")
+    if last - first <= 10:  # where the axis would count in halves
+        figure.update_xaxes(tick0=first, dtick=1)
     figure.update_layout(
         showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}
     )
@@ -122,7 +156,7 @@ def _(info: ImportanceInfo, palette: Palette = PAGE) -> go.Figure:
             x=list(info.shares),
             y=[html.escape(wording.parameter(name)) for name in info.names],
             orientation="h",
-            marker={"color": palette.arms[info.slot]},
+            marker={"color": palette.arms[info.mark.colour]},
             text=[f"{100 * share:.0f} %" for share in info.shares],
             textposition="outside",
             textfont={"color": palette.ink},
@@ -169,22 +203,23 @@ def _empty(palette: Palette, height: int) -> go.Figure:
     )
 
 
-def _cloud(points: Points, scale: Scale, palette: Palette) -> go.Scatter:
-    """Trials as marks; those beyond the scale are hollow, at its edge."""
+def _cloud(points: Points, scale: Scale, palette: Palette, *, across: bool = False) -> go.Scatter:
+    """Trials as marks, scores upwards or ``across``; those beyond the scale are hollow, at its edge."""
+    scores, at = [_at(scale, score) for score in points.scores], list(points.at)
     inside = [scale.holds(score) for score in points.scores]
-    symbol = SYMBOLS[points.slot]
+    symbol = SYMBOLS[points.mark.shape]
     crowded = min(1.0, (CROWD / len(points.scores)) ** 0.4)
     return go.Scatter(
-        x=list(points.at),
-        y=[_y(scale, score) for score in points.scores],
+        x=scores if across else at,
+        y=at if across else scores,
         mode="markers",
         name=html.escape(points.placement),
         marker={
-            "color": palette.arms[points.slot],
+            "color": palette.arms[points.mark.colour],
             "symbol": [symbol if kept else f"{symbol}-open" for kept in inside],
-            "size": SIZES[points.slot] * max(crowded, 0.35),
+            "size": SIZES[points.mark.shape] * max(crowded, 0.35),
             "opacity": 0.7 * max(crowded, 0.6),
-            "line": {"width": [0 if kept else 1.5 for kept in inside], "color": palette.arms[points.slot]},
+            "line": {"width": [0 if kept else 1.5 for kept in inside], "color": palette.arms[points.mark.colour]},
         },
         text=[
             f"trial {number} · {html.escape(points.placement)}<br>{wording.score(scale.metric, score)}"
@@ -194,14 +229,28 @@ def _cloud(points: Points, scale: Scale, palette: Palette) -> go.Scatter:
     )
 
 
-def _y(scale: Scale, value: float) -> float:
+def _at(scale: Scale, value: float) -> float:
     """Where a score is drawn: shares in percent."""
     return scale.at(value) * (100 if scale.metric.percent else 1)
 
 
-def _score_axis(figure: go.Figure, scale: Scale) -> go.Figure:
-    """Scores on the vertical axis; without a title, which the page gives."""
-    low, high = _y(scale, scale.low), _y(scale, scale.high)
+def _score_axis(figure: go.Figure, scale: Scale, update: Callable[..., go.Figure] | None = None) -> go.Figure:
+    """Scores on the vertical axis, or the one that ``update`` is of; without a title, which the page gives."""
+    update = update or figure.update_yaxes
+    low, high = _at(scale, scale.low), _at(scale, scale.high)
     air = 0.03 * (high - low)  # marks at the edge are seen whole
-    figure.update_yaxes(range=[low - air, high + air], nticks=7)
-    return figure.update_yaxes(ticksuffix=" %") if scale.metric.percent else figure
+    # As the numbers of the page are written: with a power of ten where they have one, never with "M" or "n".
+    powers = "×10" in wording.score(scale.metric, max(abs(scale.low), abs(scale.high)))
+    exponents = {"exponentformat": "power", "minexponent": 0} if powers else {"exponentformat": "none"}
+    update(range=[low - air, high + air], nticks=7, **exponents)
+    return update(ticksuffix=" %") if scale.metric.percent else figure
+
+
+def _lines(placement: str) -> list[str]:
+    """A placement's name in lines, broken after plus signs where it is long."""
+    lines = [""]
+    for part in re.findall(r"[^+]*\+?", placement):
+        if lines[-1] and len(lines[-1]) + len(part) > LABEL:
+            lines.append("")
+        lines[-1] += part
+    return lines

@@ -14,14 +14,15 @@ import numpy as np
 
 from sweep import wording
 from sweep.analysis.results import ArmResult, Curves, SweepSummary, TrialRow
-from sweep.figures.palette import slots_of
-from sweep.metrics import Metric
+from sweep.figures.palette import Mark, marks_of
+from sweep.metrics import Metric, bounds
 from sweep.spec.layers import layer_names
 
 # Scores much worse than most are drawn at the edge, so that they do not squeeze the rest: an axis reaches from the best
 # score to this many times the distance between it and the median.
 REACH = 4.0
 CURVE_REACH = 12.0  # early epochs belong to the picture
+NOISE_REACH = 2.0  # lengths by which an axis of scores is at most made longer for the spread over folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,14 @@ class Points:
 
     Attributes:
         placement: Its name.
-        slot: Its colour and shape.
+        mark: Its colour and shape.
         numbers: Trial numbers.
-        at: Position of each on the horizontal axis.
+        at: Position of each on the axis that is not of scores.
         scores: Raw scores.
     """
 
     placement: str
-    slot: int
+    mark: Mark
     numbers: tuple[int, ...]
     at: tuple[float, ...]
     scores: tuple[float, ...]
@@ -62,12 +63,19 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class PlacementInfo:
-    """Scores by placement: column ``i`` holds arm ``i``, its trials from the first to the last, and its best."""
+    """Scores by placement: row ``i`` holds arm ``i``, its trials from the first to the last.
+
+    Attributes:
+        scale: Of the scores.
+        rows: Trials of each placement.
+        best: The best of each.
+        noise: One standard deviation over folds below and above each best; ``None`` with fewer than two folds.
+    """
 
     scale: Scale
-    columns: tuple[Points, ...]
+    rows: tuple[Points, ...]
     best: tuple[TrialRow, ...]
-    labels: tuple[str, ...]
+    noise: tuple[tuple[float, float] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +101,14 @@ class RateInfo:
 class CurveInfo:
     """Learning curves of one trial: mean and standard deviation over the splits at each checkpoint.
 
-    Each of ``training`` and ``validation`` is ``(mean, deviation)`` for the epochs, NaN-free.
+    Each of ``training`` and ``validation`` is ``(mean, deviation)`` for the epochs, NaN-free. ``bounds`` are what the
+    metric can be, which mean ± deviation may exceed.
     """
 
     trial: TrialRow
-    slot: int
+    mark: Mark
     scale: Scale
+    bounds: tuple[float, float]
     epochs: tuple[int, ...]
     training: tuple[tuple[float, float], ...]
     validation: tuple[tuple[float, float], ...]
@@ -109,7 +119,7 @@ class ImportanceInfo:
     """Parameters of one arm and their shares of the importance, largest first; ``longest`` is that of any arm."""
 
     placement: str
-    slot: int
+    mark: Mark
     trials: int
     names: tuple[str, ...]
     shares: tuple[float, ...]
@@ -132,19 +142,32 @@ def placement_info(summary: SweepSummary) -> PlacementInfo | None:
     """Scores by placement; ``None`` before the first trial."""
     if not summary.trials:
         return None
-    slots = slots_of(summary.spec.space.placements)
-    columns = []
-    for column, arm in enumerate(summary.arms):
+    marks = marks_of(summary.spec.space.placements)
+    rows, noise = [], []
+    for row, arm in enumerate(summary.arms):
         own = [trial for trial in summary.trials if trial.placement == arm.placement]
-        # From left to right within the column: from the first to the last.
-        across = np.linspace(-0.36, 0.36, len(own)) if len(own) > 1 else np.zeros(1)
-        columns.append(_points(arm.placement, slots, own, (column + across).tolist()))
-    return PlacementInfo(
-        scale=score_scale([trial.score for trial in summary.trials], summary.metric),
-        columns=tuple(columns),
-        best=tuple(arm.best for arm in summary.arms),
-        labels=tuple(arm.placement for arm in summary.arms),
-    )
+        # From top to bottom within the row: from the first to the last.
+        down = np.linspace(-0.3, 0.3, len(own)) if len(own) > 1 else np.zeros(1)
+        rows.append(_points(arm.placement, marks, own, (row + down).tolist()))
+        noise.append(_noise(summary, arm.best))
+    scale = score_scale([trial.score for trial in summary.trials], summary.metric)
+    return PlacementInfo(_held(scale, noise), tuple(rows), tuple(arm.best for arm in summary.arms), tuple(noise))
+
+
+def _noise(summary: SweepSummary, best: TrialRow) -> tuple[float, float] | None:
+    if best.spread is None:
+        return None
+    low, high = bounds(summary.metric.name, summary.info.task)
+    return max(best.score - best.spread, low), min(best.score + best.spread, high)
+
+
+def _held(scale: Scale, noise: Sequence[tuple[float, float] | None]) -> Scale:
+    """The scale made long enough to hold these, within reason."""
+    known = [pair for pair in noise if pair is not None]
+    reach = NOISE_REACH * (scale.high - scale.low)
+    low = min([scale.low, *(low for low, _ in known)])
+    high = max([scale.high, *(high for _, high in known)])
+    return Scale(scale.metric, max(low, scale.low - reach), min(high, scale.high + reach))
 
 
 def rate_infos(summary: SweepSummary) -> tuple[RateInfo, ...]:
@@ -172,31 +195,31 @@ def curve_infos(summary: SweepSummary) -> tuple[CurveInfo, ...]:
     chosen = [trial for trial in chosen if trial.number in summary.curves]
     if not chosen:
         return ()
-    slots = slots_of(summary.spec.space.placements)
+    marks = marks_of(summary.spec.space.placements)
     bands = [_bands(summary.curves[trial.number]) for trial in chosen]
     edges = [mean + side * deviation for pair in bands for band in pair for mean, deviation in band for side in (-1, 1)]
-    # No mean is better than perfect, though a band may reach beyond.
-    perfect = summary.metric.best
-    possible = [min(edge, perfect) if summary.metric.maximize else max(edge, perfect) for edge in edges]
-    scale = score_scale(possible, summary.metric, CURVE_REACH)
+    possible = bounds(summary.metric.name, summary.info.task)
+    scale = score_scale(np.clip(edges, *possible).tolist(), summary.metric, CURVE_REACH)
     return tuple(
-        CurveInfo(trial, slots[trial.placement], scale, summary.curves[trial.number].epochs, training, validation)
+        CurveInfo(
+            trial, marks[trial.placement], scale, possible, summary.curves[trial.number].epochs, training, validation
+        )
         for trial, (training, validation) in zip(chosen, bands, strict=True)
     )
 
 
 def importance_infos(summary: SweepSummary) -> tuple[ImportanceInfo, ...]:
     """One for each arm whose importance is known."""
-    slots = slots_of(summary.spec.space.placements)
+    marks = marks_of(summary.spec.space.placements)
     known = [arm for arm in summary.arms if arm.importance]
     longest = max((share for arm in known for _, share in arm.importance), default=0.0)
-    return tuple(_importance(arm, slots, longest) for arm in known)
+    return tuple(_importance(arm, marks, longest) for arm in known)
 
 
-def _points(placement: str, slots: dict[str, int], trials: Sequence[TrialRow], at: Sequence[float]) -> Points:
+def _points(placement: str, marks: dict[str, Mark], trials: Sequence[TrialRow], at: Sequence[float]) -> Points:
     return Points(
         placement,
-        slots[placement],
+        marks[placement],
         tuple(trial.number for trial in trials),
         tuple(at),
         tuple(trial.score for trial in trials),
@@ -204,12 +227,12 @@ def _points(placement: str, slots: dict[str, int], trials: Sequence[TrialRow], a
 
 
 def _points_by_arm(summary: SweepSummary, trials: Sequence[TrialRow], at: dict[int, float]) -> tuple[Points, ...]:
-    slots = slots_of(summary.spec.space.placements)
+    marks = marks_of(summary.spec.space.placements)
     arms = []
     for arm in summary.arms:
         own = [trial for trial in trials if trial.placement == arm.placement]
         if own:
-            arms.append(_points(arm.placement, slots, own, [at[trial.number] for trial in own]))
+            arms.append(_points(arm.placement, marks, own, [at[trial.number] for trial in own]))
     return tuple(arms)
 
 
@@ -236,9 +259,9 @@ def _bands(curves: Curves) -> tuple[tuple[tuple[float, float], ...], tuple[tuple
     return both[0], both[1]
 
 
-def _importance(arm: ArmResult, slots: dict[str, int], longest: float) -> ImportanceInfo:
+def _importance(arm: ArmResult, marks: dict[str, Mark], longest: float) -> ImportanceInfo:
     names, shares = zip(*arm.importance, strict=True)
-    return ImportanceInfo(arm.placement, slots[arm.placement], arm.trials, tuple(names), tuple(shares), longest)
+    return ImportanceInfo(arm.placement, marks[arm.placement], arm.trials, tuple(names), tuple(shares), longest)
 
 
 # --- in words ---------------------------------------------------------------------------------------------------------
@@ -253,10 +276,10 @@ def describe(info: Any) -> str:
 @describe.register
 def _(info: PlacementInfo) -> str:
     bests = "; ".join(
-        f"{label}: {wording.score(info.scale.metric, best.score)}"
-        for label, best in zip(info.labels, info.best, strict=True)
+        f"{row.placement}: {wording.score(info.scale.metric, best.score)}"
+        for row, best in zip(info.rows, info.best, strict=True)
     )
-    trials = sum(len(column.numbers) for column in info.columns)
+    trials = sum(len(row.numbers) for row in info.rows)
     return (
         f"{info.scale.metric.title} of {wording.count(trials, 'trial')} by placement of dropout. Best of each: {bests}."
     )

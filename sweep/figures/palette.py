@@ -1,4 +1,4 @@
-"""Colours of everything people look at: one fixed colour per placement, light and dark.
+"""Colours of everything people look at: one fixed mark per placement, light and dark.
 
 The hues follow Okabe & Ito (2008), which people with any common colour vision tell apart; the lighter ones are
 darkened on the light page, so that every mark has a contrast of at least 3 : 1 with its background. Placements differ
@@ -20,7 +20,7 @@ class Palette:
         ink: Text.
         muted: Secondary text, reference lines.
         grid: Grid lines.
-        arms: Of the placements, by slot.
+        arms: Of the placements, by :attr:`Mark.colour`.
         soft: The same, for bands.
     """
 
@@ -43,7 +43,7 @@ _DARK_ARMS = ("#a9b0bc", "#56b4e9", "#ff9a56", "#35cfa0", "#c29be8", "#f08fc0", 
 LIGHT = Palette("#ffffff", "#1b1e24", "#5d6470", "#e5e7eb", _LIGHT_ARMS, _soft(_LIGHT_ARMS, 0.15))
 DARK = Palette("#171a20", "#e9eaed", "#a3a9b4", "#2d323b", _DARK_ARMS, _soft(_DARK_ARMS, 0.2))
 
-SLOTS = len(_LIGHT_ARMS)
+COLOURS = len(_LIGHT_ARMS)
 
 # Names of CSS variables in place of colours: the page resolves them, also inside its figures, for the scheme in use.
 PAGE = Palette(
@@ -51,11 +51,11 @@ PAGE = Palette(
     "var(--ink)",
     "var(--muted)",
     "var(--grid)",
-    tuple(f"var(--arm-{slot})" for slot in range(SLOTS)),
-    tuple(f"var(--arm-{slot}-soft)" for slot in range(SLOTS)),
+    tuple(f"var(--arm-{colour})" for colour in range(COLOURS)),
+    tuple(f"var(--arm-{colour}-soft)" for colour in range(COLOURS)),
 )
 
-# Plotly's name of each slot's mark, and the same mark as an SVG path in a box of 12 by 12.
+# Plotly's name of each shape, and the same mark as an SVG path in a box of 12 by 12.
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "hourglass", "bowtie")
 SHAPES = (
     "M6 1a5 5 0 1 0 0 10a5 5 0 1 0 0-10z",
@@ -68,16 +68,31 @@ SHAPES = (
     "M1 1V11L11 1V11z",
 )
 
-_FIXED = {"none": 0, "input": 1, "hidden": 2, "all": 3, "hidden1": 4, "hidden2": 5, "input+hidden1": 6, "hidden3": 7}
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a placement is drawn: indices of its colour and its shape."""
+
+    colour: int
+    shape: int
 
 
-def slots_of(placements: Sequence[str]) -> dict[str, int]:
-    """The colour slot of every placement: usual ones always have the same, others what is left, in order.
+NO_DROPOUT = Mark(0, 0)  # the control alone is grey
 
-    With more placements than colours some share one.
+_USUAL = ("input", "hidden", "all", "hidden1", "hidden2", "input+hidden1", "hidden3")
+_FIXED = {"none": NO_DROPOUT} | {name: Mark(place, place) for place, name in enumerate(_USUAL, 1)}
+
+# Every other pair of a colour and a shape, neighbours in different colours and different shapes.
+_OTHERS = [Mark(colour, (colour + turn) % len(SHAPES)) for turn in range(len(SHAPES)) for colour in range(1, COLOURS)]
+
+
+def marks_of(placements: Sequence[str]) -> dict[str, Mark]:
+    """The mark of every placement: usual ones always have the same, others what is left, in order.
+
+    All are distinct up to 57 placements; beyond, the others share marks, never that of ``none``.
     """
     taken = {_FIXED[name] for name in placements if name in _FIXED}
-    free = [slot for slot in range(SLOTS) if slot not in taken] or list(range(SLOTS))
+    free = [mark for mark in _OTHERS if mark not in taken]
     others = [name for name in placements if name not in _FIXED]
     return {name: _FIXED[name] if name in _FIXED else free[others.index(name) % len(free)] for name in placements}
 
@@ -85,7 +100,7 @@ def slots_of(placements: Sequence[str]) -> dict[str, int]:
 def css_variables(palette: Palette) -> str:
     """``--ink: #1b1e24; --arm-0: …`` for a style sheet."""
     named = {"surface": palette.surface, "ink": palette.ink, "muted": palette.muted, "grid": palette.grid}
-    for slot in range(SLOTS):
-        named[f"arm-{slot}"] = palette.arms[slot]
-        named[f"arm-{slot}-soft"] = palette.soft[slot]
+    for colour in range(COLOURS):
+        named[f"arm-{colour}"] = palette.arms[colour]
+        named[f"arm-{colour}-soft"] = palette.soft[colour]
     return " ".join(f"--{name}: {value};" for name, value in named.items())

@@ -62,7 +62,8 @@ class _Drawn:
 
 def _add_figures(summary: SweepSummary, content: dict[str, Any], drawn: _Drawn) -> None:
     by_placement = figure_info.placement_info(summary)
-    content["placement"] = by_placement and drawn.add(by_placement, caption=_placement_caption(by_placement))
+    if by_placement is not None and content["compared"]:
+        content["placement"] = drawn.add(by_placement, caption=_placement_caption(by_placement))
     content["rates"] = [
         drawn.add(info, "All layers" if info.layer is None else wording.layer(info.layer))
         for info in figure_info.rate_infos(summary)
@@ -78,12 +79,16 @@ def _add_figures(summary: SweepSummary, content: dict[str, Any], drawn: _Drawn) 
 
 
 def _placement_caption(info: PlacementInfo) -> str:
-    far = sum(not info.scale.holds(score) for column in info.columns for score in column.scores)
-    edge = f" {wording.count(far, 'hollow mark')} at the edge: worse still." if far else ""
-    return (
-        f"Each mark is a trial, in every column from the first to the last; lines are the best.{edge} The scores are "
-        "raw: each best was chosen for being best, and differences between placements are not tested here."
-    )
+    far = sum(not info.scale.holds(score) for row in info.rows for score in row.scores)
+    parts = ["Each mark is a trial, in every row from the first, above, to the last."]
+    if far:
+        parts.append(f"{wording.count(far, 'hollow mark')} at the edge: worse still.")
+    band = "" if all(noise is None for noise in info.noise) else "; the band is ± one standard deviation over its folds"
+    parts.append(f"The line and the number at the right are the best{band}.")
+    parts.append("The scores are raw: each best was chosen for being best.")
+    if len(info.rows) > 1:
+        parts.append("Differences between placements are not tested here.")
+    return " ".join(parts)
 
 
 def _asset(name: str) -> str:

@@ -14,13 +14,13 @@ from typing import Any
 from sweep import wording
 from sweep.analysis.importance import MIN_TRIALS
 from sweep.analysis.results import NO_DROPOUT, ArmResult, SweepSummary, TrialRow
-from sweep.figures.palette import slots_of
+from sweep.figures.palette import marks_of
 from sweep.report.table import NOTHING, chip, trials_table
 from sweep.spec.layers import hidden_name, layer_names
 from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, Range
 from sweep.spec.source import is_local, shown_source
 
-UNITS = 20  # marks that stand for a layer's units in the picture of the network
+MOST_TIED = 4  # placements that a headline names
 
 Fact = dict[str, Any]
 
@@ -46,6 +46,7 @@ def page(summary: SweepSummary) -> dict[str, Any]:
             f"Too few trials to tell: at least {MIN_TRIALS} finished ones of a placement are needed, and a searched "
             "parameter."
         ),
+        "compared": len(summary.trials) > 1,
         "searched": _searched(summary),
         "notes": summary.info.notes,
         "trials_text": _trials_text(summary),
@@ -86,15 +87,12 @@ def _unfinished(summary: SweepSummary) -> str | None:
 
 def _headline(summary: SweepSummary, best: TrialRow) -> dict[str, Any]:
     metric, honest = summary.metric, summary.honest
-    extreme = "highest" if metric.maximize else "lowest"
-    headline: dict[str, Any] = {
-        "title": f"The {extreme} score came with {wording.placement(best.placement)}",
-        "note": (
+    headline: dict[str, Any] = {"title": _title(summary, best), "note": None, "value": None}
+    if len(summary.arms) > 1:
+        headline["note"] = (
             "This page shows the scores that the choice was made with. Whether dropout helps cannot be read from "
             "them: that takes the chosen networks again, on fresh folds."
-        ),
-        "value": None,
-    }
+        )
     chosen = summary.chosen
     elsewhere = None if chosen is None else wording.chosen_in_words(chosen.sweep, chosen.trials)
     if honest is None:
@@ -106,6 +104,8 @@ def _headline(summary: SweepSummary, best: TrialRow) -> dict[str, Any]:
         return headline
     here = f"here it reads {wording.score(metric, honest.raw)}"
     sentence = f"{here}; {elsewhere}" if elsewhere else wording.raw_in_words(metric, honest)
+    if _alone(summary):
+        sentence = sentence.replace("the sweep's best reads", "its raw score reads", 1)
     return headline | {
         "value": wording.score(metric, honest.value),
         "range": f"({wording.interval(metric, honest.low, honest.high)})",
@@ -113,6 +113,28 @@ def _headline(summary: SweepSummary, best: TrialRow) -> dict[str, Any]:
         "sentence": f"{sentence[0].upper()}{sentence[1:]}.",
         "track": _track(summary),
     }
+
+
+def _alone(summary: SweepSummary) -> bool:
+    """Whether there is nothing to compare: one trial."""
+    return len(summary.trials) == 1
+
+
+def _as_good(one: TrialRow, best: TrialRow) -> bool:
+    return math.isclose(one.score, best.score, rel_tol=1e-9)
+
+
+def _title(summary: SweepSummary, best: TrialRow) -> str:
+    """Names what was best, and all that were equally good: chance alone put one of them first."""
+    if _alone(summary):
+        return f"One trial: {wording.placement(best.placement)}"
+    of = f"Best of {wording.count(len(summary.trials), 'trial')}"
+    tied = [arm.placement for arm in summary.arms if _as_good(arm.best, best)]
+    if len(tied) == 1:
+        return f"{of}: {wording.placement(best.placement)}"
+    if len(tied) > MOST_TIED:
+        return f"{of}: {len(tied)} placements tie"
+    return f"{of}, a tie: {'; '.join(map(wording.placement, tied))}"
 
 
 def _track(summary: SweepSummary) -> dict[str, Any]:
@@ -138,7 +160,10 @@ def _track(summary: SweepSummary) -> dict[str, Any]:
         "baseline": None if summary.baseline is None else at(summary.baseline),
         "legend": [
             ("value", f"corrected score {wording.score(metric, honest.value)}, 95 % interval"),
-            ("raw", f"the best as it reads, {wording.score(metric, honest.raw)}"),
+            (
+                "raw",
+                f"{'raw score' if _alone(summary) else 'the best as it reads'}, {wording.score(metric, honest.raw)}",
+            ),
             *(
                 []
                 if summary.baseline is None
@@ -156,38 +181,33 @@ def _best(summary: SweepSummary, best: TrialRow) -> dict[str, Any]:
             "name": wording.layer(name),
             "size": wording.count(size, "feature" if place == 0 else "unit"),
             "rate": f"drops {100 * rate:.0f} %" if rate else "no dropout",
-            "units": _units(rate),
+            "kept": round(100 * (1 - rate), 2),
         }
         for place, (name, size, rate) in enumerate(zip(layer_names(len(own.hidden)), sizes, own.dropout, strict=True))
     ]
     folds = [score for score in best.folds if math.isfinite(score)]
     facts = [
-        _fact("Learning rate", wording.number(own.learning_rate), "of the first epoch"),
-        _fact("Learning-rate decay", wording.number(own.lr_decay), "last / first"),
-        _fact("Momentum", wording.number(own.momentum)),
-        _fact("Max-norm", "off" if own.max_norm is None else wording.number(own.max_norm)),
-        _fact("Weight decay", wording.number(own.weight_decay)),
+        _fact("Learning rate", _number(own.learning_rate), "of the first epoch"),
+        _fact("Learning-rate decay", _number(own.lr_decay), "last / first"),
+        _fact("Momentum", _number(own.momentum)),
+        _fact("Max-norm", "off" if own.max_norm is None else _number(own.max_norm)),
+        _fact("Weight decay", _number(own.weight_decay)),
         _fact("Epochs", str(best.epoch), f"of {summary.spec.training.epochs}"),
     ]
     if folds:
         spread = f"{wording.bare_score(metric, min(folds))} to {wording.score(metric, max(folds))}"
         facts.append(_fact("Raw score by fold", spread, f"mean {wording.score(metric, best.score)}"))
     words = f"Trial {best.number}: {wording.placement(best.placement)}"
+    if sum(_as_good(trial, best) for trial in summary.trials) > 1:
+        words += ", the first of those that tie"
     if best.diverged is not None:
         words += f", scored as a constant from epoch {best.diverged} on where it diverged"
     return {
         "words": words,
-        "slot": slots_of(summary.spec.space.placements)[best.placement],
+        "colour": marks_of(summary.spec.space.placements)[best.placement].colour,
         "layers": layers,
         "facts": facts,
     }
-
-
-def _units(rate: float) -> list[dict[str, Any]]:
-    """Marks in a row, the share ``rate`` of them dropped, spread evenly so that it does not look like a pattern."""
-    dropped = round(UNITS * rate)
-    gone = {(place * 7 + 3) % UNITS for place in range(dropped)}
-    return [{"x": 5 + 10 * place, "kind": "dropped" if place in gone else "kept"} for place in range(UNITS)]
 
 
 def _arm(summary: SweepSummary, arm: ArmResult) -> dict[str, Any]:
@@ -195,9 +215,9 @@ def _arm(summary: SweepSummary, arm: ArmResult) -> dict[str, Any]:
     return {
         **chip(summary, arm.placement),
         "drops": arm.placement != NO_DROPOUT,
-        "wins": summary.best is not None and best.number == summary.best.number,
+        "wins": summary.best is not None and _as_good(best, summary.best),
         "score": wording.score(summary.metric, best.score),
-        "spread": NOTHING if best.spread is None else wording.bare_score(summary.metric, best.spread),
+        "spread": NOTHING if best.spread is None else wording.spread(summary.metric, best.spread, best.score),
         "rates": _rates(best.hyperparameters.dropout),
         "number": best.number,
         "trials": arm.trials,
@@ -296,12 +316,16 @@ def _dimension(dimension: Dimension) -> str:
         case Choices(values=values):
             return _listed([_value(value) for value in values], "or")
         case Range(low=low, high=high, log=log, step=step):
-            how = ", on a log scale" if log else "" if step is None else f" in steps of {wording.number(step)}"
-            return f"{wording.number(low)} to {wording.number(high)}{how}"
+            how = ", on a log scale" if log else "" if step is None else f" in steps of {_number(step)}"
+            return f"{_number(low)} to {_number(high)}{how}"
 
 
 def _value(value: float | str) -> str:
-    return value if isinstance(value, str) else wording.number(value)
+    return value if isinstance(value, str) else _number(value)
+
+
+def _number(value: float) -> str:
+    return wording.powers(wording.number(value))
 
 
 def _fact(label: str, value: str, note: str | None = None) -> Fact:

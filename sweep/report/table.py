@@ -7,7 +7,7 @@ from typing import Any
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary, TrialRow
-from sweep.figures.palette import SHAPES, slots_of
+from sweep.figures.palette import SHAPES, marks_of
 from sweep.spec.layers import hidden_name, layer_names
 
 NOTHING = "–"
@@ -18,8 +18,8 @@ Getter = Callable[[TrialRow], tuple[float | None, str]]
 
 def chip(summary: SweepSummary, placement: str) -> dict[str, Any]:
     """A placement's name with its mark and colour."""
-    slot = slots_of(summary.spec.space.placements)[placement]
-    return {"placement": placement, "slot": slot, "shape": SHAPES[slot]}
+    mark = marks_of(summary.spec.space.placements)[placement]
+    return {"placement": placement, "colour": mark.colour, "shape": SHAPES[mark.shape]}
 
 
 def trials_table(summary: SweepSummary) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def trials_table(summary: SweepSummary) -> dict[str, Any]:
             _cell(trial.number, str(trial.number)),
             {"kind": "", "value": trial.placement, "text": "", "arm": chip(summary, trial.placement)},
             _cell(trial.score, wording.score(metric, trial.score)),
-            _cell(trial.spread, NOTHING if trial.spread is None else wording.bare_score(metric, trial.spread)),
+            _cell(trial.spread, NOTHING if trial.spread is None else wording.spread(metric, trial.spread, trial.score)),
             *(_cell(*getter(trial)) for _, getter in getters),
         ]
         for trial in order
@@ -63,7 +63,7 @@ def _varying(summary: SweepSummary, depth: int) -> list[tuple[str, Getter]]:
     def plain(name: str) -> Getter:
         def get(trial: TrialRow) -> tuple[float | None, str]:
             value = getattr(trial.hyperparameters, name)
-            return (None, "off") if value is None else (value, wording.number(value, trim=False))
+            return (None, "off") if value is None else (value, wording.powers(wording.number(value, trim=False)))
 
         return get
 
