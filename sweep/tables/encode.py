@@ -37,7 +37,7 @@ def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
 
     Args:
         table: As read.
-        data: All but ``source`` and ``header`` is used.
+        data: All but ``source``, ``header`` and ``missing`` is used, which are for the reading.
         align: The width Fp of the matrix is the number of features rounded up to a multiple of it.
 
     Raises:

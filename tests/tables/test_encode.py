@@ -469,3 +469,35 @@ def test_a_header_of_numbers_is_suspected(tmp_path: Path) -> None:
         "warning: class '5' has one row only, row 1, the first line of the file: data.header = true if it names the "
         "columns"
     )
+
+
+def test_what_people_write_is_the_table_of_plain_numbers(tmp_path: Path) -> None:
+    numbers = [
+        (n * 1234.5 - 500, n / 8, f"19{70 + n}-{1 + n % 12:02d}-{1 + 2 * n % 28:02d}", n % 24) for n in range(30)
+    ]
+    plain = [f"{amount},{share},{day},{hour},{'ab'[hour % 2]}" for amount, share, day, hour in numbers]
+    people = [
+        f'"${amount:,}",{share}%,{day[8:]}.{day[5:7]}.{day[:4]},{hour}:00,{"ab"[hour % 2]}'
+        for amount, share, day, hour in numbers
+    ]
+    found = []
+    for rows in (plain, people):
+        (tmp_path / "t.csv").write_text("\n".join(["paid,share,day,hour,y", *rows, ""]))
+        found.append(load_encoded(replace(BASE, source="t.csv"), tmp_path).info)
+    assert found[0].features == ("paid", "share", "day", "hour")
+    assert found[0].content_hash == found[1].content_hash
+    notes = "\n".join(found[1].notes)
+    assert "column 'paid': '$" in notes
+    assert "times of day" in notes
+
+
+def test_missing_words_of_the_definition_reach_the_reading(tmp_path: Path) -> None:
+    for cell, data in (
+        ("", BASE),
+        ("n/k", replace(BASE, missing=("n/k",))),
+        ("-999", replace(BASE, missing=("-999",))),
+    ):
+        rows = [f"{cell if n % 7 == 0 else n},{'ab'[n % 2]}" for n in range(30)]
+        (tmp_path / "t.csv").write_text("\n".join(["x,y", *rows, ""]))
+        info = load_encoded(replace(data, source="t.csv"), tmp_path).info
+        assert "column 'x': 5 missing (16.7 %)" in "\n".join(info.notes)

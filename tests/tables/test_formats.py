@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sweep.errors import DataError
 from sweep.tables.columns import Column, odd_texts, read_column
@@ -134,3 +136,25 @@ def test_a_target_gets_advice_that_helps() -> None:
     assert 'data.task = "classification"' in str(caught.value)
     assert "data.drop" not in str(caught.value)
     assert "data.categorical" not in str(caught.value)
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from("0123456789$€%:./-, apmEURTx"), max_size=12)
+        | st.from_regex(r"[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}", fullmatch=True)
+        | st.from_regex(r"-?\$[0-9,.]{1,6}", fullmatch=True),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_any_texts_are_read_or_stay_texts(values: list[str]) -> None:
+    try:
+        column = read(values)
+    except DataError:  # text among numbers
+        return
+    if column.kind in ("numeric", "datetime"):
+        assert column.numbers is not None
+        assert len(column.numbers) == len(values)
+        assert not np.isnan(column.numbers[~column.missing]).any()
+    else:
+        assert column.kind in ("categorical", "boolean", "empty")
