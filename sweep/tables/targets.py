@@ -36,6 +36,7 @@ from sweep.tables.types import Floats, Table
 
 MOST_CLASSES = 1000
 _FEW_ROWS = 4  # a class, on average
+_SHOWN = 6
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
@@ -173,9 +174,10 @@ def _doubts(table: Table, rows: NDArray[np.int64], labels: Sequence[str], codes:
     for label in labels:
         alike.setdefault("".join(label.casefold().split()), []).append(label)
     if same := [" and ".join(map(repr, several)) for several in alike.values() if len(several) > 1]:
+        shown = ", ".join(same[:_SHOWN]) + (", …" if len(same) > _SHOWN else "")
         doubts.append(
-            f"warning: classes differ in case or blanks only: {_first(same)}; if they mean the same, write them the "
-            "same in the table"
+            f"warning: classes differ in case or blanks only: {shown}; if they mean the same, write them the same in "
+            "the table"
         )
     counts = np.bincount(codes, minlength=len(labels))
     if len(labels) > 2 and len(codes) < _FEW_ROWS * len(labels):
@@ -185,7 +187,7 @@ def _doubts(table: Table, rows: NDArray[np.int64], labels: Sequence[str], codes:
         )
     elif single := [int(code) for code in np.flatnonzero(counts == 1)]:
         cells = []
-        for code in single:
+        for code in single[:_SHOWN]:  # a line of the file is looked up for each
             row = int(rows[np.flatnonzero(codes == code)[0]]) + 1
             line = table.line_of(row)
             # In a text file without header the first line may have been one of numbers.
@@ -194,13 +196,10 @@ def _doubts(table: Table, rows: NDArray[np.int64], labels: Sequence[str], codes:
         if len(cells) == 1:
             doubts.append(f"warning: class {labels[single[0]]!r} has one row only, {cells[0]}")
         else:
-            each = [f"{labels[code]!r} ({cell})" for code, cell in zip(single, cells, strict=True)]
-            doubts.append(f"warning: {len(each)} classes have one row only: {_first(each)}")
+            each = [f"{labels[code]!r} ({cell})" for code, cell in zip(single, cells, strict=False)]
+            more = ", …" if len(single) > len(each) else ""
+            doubts.append(f"warning: {len(single)} classes have one row only: {', '.join(each)}{more}")
     return doubts
-
-
-def _first(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:6]) + (", …" if len(texts) > 6 else "")
 
 
 def _positive(

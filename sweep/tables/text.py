@@ -279,9 +279,8 @@ def _names(first: list[tuple[int, list[str]]], source: str, *, header: bool) -> 
 def _wrong_header(first: list[tuple[int, list[str]]], source: str, width: int) -> DataError:
     """The first row is no header of rows of ``width`` cells; if it is a title, the header is below."""
     line, cells = first[0]
-    named = (
-        f"{source}, line {line}: the header names {count(len(cells), 'column')}, however the rows have {width} cells"
-    )
+    named = f"{source}, line {line}: the header names {count(len(cells), 'column')}"
+    named += f", however the rows have {count(width, 'cell')}"
     header = next((other for other, row in first if len(row) == width), None)
     if header is None or len(cells) >= width - 1:
         return DataError(named)

@@ -230,6 +230,7 @@ def test_a_header_over_two_lines(tmp_path: Path) -> None:
             "lines before it",
         ),
         (b"a,b,c\n" + b"1,2,3\n" * 50 + b"1\n", "line 52: has 1 cell, however"),
+        (b"a,b,c\n" + b"1\n" * 50, "line 1: the header names 3 columns, however the rows have 1 cell"),
         (b'[{"a":1,"y":"yes"},{"a":2,"y":"no"}]', "looks like JSON, not a table"),
         (b'[\n  {\n    "a": 1\n  }\n]', "looks like JSON, not a table"),
         (b'{"a":1,"y":"yes"}\n{"a":2,"y":"no"}\n', "looks like JSON, not a table"),
