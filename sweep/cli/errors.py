@@ -149,9 +149,15 @@ def _failed(message: str, status: int, label: str = "error: ", *, trace: bool = 
 
 
 def _flush() -> None:
-    """Now, while what goes wrong with it can still be told; there may be no standard output at all (``>&-``)."""
-    if sys.stdout is not None:
+    """Before a message. That the output cannot be written may be what it says; there may be none at all (``>&-``)."""
+    if sys.stdout is None:
+        return
+    try:
         sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        logger.debug("standard output cannot be written")
 
 
 def _let_go() -> None:

@@ -73,7 +73,7 @@ def _lede(summary: SweepSummary) -> str:
     return (
         f"{table} from {_source_name(info.source)}: {task}. "
         f"Judged by {_in_sentence(summary.metric.title)}{'' if summary.metric.maximize else ' (lower is better)'} in "
-        f"{validation.folds}-fold cross-validation{repeated}."
+        f"{validation.folds}\N{NON-BREAKING HYPHEN}fold cross-validation{repeated}."
     )
 
 
