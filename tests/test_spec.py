@@ -278,14 +278,14 @@ def test_anything_is_read_or_refused_in_words(sections: dict[str, Any], top: dic
             ["TRAINING.EPOCHS=3"],
             ['TRAINING must be a known key (did you mean training?), however: {"EPOCHS": 3} (--set)'],
         ),
-        (
-            ["training.epochs=2", "training.epochs=3"],
-            ["training.epochs must be set once, however: 2 (--set) and 3 (--set)"],
-        ),
     ],
 )
 def test_an_override_is_named_as_the_place(overrides: list[str], said: list[str]) -> None:
     assert problems(MINIMAL, *overrides) == said
+
+
+def test_of_two_overrides_of_a_key_the_later_one_holds() -> None:
+    assert parse(MINIMAL, overrides=["training.epochs=2", "training.epochs=3"]).training.epochs == 3
 
 
 def test_other_options_are_named_as_the_place() -> None:

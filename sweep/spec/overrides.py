@@ -28,14 +28,14 @@ class Changes:
         self._texts: dict[str, str] = {}
 
     def apply(self, overrides: Iterable[str], option: str = "--set") -> None:
-        """Make changes in place, each at most once."""
+        """Make changes in place. Of two with the same option the later one holds, as in other programs."""
         for override in overrides:
             path, equals, text = override.partition("=")
             keys = [key.strip() for key in path.split(".")]
             path = ".".join(keys)
             if not equals or not all(keys):
                 self.complaints.append(f'an override must read key.path=value, however: "{override}" ({option})')
-            elif path in self._texts:
+            elif path in self._texts and self._options.get(path) != option:
                 before = f"{self._texts[path]} ({self._options[path]})"
                 self.complaints.append(f"{path} must be set once, however: {before} and {text.strip()} ({option})")
             else:
