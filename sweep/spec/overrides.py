@@ -25,7 +25,7 @@ class Changes:
         self.complaints: list[str] = []
         self._tables = tables
         self._options: dict[str, str] = {}  # by key, also of the tables that were made for it
-        self._texts: dict[str, str] = {}
+        self._given: dict[str, tuple[str, str]] = {}  # text and option by key
 
     def apply(self, overrides: Iterable[str], option: str = "--set") -> None:
         """Make changes in place. Of two with the same option the later one holds, as in other programs."""
@@ -35,11 +35,13 @@ class Changes:
             path = ".".join(keys)
             if not equals or not all(keys):
                 self.complaints.append(f'an override must read key.path=value, however: "{override}" ({option})')
-            elif path in self._texts and self._options.get(path) != option:
-                before = f"{self._texts[path]} ({self._options[path]})"
-                self.complaints.append(f"{path} must be set once, however: {before} and {text.strip()} ({option})")
+                continue
+            before, by = self._given.setdefault(path, (text.strip(), option))
+            if by != option:
+                self.complaints.append(
+                    f"{path} must be set once, however: {before} ({by}) and {text.strip()} ({option})"
+                )
             else:
-                self._texts[path] = text.strip()
                 self._set(keys, text.strip(), option)
 
     def place(self, key: str, otherwise: str) -> str:
