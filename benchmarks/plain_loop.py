@@ -18,9 +18,10 @@ from sweep.data import Dataset
 from sweep.folds import Folds
 from sweep.metrics import compute, metrics_for
 from sweep.records import Hyperparameters, TrainingPlan
-from sweep.training.nets import ACTIVATIONS
 
 Metrics = NDArray[np.float64]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
 def prepare_process() -> None:
@@ -92,7 +93,7 @@ def _network(features: int, plan: TrainingPlan, trial: Hyperparameters) -> nn.Se
         if plan.init == "glorot_uniform":
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
-        modules += [linear, ACTIVATIONS[plan.activation].module()]
+        modules += [linear, ACTIVATIONS[plan.activation]()]
         width = units
     return nn.Sequential(*modules[:-1])
 

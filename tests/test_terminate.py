@@ -1,4 +1,4 @@
-"""SIGTERM, as a service manager sends it: ``sweep run`` ends cleanly, and the same command goes on."""
+"""SIGTERM, as a service manager sends it: ``sweep run`` ends cleanly. And no interrupt is lost on the way."""
 
 from __future__ import annotations
 
@@ -7,14 +7,35 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
+
+from sweep.cli import errors as cli_errors
 from tests.processes import children, wait_until_gone
 from tests.small_sweep import DEFINITION, wait_for_trials, write_table
 
 ROOT = Path(__file__).parents[1]
 CODE = "from sweep.cli.main import main\nif __name__ == '__main__': main()"
 LONG = ("--trials", "900", "--set", "training.epochs=20", "--set", "search.batch=8")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_falls_into_a_finaliser_is_not_lost(number: signal.Signals) -> None:
+    class Dying:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def command() -> None:
+        with cli_errors.interruptible():
+            Dying()
+            time.sleep(10)
+
+    start = time.monotonic()
+    assert cli_errors.guarded(command) == 128 + number
+    assert time.monotonic() - start < 5
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_sigterm_is_a_clean_stop(tmp_path: Path) -> None:

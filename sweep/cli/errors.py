@@ -30,6 +30,7 @@ from sweep.errors import DefinitionError, SweepError, UserError
 logger = logging.getLogger("sweep")
 
 INTERRUPTED = 130
+AGAIN_SECONDS = 0.05
 
 
 class Terminated(KeyboardInterrupt):
@@ -39,31 +40,44 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def termination_interrupts() -> Iterator[None]:
-    """SIGTERM inside interrupts as Ctrl-C does, so that workers are ended and what is finished is told.
+def interruptible() -> Iterator[None]:
+    """Inside, SIGTERM interrupts as Ctrl-C does, so that workers are ended and what is finished is told; none is lost.
 
     A service manager sends it, a container's end, ``kill``. What comes while the first is being heeded is ignored.
 
+    The interpreter throws away what is raised in a finaliser or a weak reference's callback, of which SQLAlchemy has
+    many: an interrupt that falls into one would be lost, and the run go on. It comes again then, a moment later.
+
     Raises:
-        Terminated: In place of the ``KeyboardInterrupt`` that came of it.
+        Terminated: In place of the ``KeyboardInterrupt`` that came of SIGTERM.
     """
-    came = False
+    terminated, tell = False, sys.unraisablehook
 
     def interrupt(number: int, _: FrameType | None) -> None:
-        nonlocal came
-        came = True
-        signal.signal(number, signal.SIG_IGN)
+        nonlocal terminated
+        terminated |= number == signal.SIGTERM
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+        else:
+            tell(lost)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGALRM)}
+    sys.unraisablehook = again
     try:
         yield
     except KeyboardInterrupt as error:
-        if came:
+        if terminated:
             raise Terminated(*error.args) from None
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        sys.unraisablehook = tell
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def guarded(command: Callable[[], None]) -> int:

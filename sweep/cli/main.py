@@ -221,7 +221,7 @@ def run(
     spec, url = _load(definition, name, trials, changes), _url(storage)
     from sweep.cli.progress import display
 
-    with cli_errors.termination_interrupts(), display(quiet=quiet) as shown:
+    with cli_errors.interruptible(), display(quiet=quiet) as shown:
         if (beside := Path(f"{definition}.toml")).is_file() and not Path(definition).exists():
             shown.say(f"{definition} is the definition that comes with the program; {beside} is another one")
         shown.doing("loading PyTorch")
