@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.errors import DataError
@@ -138,6 +138,7 @@ def test_a_target_gets_advice_that_helps() -> None:
     assert "data.categorical" not in str(caught.value)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.text(st.sampled_from("0123456789$€%:./-, apmEURTx"), max_size=12)
