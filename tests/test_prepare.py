@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import DataError, DefinitionError, NotFoundError
-from sweep.run.prepare import kept_rows, prepare
+from sweep.run.prepare import KEPT_ROWS, kept_rows, prepare
 from sweep.spec.definition import parse
 
 
@@ -84,6 +84,16 @@ def test_the_more_numbers_a_row_has_the_fewer_rows_are_kept(numbers: int, most: 
     assert len(set(kept.tolist())) == len(kept) == most
     assert kept.tolist() == sorted(kept.tolist())
     assert kept_rows(most, seed=3, numbers=numbers) is None
+
+
+def test_which_rows_are_kept_is_settled_by_the_seed_of_the_sweep() -> None:
+    """Equal definitions keep the same rows, wherever they run."""
+    first, again, other = (kept_rows(30_000, seed=seed) for seed in (3, 3, 4))
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    assert first.tolist() == again.tolist() != other.tolist()
+    assert first[-1] >= KEPT_ROWS, "a sample of all rows, not the first ones"
 
 
 def test_without_a_choice_of_the_epoch_more_rows_fit(definition: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,12 +38,13 @@ def test_spread_ignores_undefined_folds() -> None:
     assert row(0, 0.6, folds=(0.6, float("nan"))).spread is None
 
 
-def test_with_and_without_dropout() -> None:
-    summary = made_summary(40)
-    assert summary.best_without is not None
-    assert summary.best_with is not None
-    assert summary.best_without.placement == "none"
-    assert summary.best_with.score == max(t.score for t in summary.trials if t.placement != "none")
+@pytest.mark.parametrize("better", ["none", "input"])
+def test_with_and_without_dropout(better: str) -> None:
+    """Whichever is better: that of the other side is of the other side."""
+    rows = [row(0, 0.9 if better == "none" else 0.7), row(1, 0.75, "all"), row(2, 0.8, "input"), row(3, 0.6)]
+    arms = arms_of(rows, ["none", "input", "all"], METRICS["accuracy"])
+    summary = replace(made_summary(1), trials=tuple(rows), arms=arms)
+    assert (summary.best_without, summary.best_with) == (rows[0], rows[2])
 
 
 def test_the_best_document_holds_the_honest_score_beside_the_raw_one() -> None:

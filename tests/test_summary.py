@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from numpy.typing import NDArray
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy import create_engine, event, text
 
 from sweep.analysis import honest_sweep
-from sweep.analysis import summary as module
 from sweep.analysis.honest import honest_score
 from sweep.analysis.summary import status, statuses, summarise
 from sweep.errors import NotFoundError, StorageError
@@ -92,6 +93,8 @@ def fill(
     failed: int = 0,
     budget: int = TRIALS,
     result: Callable[[int], TrialResult] = result,
+    kept_rows: NDArray[np.int64] | None = None,
+    groups: NDArray[np.int64] | None = None,
 ) -> None:
     """A sweep as the run loop leaves it: trials saved, then told."""
     rng = np.random.default_rng(0)
@@ -108,8 +111,9 @@ def fill(
             checkpoints=CHECKPOINTS,
             folds=FOLDS,
             repeats=1,
+            kept_rows=kept_rows,
         )
-        key = store.create_sweep(new, DatasetRecord(INFO.content_hash, TARGET))
+        key = store.create_sweep(new, DatasetRecord(INFO.content_hash, TARGET, groups))
         storage = RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
         study.set_user_attr(KEY_ATTRIBUTE, key)
@@ -174,6 +178,13 @@ def test_a_finished_sweep(storage_url: str) -> None:
         np.testing.assert_array_equal(curves.training, expected[arm.best.number].metrics[:, :, TRAIN, 0])
         np.testing.assert_array_equal(curves.validation, expected[arm.best.number].metrics[:, :, VALIDATION, 0])
         assert curves.epochs == CHECKPOINTS
+
+
+def test_the_note_on_the_budget_is_of_the_budget_that_was_asked_for_last(sqlite_url: str) -> None:
+    """31 trials were rounded up to 32; on a resume 40 were wanted, which needs no rounding."""
+    fill(sqlite_url, trials=1, budget=40)
+    with Store.open(sqlite_url) as store:
+        assert summarise(store, "made").note is None
 
 
 def test_the_honest_score_is_that_of_the_stored_predictions(sqlite_url: str) -> None:
@@ -325,16 +336,22 @@ def test_a_trial_that_failed_although_it_was_saved_is_no_result(sqlite_url: str)
     assert (found.status.counts.complete, found.status.counts.failed) == (3, 1)
 
 
-def test_rows_that_were_not_kept_do_not_count(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = np.arange(0, N, 2)  # class 0 alone
-    fill(sqlite_url)
+def test_rows_that_were_not_kept_do_not_count_and_groups_are_drawn_whole(sqlite_url: str) -> None:
+    kept = np.array([row for row in range(N) if row % 2 == 0 or row % 10 == 1])  # 30 of class 0, 6 of class 1
+    groups = np.arange(N, dtype=np.int64) // 4
+
+    def of_the_kept(number: int) -> TrialResult:
+        one = result(number)
+        return replace(one, predictions=one.predictions[:, :, kept])
+
+    fill(sqlite_url, trials=6, result=of_the_kept, kept_rows=kept, groups=groups)
     with Store.open(sqlite_url) as store:
-        sweep = store.sweep("made")
-        assert sweep is not None
-        assert honest_sweep.kept_rows(sweep).tolist() == list(range(N))
-    monkeypatch.setattr(module, "kept_rows", lambda _: kept)
-    with Store.open(sqlite_url) as store:
-        assert module._baseline(sweep, store.dataset(sweep.data_hash)) == 1.0
+        found = summarise(store, "made")
+    assert found.baseline == 30 / 36
+    stored = [of_the_kept(number).predictions.astype(np.float16).astype(np.float32) for number in range(6)]
+    trials = zip(stored, [[trial.score] for trial in found.trials], strict=True)
+    settings: dict[str, Any] = {"metric": "accuracy", "folds": FOLDS, "checkpoints": len(CHECKPOINTS)}
+    assert found.honest == honest_score(trials, TARGET[kept], INFO, groups=groups[kept], **settings)
 
 
 def test_before_the_first_trial(sqlite_url: str) -> None:
