@@ -231,7 +231,8 @@ def _heading(
 def _data_lines(source: str, table: Table, encoded: Encoded, seen: Survey, odd: Sequence[str]) -> list[str]:
     info = encoded.info
     lines = ["[data]"]
-    lines += key_line("source", source, "relative to this file" if is_local(source) else "")
+    relative = is_local(source) and not Path(source).is_absolute()
+    lines += key_line("source", source, "relative to this file" if relative else "")
     generic = table.columns == tuple(f"column{position}" for position in range(1, len(table.columns) + 1))
     position = table.columns.index(info.target)
     if generic:
