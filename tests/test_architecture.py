@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -116,6 +117,34 @@ def test_init_files_import_nothing() -> None:
     for path in PACKAGE.rglob("__init__.py"):
         body = ast.parse(path.read_text()).body
         assert all(isinstance(node, ast.Expr) for node in body), f"{path} does more than describe its package"
+
+
+def test_a_storage_url_is_only_opened() -> None:
+    """``Store.url`` may hold a password: it goes to Optuna and nowhere else; messages have ``Store.shown``."""
+    for name, _, path in MODULES:
+        tree = ast.parse(path.read_text())
+        opened = [
+            node.args[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and node.args
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "RDBStorage"
+        ]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr == "url" and isinstance(node.ctx, ast.Load):
+                assert node in opened, f"{name}, line {node.lineno}: {ast.unparse(node)}"
+
+
+def test_the_document_has_the_same_rows() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text().split("| row | modules |")[1].split("\n\n")[0]
+    documented = {int(number): names.split() for number, names in re.findall(r"^\| (\d+) \| ([^|]+) \|", table, re.M)}
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+    assert documented == {
+        number: [f"`{name}/`" if name in folders else f"`{name}`" for name in row]
+        for number, row in enumerate(ROWS)
+        if row
+    }
 
 
 def test_modules_are_short() -> None:
