@@ -101,6 +101,18 @@ def test_the_policy_lets_only_our_scripts_run(html: str, outline: Outline) -> No
     assert not [name for tag, attributes in outline.tags for name in attributes if name.startswith("on")]
 
 
+def test_the_page_has_each_colour_light_and_dark(html: str) -> None:
+    style = re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL)[0]
+    rule = r":root \{ (--surface: [^}]*)\}"
+    light = re.search(rf"^{rule}", style, re.MULTILINE)
+    dark = re.search(rf"^@media \(prefers-color-scheme: dark\) \{{ {rule}", style, re.MULTILINE)
+    assert light is not None
+    assert dark is not None
+    colours = [dict(re.findall(r"(--[\w-]+): ([^;]+);", found[1])) for found in (light, dark)]
+    assert colours[0].keys() == colours[1].keys() >= set(re.findall(r"var\((--arm-\d)\)", without_plotly(html)))
+    assert all(colours[1][name] != colour for name, colour in colours[0].items())
+
+
 def test_the_headline_says_raw_and_honest_score(html: str) -> None:
     assert "Best of 128 trials: dropout on the inputs" in html
     assert "85.3 %" in html
@@ -163,6 +175,29 @@ def test_every_figure_has_a_place_and_words(html: str, outline: Outline) -> None
     assert set(drawn) == set(places)
     assert all(a["aria-label"] for a in places.values())
     assert len(drawn) == 10
+
+
+def test_nothing_in_a_figure_ends_the_script_that_holds_it(html: str) -> None:
+    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', html, flags=re.DOTALL)
+    assert found is not None
+    assert "<br>" in json.dumps(json.loads(found[1])), "there is markup to look at"
+    assert not set("<>&\u2028\u2029") & set(found[1])
+
+
+def test_each_cell_says_what_it_sorts_by(summary: SweepSummary, html: str) -> None:
+    table = html.split('<table id="trials"')[1].split("</table>")[0]
+    head, *rows = re.findall(r"<tr>(.*?)</tr>", table, flags=re.DOTALL)
+    first = re.findall(r'<th [^>]*data-first="(\w+)"', head)
+    assert first == ["ascending", "ascending", "descending", *["ascending"] * (len(first) - 3)]
+    cells = [re.findall(r'<td[^>]* data-value="([^"]*)"', row) for row in rows]
+    assert {len(row) for row in cells} == {len(first)}
+    trials = {trial.number: trial for trial in summary.trials}
+    assert len(cells) == len(trials)
+    for number, placement, score, *others in cells:
+        trial = trials[int(number)]
+        assert (placement, float(score)) == (trial.placement, trial.score), "unrounded"
+        assert float(others[-1]) == trial.seconds
+        assert [rate for rate in others[1:4] if rate] == [repr(rate) for rate in trial.hyperparameters.dropout if rate]
 
 
 def test_the_table_holds_every_trial_best_first(summary: SweepSummary) -> None:
