@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,12 +17,15 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
+from sweep.analysis import summary
+from sweep.analysis.results import State
 from sweep.cli import errors as cli_errors
 from sweep.cli.main import app, run_program
+from sweep.errors import DefinitionError, SweepError, UserError
 from sweep.metrics import METRICS
 from sweep.spec import model
 from sweep.spec.definition import parse
-from sweep.spec.schema import SECTIONS, DefinitionModel
+from sweep.spec.schema import MAX_DEPTH, MAX_WIDTH, SECTIONS, DefinitionModel
 
 ROOT = Path(__file__).parents[1]
 DEFINITION = (ROOT / "docs" / "definition.md").read_text()
@@ -76,6 +80,55 @@ def plain(default: Any) -> Any:
 @pytest.mark.parametrize("section", MODELS)
 def test_no_key_is_documented_that_is_not_there(section: str) -> None:
     assert set(rows(section)) == {key for where, key in KEYS if where == section}
+
+
+def edges(allowed: str) -> Iterator[tuple[float, bool]]:
+    """Values at the bounds of what a cell allows, and whether each is; none where it names no bounds."""
+    if whole := re.fullmatch(r"(\d+) to (\d+)", allowed):
+        low, high = int(whole[1]), int(whole[2])
+        yield from ((low - 1, False), (low, True), (high, True), (high + 1, False))
+    for rule, bound in re.findall(r"\b(at least|above|at most|below) ([\d.]+)", allowed):
+        number = float(bound)
+        yield number, rule in ("at least", "at most")
+        yield number + (1e-6 if rule in ("above", "at most") else -1e-6), rule in ("above", "below")
+
+
+EDGES = [
+    pytest.param(section, key, value, is_allowed, id=f"{section}-{key}-{value}")
+    for section in MODELS
+    for key, (_, _, allowed, *_) in rows(section).items()
+    for value, is_allowed in edges(allowed)
+]
+
+
+@pytest.mark.parametrize(("section", "key", "value", "is_allowed"), EDGES)
+def test_what_is_allowed_is_allowed_and_nothing_beyond(section: str, key: str, value: float, is_allowed: bool) -> None:
+    whole: dict[str, Any] = {"name": "x", "data": {"source": "x.csv"}, "space": {"lr_decay": 1.0}}
+    if section == "chosen":
+        whole["chosen"] = {"sweep": "x", "trials": 1, "content_hash": "x", "fingerprint": "x"}
+    inner = whole if section == "" else whole.setdefault(section, {})
+    inner[key] = {"input": value} if key == "dropout_layers" else value
+    if is_allowed:
+        parse(tomlkit.dumps(whole))
+    else:
+        with pytest.raises(DefinitionError, match=key):
+            parse(tomlkit.dumps(whole))
+
+
+def test_bounds_that_are_told_in_words() -> None:
+    assert rows("")["name"][2].startswith(f"1 to {model.MAX_NAME} letters")
+    assert rows("network")["hidden"][2] == f"1 to {MAX_DEPTH} layers of 1 to {MAX_WIDTH} units"
+    for section, key in KEYS:
+        of_numbers = key != "format" and re.match("whole number|dimension|table of dim", rows(section)[key][1])
+        assert bool(of_numbers) == any(edge.values[:2] == (section, key) for edge in EDGES), (section, key)
+
+
+def test_every_placement_that_is_named_can_be_given() -> None:
+    table = DEFINITION.split("| placement | dropout on |")[1].split("\n\n")[0]
+    named = re.findall(r'`"([^"]+)"`', table)
+    assert {"none", "input", "hidden", "all", "subsets"} < set(named)
+    for name in named:
+        parse(tomlkit.dumps({"name": "x", "data": {"source": "x.csv"}, "space": {"placement": name}}))
 
 
 def test_every_key_has_an_example() -> None:
@@ -152,6 +205,47 @@ def test_no_option_is_documented_that_is_not_there() -> None:
 @pytest.mark.parametrize("command", sorted({command for command, _ in OPTIONS} - {""}))
 def test_every_command_has_an_example(command: str) -> None:
     assert f"$ sweep {command}" in chapter(command)
+
+
+def first_column(heading: str) -> list[str]:
+    """The cells of a table's first column, from its heading."""
+    table = COMMAND_LINE.split(f"| {heading} | means |")[1].split("\n\n")[0]
+    return re.findall(r"^\| `?(\w+)`? \|", table, re.MULTILINE)
+
+
+def test_every_state_is_documented() -> None:
+    """Those that the program gives; records have words for some that it does not give yet."""
+    given = set(get_args(State)) & set(re.findall(r'"(\w+)"', inspect.getsource(summary._state)))
+    assert sorted(first_column("state")) == sorted(given)
+
+
+def test_every_exit_status_is_documented() -> None:
+    statuses = {0, SweepError.exit_status, UserError.exit_status, cli_errors.INTERRUPTED}
+    statuses |= {int(cli_errors.Terminated.exit_status)}
+    assert list(map(int, first_column("exit status"))) == sorted(statuses)
+    assert cli_errors.__doc__
+    assert list(map(int, re.findall(r"^(\d+) ", cli_errors.__doc__, re.MULTILINE))) == sorted(statuses)
+
+
+# --- where things are ------------------------------------------------------------------------------------------------
+
+
+def test_the_tree_of_the_readme_is_the_one_on_disk() -> None:
+    tree = README.split("## Where things are")[1].split("```")[1]
+    inside = [line for line in tree.splitlines() if line[:1] in ("├", "└")]
+    named = set(re.findall(r"\b\w+(?:\.py|/)", "\n".join(inside)))
+    assert {name for name in named if not (ROOT / "sweep" / name).exists()} == set()
+    assert {f"{path.parent.name}/" for path in (ROOT / "sweep").glob("*/__init__.py")} <= named
+    around = re.findall(r"\b\w+/", "\n".join(line for line in tree.splitlines() if line not in inside))
+    assert len(around) > 5
+    assert all((ROOT / name).is_dir() for name in around)
+
+
+def test_what_to_open_is_there() -> None:
+    table = README.split("| to change | open |")[1].split("\n\n")[0]
+    named = re.findall(r"`([^`]+)`", table)
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 # --- examples run ----------------------------------------------------------------------------------------------------
