@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import pty
 import re
 import signal
+import socketserver
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -450,6 +453,25 @@ def test_a_shipped_name_is_not_mistaken_for_a_file_beside_it(small: Program) -> 
 def test_a_wrong_log_level(small: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWEEP_LOG", "loud")
     assert "SWEEP_LOG must be one of debug" in small("list", status=2).err
+
+
+def test_what_is_logged(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_table(program.folder / "table.csv")
+    monkeypatch.setenv("SWEEP_CACHE", str(program.folder / "cache"))
+    with socketserver.TCPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
+        url = f"http://127.0.0.1:{server.server_address[1]}/table.csv"
+        server.timeout = 10
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        quiet = program("init", url, "-o", "-").err
+        thread.join()
+    told = f"INFO sweep.tables: {url}: read from "
+    assert "INFO" not in quiet
+    assert "INFO" not in program("init", url, "-o", "-").err
+    assert told in program("-v", "init", url, "-o", "-").err
+    assert told in program("init", url, "-o", "-", "--verbose").err
+    monkeypatch.setenv("SWEEP_LOG", "info")
+    assert told in program("init", url, "-o", "-").err
 
 
 # --- failures that are nobody's mistake ------------------------------------------------------------------------------
