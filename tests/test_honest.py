@@ -190,6 +190,20 @@ def test_the_interval_ends_at_a_perfect_score() -> None:
             assert found.high == 1.0
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_candidates_that_tie_are_chosen_by_chance(together: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal predictions tie on every draw: each candidate's own score has an equal share in the value."""
+    if not together:
+        monkeypatch.setattr(honest, "CHUNK", 1)  # they come one after the other
+    (out,), y = made("binary", trials=1, rows=50)
+    own = [0.5, 0.6, 0.7, 0.9]
+    found = honest_score(
+        [out] * 4, y, table("binary", 50), [[each] for each in own], metric="accuracy", folds=5, draws=2000
+    )
+    assert found is not None
+    assert found.value == pytest.approx(np.mean(own), abs=0.015)  # standard error: 0.003
+
+
 def test_a_sweep_without_signal_is_optimistic_and_its_honest_score_is_not() -> None:
     raw, value = [], []
     for seed in range(20):

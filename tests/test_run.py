@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import random
 import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -271,6 +274,39 @@ def test_interrupted_at_random_points(each: Reference, storage_url: str) -> None
     assert_same(what_is_left(storage_url), each.left)
 
 
+def test_a_trial_that_was_told_when_the_interrupt_came_is_counted(
+    reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = optuna.Study.tell
+
+    def interrupted(study: optuna.Study, *arguments: Any, **settings: Any) -> FrozenTrial:
+        told = tell(study, *arguments, **settings)
+        if study.study_name == "small":  # the samplers have studies too
+            raise KeyboardInterrupt
+        return told
+
+    monkeypatch.setattr(optuna.Study, "tell", interrupted)
+    storage = reference.begun(tmp_path)
+    with pytest.raises(Interrupted) as stopped:
+        run(reference.setup, storage)
+    assert stopped.value.outcome.complete == what_is_left(storage).states.count("COMPLETE") == 1
+
+
+def test_a_launcher_brings_nothing_of_an_interrupted_sweep_to_the_next_one(
+    reference: Reference, tmp_path: Path, sqlite_url: str
+) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, TrialDone):
+            raise KeyboardInterrupt
+
+    launcher = InlineLauncher()
+    with pytest.raises(Interrupted):
+        run_sweep(small_spec(tmp_path, "seed=4"), storage=sqlite_url, launcher=launcher, on_event=stop)
+    storage = reference.begun(tmp_path)
+    run(reference.setup, storage, launcher)
+    assert_same(what_is_left(storage), reference.left)
+
+
 STATES = ("running", "saved", "told")
 
 
@@ -520,6 +556,19 @@ def test_a_second_run_of_the_same_sweep_adds_nothing(reference: Reference, tmp_p
     with pytest.raises(StorageError, match="another program adds trials"):
         run(reference.setup, storage, Overtaken())
     assert what_is_left(storage).params == reference.left.params[: reference.batch]
+
+
+def test_a_study_that_holds_other_parameters_than_were_asked(reference: Reference, tmp_path: Path) -> None:
+    """The numbers are as expected, but what is stored under them is not what trains."""
+    storage = reference.begun(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "begun.db")) as connection:
+        connection.execute(
+            "CREATE TRIGGER rounding AFTER INSERT ON trial_params WHEN NEW.param_name = 'momentum' BEGIN "
+            "UPDATE trial_params SET param_value = round(param_value, 3) WHERE param_id = NEW.param_id; END"
+        )
+    with pytest.raises(StorageError, match="another program adds trials"):
+        run(reference.setup, storage)
+    assert what_is_left(storage).results == {}
 
 
 def test_a_study_with_a_trial_twice(reference: Reference, tmp_path: Path) -> None:
