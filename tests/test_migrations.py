@@ -1,6 +1,7 @@
 """Migrations, from every revision there ever was, on both databases, with Optuna's tables beside ours."""
 
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -228,3 +229,20 @@ def test_several_may_open_a_fresh_describedat_once(storage_url: str) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_programs_that_open_a_fresh_postgresql_database_wait_for_each_other(postgres_url: str) -> None:
+    """Two that make the same table at once would collide: the second begins when the first has committed."""
+    opening = threading.Thread(target=lambda: Store.open(postgres_url, create=True).close())
+    deadline = time.monotonic() + 20
+    with _connected(postgres_url) as first:
+        first.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": versions._ADVISORY_LOCK})
+        opening.start()
+        waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        while opening.is_alive() and not first.execute(waiting).scalar() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert opening.is_alive()
+        assert not inspect(first).has_table(versions.VERSION_TABLE)
+    opening.join()
+    with _connected(postgres_url) as connection:
+        assert versions.revision_of(connection) == versions.HEAD

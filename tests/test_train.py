@@ -187,11 +187,27 @@ def test_a_diverging_trial_does_not_feel_its_neighbours_either(task: Task) -> No
         assert_same(train(data, folds, plan, mate, wild)[1], train(data, folds, plan, wild)[0])
 
 
-def test_the_caller_keeps_its_threads() -> None:
+class Watched(Dataset):
+    """Notes how many threads there are when training takes the table."""
+
+    threads = 0
+
+    def to(self, device: torch.device | str) -> Dataset:
+        type(self).threads = torch.get_num_threads()
+        return super().to(device)
+
+
+def test_training_has_one_thread_and_the_caller_keeps_its_own() -> None:
+    """On more of them sums would have another order."""
+    made = make_dataset("binary", rows=30)
+    data = Watched(made.features, made.target, None, made.info, has_missing=False)
     before = torch.get_num_threads()
-    data = make_dataset("binary", rows=30)
-    train(data, make_splits(data), make_plan("binary"), make_trial())
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(3)
+    try:
+        train(data, make_splits(data), make_plan("binary"), make_trial())
+        assert (Watched.threads, torch.get_num_threads()) == (1, 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 # --- invariant 2: common random numbers -------------------------------------------------------------------------------

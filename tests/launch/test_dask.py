@@ -18,6 +18,7 @@ from sweep.data import Dataset
 from sweep.errors import LaunchError, UserError
 from sweep.launch.base import Launcher
 from sweep.launch.choose import open_launcher
+from sweep.launch.cluster import default_workers
 from sweep.launch.dask import DaskLauncher
 from sweep.records import BlockJob
 from sweep.run.prepare import prepare
@@ -170,6 +171,21 @@ def test_a_job_survives_its_worker_but_not_for_ever() -> None:
         list(other.finished())
 
 
+def test_a_job_that_dask_has_lost_is_trained_again_but_not_for_ever(
+    local: DaskLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.share(DATA, FOLDS)
+    for losses in (3, 0):
+        monkeypatch.setattr("sweep.launch.dask.LOSSES", losses)
+        local.submit(make_job(3, 4))
+        local._client.cancel(list(local._flight), force=True)  # as when the table went with its only worker
+        if losses:
+            assert [done.job.numbers for done in local.finished()] == [(3, 4)]
+        else:
+            with pytest.raises(LaunchError, match="trials 3, 4 was trained 1 times, and its worker died each time"):
+                list(local.finished())
+
+
 def test_workers_that_do_not_come_back_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sweep.launch.dask.NONE_SECONDS", 1.0)
     with DaskLauncher(workers=1) as launcher:
@@ -276,6 +292,11 @@ def test_a_scheduler_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(LaunchError, match="has no workers"),
     ):
         DaskLauncher(address=empty.scheduler_address)
+
+
+def test_by_default_each_core_has_a_worker_and_a_cuda_device_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweep.launch.cluster.CPU_COUNT", 3)
+    assert (default_workers("cpu"), default_workers("cuda:0")) == (3, 1)
 
 
 def test_the_number_of_workers_must_make_sense(local: DaskLauncher) -> None:
