@@ -156,6 +156,10 @@ def test_a_job_survives_its_worker_but_not_for_ever() -> None:
     with pytest.raises(LaunchError, match="trials 3, 4 was trained 1 times, and its worker died each time"):
         list(launcher.finished())
 
+    # Only the launcher that owns a worker replaces one that does not come back: another one may need it next.
+    launcher.submit(jobs[1])
+    assert len(list(launcher.finished())) == 1
+
     # Closing is quick in the middle of a block, and can be done twice. Who else used the scheduler is told.
     other = DaskLauncher(address=address_of(launcher))
     other.share(DATA, FOLDS)
