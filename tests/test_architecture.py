@@ -113,6 +113,15 @@ def test_packages_have_no_circles() -> None:
         visit(module, ())
 
 
+@pytest.mark.parametrize(("name", "row", "path"), MODULES, ids=[name for name, _, _ in MODULES])
+def test_nothing_executable_can_be_read_back(name: str, row: str, path: Path) -> None:
+    """Invariant 9: no module can load a pickle, its own or another library's."""
+    loaders = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
+    assert not loaders & {target.split(".")[0] for target in imports(path)}
+    for call in ("torch.load", "read_pickle", "allow_pickle=True", "PickleType"):
+        assert call not in path.read_text(), call
+
+
 def test_init_files_import_nothing() -> None:
     for path in PACKAGE.rglob("__init__.py"):
         body = ast.parse(path.read_text()).body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -428,16 +427,6 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert whole is not None
     assert parts is not None
     assert parts.value == pytest.approx(whole.value, rel=1e-12)
-
-
-def test_a_sonar_sized_sweep_takes_well_under_a_second() -> None:
-    """As does a quarter of one whose metric sorts: 128 trials at 12 checkpoints are a few seconds."""
-    for metric, trials in (("accuracy", 128), ("roc_auc", 32)):
-        outs, y = made("binary", trials=12 * trials, rows=208)
-        candidates: list[honest.Trial] = [(np.stack(outs[place::trials]), None) for place in range(trials)]
-        started = time.process_time()
-        honest.honest_score(candidates, y, table("binary", 208), metric=metric, folds=10, checkpoints=12)
-        assert time.process_time() - started < 1.5, metric
 
 
 def test_draws_shrink_with_rows_and_with_what_a_draw_costs() -> None:
