@@ -10,8 +10,8 @@ R     repeats
 T     trials in a block
 M     members of a block, S x T
 L     hidden layers
-C     checkpoints
-P     checkpoints at which predictions are kept: all where the epoch is chosen among them, else 1
+C     checkpoints, of a trial those up to the epoch it has reached
+P     checkpoints at which predictions are kept: all C where the epoch is chosen among them, else the last alone
 Q     metrics of the task, in the order of ``metrics.metrics_for(task)``
 O     outputs: 1 for binary and regression, the number of classes otherwise
 ====  ==========================================================================================
@@ -161,20 +161,30 @@ class BlockJob:
         numbers: T trial numbers.
         trials: T configurations, in the order of ``numbers``.
         plan: Shared by all blocks of the sweep.
+        until: Epoch after which it stops (1-based, a checkpoint): a rung, where some of its trials may be pruned and
+            the others go on in another job. ``None`` for the plan's last.
     """
 
     numbers: tuple[int, ...]
     trials: tuple[Hyperparameters, ...]
     plan: TrainingPlan
+    until: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The epoch after which it stops."""
+        return self.plan.epochs if self.until is None else self.until
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialResult:
-    """What training one trial gave. Equal only to itself.
+    """What training one trial gave, up to the epoch it has reached. Equal only to itself.
 
     Attributes:
         number: Trial number.
-        epoch: Chosen epoch, one of the plan's checkpoints.
+        epoch: Chosen epoch, one of the plan's checkpoints, at most ``trained``.
+        trained: Epochs it was trained for: the plan's, or those up to the rung at which it stands. C and P below
+            count the checkpoints up to there.
         score: The plan's metric on validation rows at that epoch, mean over the splits where it is
             defined; in the metric's own direction and the target's own units. Always finite.
         metrics: ``[S, C, 2, Q]`` float64: every metric of every split at every checkpoint, on
@@ -182,8 +192,8 @@ class TrialResult:
             undefined (ROC AUC of rows of one class).
         predictions: ``[P, R, n_kept, O]`` float32, out of fold, on the link scale: logits for
             classification, units of ``TableInfo.target_scale`` around ``TableInfo.target_mean`` for
-            regression. NaN where a repeat leaves a row untested. P: at the epochs
-            :attr:`TrainingPlan.predicted_at`.
+            regression. NaN where a repeat leaves a row untested. P: all checkpoints where the epoch is chosen
+            among them, else the last alone.
         diverged: Epoch of the checkpoint at which some split was first seen non-finite (from there on
             it is scored as the constant predictor of its training rows); ``None`` if none.
         seconds: The trial's share of its block's wall time.
@@ -191,6 +201,7 @@ class TrialResult:
 
     number: int
     epoch: int
+    trained: int
     score: float
     metrics: NDArray[np.float64]
     predictions: NDArray[np.float32]

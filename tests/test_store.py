@@ -74,6 +74,7 @@ def result(number: int) -> TrialResult:
     return TrialResult(
         number=number,
         epoch=10,
+        trained=CHECKPOINTS[-1],
         score=float(np.nanmean(metrics[:, 0, VALIDATION, 1])),
         metrics=metrics,
         predictions=predictions,

@@ -71,6 +71,7 @@ def result(number: int) -> TrialResult:
     return TrialResult(
         number=number,
         epoch=10,
+        trained=CHECKPOINTS[-1],
         score=float(metrics[:, 1, VALIDATION, 0].mean()),
         metrics=metrics,
         predictions=link[None, None, :, None],

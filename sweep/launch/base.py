@@ -12,10 +12,14 @@ What a backend guarantees
        killing its workers ends in :class:`~sweep.errors.LaunchError`, never in silence.
     4. *An exception of the training code* comes out of :meth:`Launcher.finished` as it was raised.
     5. *Only plain records come back*: :class:`~sweep.records.TrialResult`. Workers see no database.
-    6. *An interrupt is the coordinator's.* Ctrl-C reaches the coordinator as ``KeyboardInterrupt`` while it waits;
+    6. *A block that stops at a rung can go on.* Its state, weights and velocities, stays with the worker; a job
+       submitted ``after`` it takes its trials, or some of them, on from there, and gives the numbers of a job that
+       never stopped. A lost state is made again by training, and costs nothing but time. It is kept as long as
+       its :class:`BlockDone` is.
+    7. *An interrupt is the coordinator's.* Ctrl-C reaches the coordinator as ``KeyboardInterrupt`` while it waits;
        workers ignore it. After :meth:`Launcher.cancel` nothing of what was in flight comes back, and the launcher
        can be used again.
-    7. *Nothing is left behind.* :meth:`Launcher.close` ends within seconds, whatever the workers are doing, and can
+    8. *Nothing is left behind.* :meth:`Launcher.close` ends within seconds, whatever the workers are doing, and can
        be called twice. Workers started by a launcher end with it, also when its process is killed.
 
 What a backend may assume
@@ -84,11 +88,13 @@ class BlockDone:
         job: As submitted.
         results: One per trial, in the order of ``job.numbers``.
         seconds: Wall time of the training on its worker.
+        state: Where the networks stand, if the job stopped at a rung: for the launcher alone. ``None`` at the end.
     """
 
     job: BlockJob
     results: tuple[TrialResult, ...]
     seconds: float
+    state: object | None = None
 
 
 def warm(device: str) -> None:
@@ -135,8 +141,14 @@ class Launcher(ABC):
         """Brings the table and the folds to every worker, in place of what was shared before."""
 
     @abstractmethod
-    def submit(self, job: BlockJob) -> None:
-        """Hands in a job and returns at once. Allowed while :meth:`finished` is being iterated."""
+    def submit(self, job: BlockJob, after: BlockDone | None = None) -> None:
+        """Hands in a job and returns at once. Allowed while :meth:`finished` is being iterated.
+
+        Args:
+            job: To be trained.
+            after: A block of this launcher that stopped at an earlier rung and had all of the job's trials, which go
+                on from there; ``None`` to begin at the first epoch.
+        """
 
     @abstractmethod
     def finished(self) -> Iterator[BlockDone]:

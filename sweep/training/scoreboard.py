@@ -89,6 +89,7 @@ class Scoreboard:
             TrialResult(
                 number=number,
                 epoch=self._epoch[trial],
+                trained=self._plan.epochs,
                 score=float(self._sign * self._best[trial]),
                 metrics=self._metrics[trial],
                 predictions=predictions[trial],
