@@ -55,5 +55,7 @@ trials = 64
 batch = 4
 allocation = "sampler"
 sampler = "random"
-pruner = "none"
+pruner = "halving"
+reduction = 2
+lag = 0
 """

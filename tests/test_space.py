@@ -17,9 +17,10 @@ from sweep.records import Hyperparameters
 from sweep.space.arms import budget
 from sweep.space.proposer import Proposal, Proposer, hyperparameters
 from sweep.space.samplers import distributions
+from sweep.spec.alone import fixed
 from sweep.spec.definition import parse
 from sweep.spec.layers import layers_of, parse_hidden
-from sweep.spec.model import SweepSpec, fixed
+from sweep.spec.model import SweepSpec
 from sweep.spec.toml import to_toml
 
 SAMPLERS = ["tpe", "random", "qmc"]

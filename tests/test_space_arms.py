@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.errors import DefinitionError
-from sweep.space.arms import arms, budget, dimension_at, dimension_size, dimension_value, snapped, turn_of
+from sweep.space.arms import arms, batch_size, budget, dimension_at, dimension_size, dimension_value, snapped, turn_of
 from sweep.space.proposer import Proposer
 from sweep.spec.definition import parse
 from sweep.spec.model import Choices, Fixed, Range, SweepSpec
@@ -80,6 +80,30 @@ def test_the_budget_is_whole_rounds(
     found = budget(spec)
     assert (found.trials, found.per_arm, found.note) == (trials, per_arm, note)
     assert Counter(turns(spec, range(trials))) == per_arm
+
+
+@pytest.mark.parametrize(
+    ("overrides", "size", "note"),
+    [
+        (
+            ["search.pruner=halving"],
+            8,
+            "batches of 6 rounded up to 8: 2 of each arm, so that pruning compares equally many",
+        ),
+        (["search.pruner=median", "space.placement=all"], 6, None),
+        (["search.pruner=median", "search.batch=8"], 8, None),
+        (["search.pruner=halving", "search.allocation=sampler"], 6, None),
+        ([], 6, None),
+    ],
+)
+def test_with_a_pruner_a_batch_holds_equally_many_of_each_arm(
+    overrides: list[str], size: int, note: str | None
+) -> None:
+    spec = make(*overrides)
+    assert (batch_size(spec), budget(spec).note) == (size, note)
+    if spec.search.pruner != "none" and spec.search.allocation == "equal":
+        counts = Counter(turns(spec, range(3 * size, 4 * size)))
+        assert set(counts.values()) == {size // len(spec.space.placements)}
 
 
 def test_more_trials_than_configurations_are_refused() -> None:

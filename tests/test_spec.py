@@ -243,7 +243,7 @@ KEYS = {
     "training": ["epochs", "batch_size", "stop"],
     "space": ["placement", "dropout", "dropout_layers", "shared", "max_norm", "weight_decay", "lr_decay"],
     "validation": ["folds", "repeats", "scheme", "metric"],
-    "search": ["trials", "batch", "pruner", "sampler"],
+    "search": ["trials", "batch", "pruner", "reduction", "lag", "sampler"],
 }
 
 

@@ -48,7 +48,7 @@ def test_all_problems_come_at_once_in_our_words() -> None:
         weight_decay = nan
         [search]
         trials = true
-        pruner = "median"
+        pruner = "medain"
         """,
         "training.epochs=twenty",
         "space.x",
@@ -75,7 +75,7 @@ def test_all_problems_come_at_once_in_our_words() -> None:
         f'however: "of" {place}',
         f"space.weight_decay must be finite, however: NaN {place}",
         f"search.trials must be a whole number, however: true {place}",
-        f'search.pruner must be none (pruners are not available yet), however: "median" {place}',
+        f'search.pruner must be one of none, halving, median (did you mean median?), however: "medain" {place}',
     }
 
 
@@ -98,7 +98,28 @@ def test_all_problems_come_at_once_in_our_words() -> None:
         ('[validation]\nmetric = "acuracy"', "(did you mean accuracy?), however"),
         ("[search]\nbatch = 0", "search.batch must be at least 1"),
         ("[search]\ntrails = 3", "search.trails must be a known key (did you mean trials?), however: 3"),
-        ("[search]\nzzz = 3", "search.zzz must be a known key (trials, batch, allocation, sampler, pruner)"),
+        (
+            "[search]\nzzz = 3",
+            "search.zzz must be a known key (trials, batch, allocation, sampler, pruner, reduction, lag)",
+        ),
+        ("[search]\nreduction = 1", "search.reduction must be at least 2, however: 1"),
+        ("[search]\nreduction = 3.0", "search.reduction must be a whole number, however: 3.0"),
+        ("[search]\nlag = -1", "search.lag must be at least 0, however: -1"),
+        ("[search]\nlag = 9", "search.lag must be at most 8, however: 9"),
+        (
+            '[training]\ncheckpoints = 1\n[search]\npruner = "halving"',
+            'training.checkpoints must be at least 2 for search.pruner = "halving" (trials are compared before the '
+            "last epoch), however: 1",
+        ),
+        (
+            '[training]\nepochs = 1\n[space]\nlr_decay = 1.0\n[search]\npruner = "median"',
+            'training.epochs must be at least 2 for search.pruner = "median"',
+        ),
+        (
+            '[training]\nepochs = 60\ncheckpoints = 3\n[search]\npruner = "halving"\nreduction = 7',
+            'search.reduction must be at most 6 for search.pruner = "halving" with the first checkpoint at epoch 20 of '
+            "60, however: 7",
+        ),
         ("[space]\ndropout = true", "space.dropout must be a number, { low"),
         ("[space]\ndropout = 1", "space.dropout must be below 1, however: 1.0"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from sweep.errors import DefinitionError
 from sweep.records import Hyperparameters
+from sweep.spec.alone import fixed
 from sweep.spec.definition import parse
 from sweep.spec.layers import layer_names, layers_of, placement_name, subsets
-from sweep.spec.model import Chosen, ChosenScore, Fixed, checkpoint_epochs, differences, fixed
+from sweep.spec.model import Chosen, ChosenScore, Fixed, checkpoint_epochs, differences, rung_epochs
 from sweep.spec.source import absolute_source, is_local, kind_of, shown_source
 from sweep.spec.toml import to_toml
 from tests.definitions import WHOLE
@@ -54,6 +56,50 @@ def test_checkpoints_are_evenly_spaced_and_end_with_the_last_epoch(epochs: int, 
     gaps = [later - earlier for earlier, later in zip((0, *found), found, strict=False)]
     assert min(gaps) >= 1
     assert max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize(
+    ("epochs", "checkpoints", "reduction", "rungs"),
+    [
+        (300, 12, 3, (25, 100)),  # aimed at 33 and 100; 11 is less than half of 25
+        (300, 12, 2, (25, 75, 150)),  # 37.5 lies between 25 and 50: the earlier
+        (300, 12, 24, (25,)),  # 12.5 is half of 25
+        (300, 12, 25, ()),
+        (300, 2, 3, (150,)),
+        (300, 1, 2, ()),
+        (3, 2, 3, (1,)),
+        (2, 12, 2, (1,)),
+        (1, 12, 2, ()),
+        (100, 100, 10, (1, 10)),
+    ],
+)
+def test_rungs_lie_at_the_checkpoints_nearest_to_shares_of_the_epochs(
+    epochs: int, checkpoints: int, reduction: int, rungs: tuple[int, ...]
+) -> None:
+    assert rung_epochs(epochs, checkpoint_epochs(epochs, checkpoints), reduction) == rungs
+
+
+@given(st.integers(1, 500), st.integers(1, 30), st.integers(2, 60))
+@settings(max_examples=100)
+def test_a_pruner_has_a_rung_or_is_refused_with_what_would_do(epochs: int, checkpoints: int, reduction: int) -> None:
+    keys = ["training.epochs", "training.checkpoints", "search.reduction"]
+    values = dict(zip(keys, (epochs, checkpoints, reduction), strict=True))
+    overrides = ["space.lr_decay=1.0", *(f"{key}={value}" for key, value in values.items())]
+    assert parse(MINIMAL, overrides=overrides).rungs == ()
+    try:
+        rungs = parse(MINIMAL, overrides=[*overrides, "search.pruner=halving"]).rungs
+    except DefinitionError as error:
+        (said,) = error.problems
+        key, bound = re.findall(r"^(\S+) must be at (?:most|least) (\d+) for", said)[0]
+        overrides += [f"{key}={bound}", "search.pruner=halving"]
+        if key == "training.epochs":
+            overrides.append("training.checkpoints=2")
+        if key != "search.reduction":
+            overrides.append("search.reduction=2")
+        rungs = parse(MINIMAL, overrides=[one for one in overrides if not one.startswith(f"{key}={values[key]}")]).rungs
+    assert rungs
+    assert list(rungs) == sorted(set(rungs))
+    assert set(rungs) <= set(checkpoint_epochs(epochs if epochs > 1 else 2, max(checkpoints, 2))[:-1])
 
 
 def test_where_a_relative_source_is_relative_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,9 +199,32 @@ def test_fingerprint_leaves_out_name_trials_and_file_only() -> None:
     same = parse(WHOLE, Path("b/c.toml"), ["name=other", "search.trials=256"])
     assert same.fingerprint == spec.fingerprint
     assert differences(spec, same) == []
-    others = ["seed=8", "data.source=openml:41", "search.batch=8", "space.dropout.high=0.6", "training.epochs=31"]
+    others = [
+        "seed=8",
+        "data.source=openml:41",
+        "search.batch=8",
+        "search.lag=2",
+        "search.reduction=3",
+        "space.dropout.high=0.6",
+        "training.epochs=31",
+    ]
     changed = [parse(WHOLE, overrides=[override]) for override in others]
     assert len({spec.fingerprint, *(one.fingerprint for one in changed)}) == len(others) + 1
+
+
+def test_reduction_is_no_part_of_a_definition_without_a_pruner() -> None:
+    one, other = (parse(MINIMAL, overrides=[f"search.reduction={reduction}"]) for reduction in (2, 4))
+    assert one.fingerprint == other.fingerprint
+    assert differences(one, other) == []
+    pruned = [parse(MINIMAL, overrides=["search.pruner=median", f"search.reduction={each}"]) for each in (2, 4)]
+    assert differences(*pruned) == ["search.reduction: 2 → 4"]
+
+
+def test_a_sweep_of_before_there_was_a_lag_had_none() -> None:
+    """The fingerprint is what this definition's was then."""
+    now = parse(MINIMAL, overrides=["search.lag=0"])
+    assert now.fingerprint == "c6fd85dd911a31e2861369e16367d2724dcdeb3f6e0aee61ef82e775904256a9"
+    assert parse(MINIMAL).fingerprint != now.fingerprint
 
 
 def test_the_path_of_a_local_table_is_no_part_of_the_definition() -> None:

@@ -10,6 +10,7 @@ from sweep.cli.show import table_text
 from sweep.metrics import METRICS
 from sweep.run.prepare import Setup
 from sweep.run.preview import Preview
+from sweep.space.arms import batch_size
 from sweep.spec.layers import hidden_name, layer_names
 from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, plain
 
@@ -37,6 +38,7 @@ def check_dict(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> dict
         },
         "trials": {"budget": budget.trials, "per_placement": dict(budget.per_arm), "note": budget.note},
         "checkpoints": list(setup.plan.checkpoints),
+        "rungs": list(setup.spec.rungs),
         "estimate": {
             "seconds": ahead.seconds,
             "workers": ahead.workers,
@@ -112,11 +114,14 @@ def _space(setup: Setup) -> Rows:
 
 def _trials(setup: Setup) -> Rows:
     budget, search = setup.budget, setup.spec.search
-    rows = [("in all", f"{budget.trials}, asked {min(search.batch, budget.trials)} at a time ({search.sampler})")]
+    batch = min(batch_size(setup.spec), budget.trials)
+    rows = [("in all", f"{budget.trials}, asked {batch} at a time ({search.sampler})")]
     if search.allocation == "equal":
         rows += [(name, f"{count} ({wording.placement(name)})") for name, count in budget.per_arm.items()]
     else:
         rows.append(("placements", f"{', '.join(setup.spec.space.placements)}: as the sampler likes"))
+    if rungs := setup.spec.rungs:
+        rows.append(("pruned", f"by {search.pruner} at epoch {', '.join(map(str, rungs))}"))
     return [*rows, ("note", budget.note)] if budget.note else rows
 
 

@@ -15,7 +15,8 @@ from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.errors import NotFoundError
 from sweep.export.versions import versions
 from sweep.spec import toml
-from sweep.spec.model import MAX_NAME, Chosen, ChosenScore, SweepSpec, fixed, plain
+from sweep.spec.alone import fixed
+from sweep.spec.model import MAX_NAME, Chosen, ChosenScore, SweepSpec, plain
 from sweep.spec.source import shown_source
 
 SUFFIX = "-best"

@@ -93,7 +93,7 @@ class Budget:
     Attributes:
         trials: How many, at least ``search.trials``.
         per_arm: Arm name to its number of trials.
-        note: Why ``trials`` or the arms are not as written; ``None`` if they are.
+        note: Why ``trials``, the arms or the batches are not as written; ``None`` if they are.
     """
 
     trials: int
@@ -198,7 +198,19 @@ def budget(spec: SweepSpec) -> Budget:
     rounds = _rounds(sizes, wanted)
     per_arm = {arm.name: rounds if size is None else min(size, rounds) for arm, size in zip(every, sizes, strict=True)}
     trials = sum(per_arm.values())
-    return Budget(trials, per_arm, _note(wanted, trials, rounds, per_arm))
+    return Budget(trials, per_arm, _note(spec, trials, rounds, per_arm))
+
+
+def batch_size(spec: SweepSpec) -> int:
+    """How many trials are asked together.
+
+    With a pruner and equal allocation as many of each placement, ``search.batch`` rounded up: a rung compares the
+    trials of one placement in one batch, and keeps the same share of each only if they are equally many.
+    """
+    batch, arms = spec.search.batch, len(spec.space.placements)
+    if spec.search.pruner == "none" or spec.search.allocation == "sampler":
+        return batch
+    return -(-batch // arms) * arms
 
 
 def _rounds(sizes: tuple[int | None, ...], wanted: int) -> int:
@@ -213,8 +225,9 @@ def _rounds(sizes: tuple[int | None, ...], wanted: int) -> int:
     return low
 
 
-def _note(wanted: int, trials: int, rounds: int, per_arm: Mapping[str, int]) -> str | None:
+def _note(spec: SweepSpec, trials: int, rounds: int, per_arm: Mapping[str, int]) -> str | None:
     """What the user should know about the budget."""
+    wanted, batch = spec.search.trials, batch_size(spec)
     parts = [
         f"{name} has only {count} distinct configuration{'s' if count > 1 else ''}"
         for name, count in per_arm.items()
@@ -225,6 +238,9 @@ def _note(wanted: int, trials: int, rounds: int, per_arm: Mapping[str, int]) -> 
         parts.append(
             f"{wanted} trials rounded up to {trials}: {rounds} for each of {full} {'other ' * bool(parts)}arms"
         )
+    if batch > spec.search.batch:
+        of_each = f"{batch // len(per_arm)} of each arm, so that pruning compares equally many"
+        parts.append(f"batches of {spec.search.batch} rounded up to {batch}: {of_each}")
     return "; ".join(parts) or None
 
 

@@ -11,7 +11,17 @@ from typing import Any
 
 from sweep.metrics import METRICS, metrics_for
 from sweep.spec.layers import layer_names, layers_of, subsets
-from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, Range, SweepSpec, written
+from sweep.spec.model import (
+    SCALARS,
+    Choices,
+    Dimension,
+    Fixed,
+    Range,
+    SweepSpec,
+    checkpoint_epochs,
+    rung_epochs,
+    written,
+)
 from sweep.spec.schema import DefinitionModel, RangeModel
 from sweep.spec.shape import ABSENT, Problem, suggestion
 
@@ -103,9 +113,8 @@ def check_rules(model: DefinitionModel, broken: set[str]) -> list[Problem]:
         problems += _distinct(("network", "hidden", "choices"), hidden_candidates(model), sound)
     problems += _space(model, sound)
     problems += _validation(model, sound)
-    if sound("search.pruner") and model.search.pruner != "none":
-        rule = "must be none (pruners are not available yet)"
-        problems.append(Problem(("search", "pruner"), rule, model.search.pruner))
+    if sound("search", "training.epochs", "training.checkpoints"):
+        problems += _rungs(model)
     return problems
 
 
@@ -200,6 +209,23 @@ def _validation(model: DefinitionModel, sound: Sound) -> Iterator[Problem]:
     if sound("validation.metric") and metric is not None and metric not in METRICS:
         rule = f"must be one of {', '.join(METRICS)}{suggestion(metric, METRICS)}"
         yield Problem(("validation", "metric"), rule, metric)
+
+
+def _rungs(model: DefinitionModel) -> Iterator[Problem]:
+    """A pruner needs a rung, an epoch before the last one at which trials are measured."""
+    training, search = model.training, model.search
+    if search.pruner == "none":
+        return
+    why = f'for search.pruner = "{search.pruner}"'
+    checkpoints = checkpoint_epochs(training.epochs, training.checkpoints)
+    if len(checkpoints) < 2:
+        key = "epochs" if training.epochs < 2 else "checkpoints"
+        rule = f"must be at least 2 {why} (trials are compared before the last epoch)"
+        yield Problem(("training", key), rule, getattr(training, key))
+    elif not rung_epochs(training.epochs, checkpoints, search.reduction):
+        most = 2 * training.epochs // checkpoints[0]
+        rule = f"must be at most {most} {why} with the first checkpoint at epoch {checkpoints[0]} of {training.epochs}"
+        yield Problem(("search", "reduction"), rule, search.reduction)
 
 
 def _layer_keys(model: DefinitionModel, *, asked: bool) -> Iterator[Problem]:

@@ -12,7 +12,6 @@ import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
 
 from sweep.errors import DefinitionError, NotFoundError
 from sweep.shipped import folder
@@ -170,9 +169,7 @@ def _build(model: DefinitionModel, origin: Path | None) -> SweepSpec:
             weight_decay=dimension(space.weight_decay),
         ),
         validation=ValidationSpec(**validation.model_dump()),
-        search=SearchSpec(
-            search.trials, search.batch, search.allocation, search.sampler, cast("Literal['none']", search.pruner)
-        ),
+        search=SearchSpec(**search.model_dump()),
         chosen=None if model.chosen is None else _chosen(model.chosen),
         origin=None if origin is None else origin.absolute(),
     )

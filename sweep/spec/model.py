@@ -9,13 +9,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sweep.records import Hyperparameters
-from sweep.spec.layers import layer_names, layers_of
-from sweep.spec.source import absolute_source, is_local, shown_source
+from sweep.spec.source import is_local, shown_source
 
 OFF: Literal["off"] = "off"
 """The value of ``max_norm`` that means no bound."""
@@ -167,13 +165,22 @@ class ValidationSpec:
 
 @dataclass(frozen=True, slots=True)
 class SearchSpec:
-    """``[search]``. ``trials`` is as written; ``space.arms.budget`` rounds it up to whole rounds over the arms."""
+    """``[search]``. ``trials`` and ``batch`` are as written: ``space.arms`` rounds them up where arms are to be equal.
+
+    Attributes:
+        pruner: Who decides at a rung which trials go on.
+        reduction: At least 2. Rungs lie at a share of the epochs, 1 / reduction, 1 / reduction², and so on; ``halving``
+            keeps that share of the trials at each.
+        lag: How many batches before its own a proposal does not see yet, 0 to 8.
+    """
 
     trials: int
     batch: int
     allocation: Literal["equal", "sampler"]
     sampler: Literal["tpe", "random", "qmc", "grid"]
-    pruner: Literal["none"]
+    pruner: Literal["none", "halving", "median"]
+    reduction: int
+    lag: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +243,20 @@ class SweepSpec:
         return self.name if self.origin is None else str(self.origin)
 
     @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs (1-based, checkpoints before the last) after which trials may be stopped; empty without a pruner."""
+        training, search = self.training, self.search
+        if search.pruner == "none":
+            return ()
+        checkpoints = checkpoint_epochs(training.epochs, training.checkpoints)
+        return rung_epochs(training.epochs, checkpoints, search.reduction)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over every key but those of :func:`_free_keys`."""
         kept = {path: value for path, value in _flat(plain(self)) if path not in _free_keys(self)}
+        if not self.search.lag:
+            del kept["search.lag"]  # sweeps begun before there was a lag had none, and can go on
         return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -254,6 +272,25 @@ def checkpoint_epochs(epochs: int, checkpoints: int) -> tuple[int, ...]:
     """
     count = min(epochs, checkpoints)
     return tuple(position * epochs // count for position in range(1, count + 1))
+
+
+def rung_epochs(epochs: int, checkpoints: tuple[int, ...], reduction: int) -> tuple[int, ...]:
+    """Epochs after which trials are compared and the poor ones stopped, increasing; perhaps none.
+
+    The rungs of successive halving (Jamieson & Talwalkar 2016): E / reduction, E / reduction², and so on, each moved to
+    the nearest checkpoint (of two the earlier), as long as that is at least half of the first one.
+
+    Args:
+        epochs: E.
+        checkpoints: C increasing epochs, the last is E.
+        reduction: At least 2.
+    """
+    rungs: set[int] = set()
+    aim = epochs / reduction
+    while len(checkpoints) > 1 and aim >= checkpoints[0] / 2:
+        rungs.add(min(checkpoints[:-1], key=lambda epoch: abs(epoch - aim)))
+        aim /= reduction
+    return tuple(sorted(rungs))
 
 
 def plain(spec: SweepSpec) -> dict[str, Any]:
@@ -294,49 +331,18 @@ def differences(old: SweepSpec, new: SweepSpec) -> list[str]:
     return [f"{path}: {_change(before.get(path), after.get(path))}" for path in paths]
 
 
-def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> SweepSpec:
-    """The definition of one trial alone: every dimension fixed, everything that changes numbers kept.
-
-    A relative ``data.source`` becomes absolute, so that the definition runs wherever it is saved.
-
-    Args:
-        spec: Of the sweep.
-        hyperparameters: Of the trial.
-        name: Of the new definition.
-    """
-    layers = layer_names(len(hyperparameters.hidden))
-    active = layers_of(hyperparameters.placement, len(hyperparameters.hidden))
-    rates = {layer: rate for layer, rate, on in zip(layers, hyperparameters.dropout, active, strict=True) if on}
-    alike = len(set(rates.values())) <= 1
-    bound = hyperparameters.max_norm
-    return replace(
-        spec,
-        name=name,
-        data=replace(spec.data, source=absolute_source(spec.data.source, spec.base_dir)),
-        network=replace(spec.network, hidden=(hyperparameters.hidden,)),
-        space=SpaceSpec(
-            placements=(hyperparameters.placement,),
-            dropout=Fixed(next(iter(rates.values()), 0.0)),
-            dropout_layers={} if alike else {layer: Fixed(rate) for layer, rate in rates.items()},
-            shared=spec.space.shared and alike,
-            learning_rate=Fixed(hyperparameters.learning_rate),
-            momentum=Fixed(hyperparameters.momentum),
-            max_norm=Fixed(OFF if bound is None else bound),
-            lr_decay=Fixed(hyperparameters.lr_decay),
-            weight_decay=Fixed(hyperparameters.weight_decay),
-        ),
-        search=replace(spec.search, trials=1),
-        chosen=None,
-    )
-
-
 def _free_keys(spec: SweepSpec) -> frozenset[str]:
     """Keys that may differ between a sweep and its resume.
 
     A local table has many paths; what it holds is compared apart, by the hash of its content.
     """
     chosen = (f"chosen.{key}" for key in Chosen.__slots__)
-    return frozenset({"name", "search.trials", *chosen, *(["data.source"] if is_local(spec.data.source) else [])})
+    free = {"name", "search.trials", *chosen}
+    if is_local(spec.data.source):
+        free.add("data.source")
+    if spec.search.pruner == "none":
+        free.add("search.reduction")  # changes nothing then
+    return frozenset(free)
 
 
 def _table(section: DataSpec | TrainingSpec | ValidationSpec | SearchSpec) -> dict[str, Any]:

@@ -20,6 +20,7 @@ MAX_WIDTH = 16_384
 MAX_DEPTH = 16
 MAX_COUNT = 1_000_000
 MAX_SPLITS = 1_000
+MAX_LAG = 8  # batches: beyond, proposals would know next to nothing
 NAME = rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}$"
 
 
@@ -228,6 +229,8 @@ class SearchModel(_Strict):
     allocation: Literal["equal", "sampler"] = "equal"
     sampler: Literal["tpe", "random", "qmc", "grid"] = "tpe"
     pruner: Literal["none", "halving", "median"] = "none"
+    reduction: int = Field(default=3, ge=2, le=MAX_COUNT)
+    lag: int = Field(default=1, ge=0, le=MAX_LAG)
 
 
 class ChosenScoreModel(_Strict):

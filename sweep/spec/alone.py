@@ -1,0 +1,46 @@
+"""One trial of a sweep as a definition of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sweep.records import Hyperparameters
+from sweep.spec.layers import layer_names, layers_of
+from sweep.spec.model import OFF, Fixed, SpaceSpec, SweepSpec
+from sweep.spec.source import absolute_source
+
+
+def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> SweepSpec:
+    """The definition of one trial alone: every dimension fixed, everything that changes numbers kept.
+
+    A relative ``data.source`` becomes absolute, so that the definition runs wherever it is saved.
+
+    Args:
+        spec: Of the sweep.
+        hyperparameters: Of the trial.
+        name: Of the new definition.
+    """
+    layers = layer_names(len(hyperparameters.hidden))
+    active = layers_of(hyperparameters.placement, len(hyperparameters.hidden))
+    rates = {layer: rate for layer, rate, on in zip(layers, hyperparameters.dropout, active, strict=True) if on}
+    alike = len(set(rates.values())) <= 1
+    bound = hyperparameters.max_norm
+    return replace(
+        spec,
+        name=name,
+        data=replace(spec.data, source=absolute_source(spec.data.source, spec.base_dir)),
+        network=replace(spec.network, hidden=(hyperparameters.hidden,)),
+        space=SpaceSpec(
+            placements=(hyperparameters.placement,),
+            dropout=Fixed(next(iter(rates.values()), 0.0)),
+            dropout_layers={} if alike else {layer: Fixed(rate) for layer, rate in rates.items()},
+            shared=spec.space.shared and alike,
+            learning_rate=Fixed(hyperparameters.learning_rate),
+            momentum=Fixed(hyperparameters.momentum),
+            max_norm=Fixed(OFF if bound is None else bound),
+            lr_decay=Fixed(hyperparameters.lr_decay),
+            weight_decay=Fixed(hyperparameters.weight_decay),
+        ),
+        search=replace(spec.search, trials=1, pruner="none"),
+        chosen=None,
+    )
