@@ -27,6 +27,11 @@ _WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _KEY = "0123456789abcdef" * 2
 _BLOB = b"\x00\xff"
 
+_PARAMETERS = {
+    "hidden": [3], "placement": "all", "dropout": [0.1, 0.2], "learning_rate": 0.1, "momentum": 0.9, "max_norm": None,
+    "lr_decay": 1.0, "weight_decay": 0.0,
+}  # fmt: skip
+
 # A row of each table as each revision can hold it: table -> column -> value. Parents come first.
 _ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "0001": {
@@ -39,8 +44,8 @@ _ROWS: dict[str, dict[str, dict[str, Any]]] = {
             "repeats": 1, "created_at": _WHEN, "updated_at": _WHEN,
         },
         "sweep_trials": {
-            "sweep_key": _KEY, "number": 0, "placement": "all", "hyperparameters": {}, "epoch": 5, "score": 0.5,
-            "seconds": 1.5, "saved_at": _WHEN,
+            "sweep_key": _KEY, "number": 0, "placement": "all", "hyperparameters": _PARAMETERS, "epoch": 5,
+            "score": 0.5, "seconds": 1.5, "saved_at": _WHEN,
         },
         "sweep_folds": {"sweep_key": _KEY, "trial": 0, "repeat": 0, "fold": 1, "score": 0.25, "metrics": _BLOB},
         "sweep_predictions": {
@@ -53,6 +58,11 @@ _ROWS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }  # fmt: skip
 _ROWS["0002"] = _ROWS["0001"] | {"sweep_predictions": {**_ROWS["0001"]["sweep_predictions"], "checkpoints": 2}}
+
+_ROWS["0003"] = _ROWS["0002"] | {
+    "sweep_trials": {**_ROWS["0002"]["sweep_trials"], "trained": 10},
+    "sweep_rungs": {"sweep_key": _KEY, "trial": 1, "epoch": 5, "score": 0.5, "kept": True, "decided_at": _WHEN},
+}
 
 
 @contextmanager
@@ -135,6 +145,30 @@ def test_predictions_of_the_first_revision_are_at_one_checkpoint(storage_url: st
         )
     with Store.open(storage_url, create=True) as store:
         np.testing.assert_array_equal(store.predictions(_KEY, 0), values.reshape(1, 1, 2, 1))
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_trials_of_before_there_were_rungs_are_complete_and_their_sweeps_have_no_lag(
+    storage_url: str, revision: str
+) -> None:
+    url = database.parse_url(storage_url)
+    versions.upgrade(url, to=revision)
+    with _connected(storage_url) as connection:
+        _fill(connection, revision)
+        other = {**_ROWS[revision]["sweep_sweeps"], "key": "f" * 32, "name": "other", "checkpoints": [7]}
+        search = '[data]\nsource = "[search]"\n\n[search]\ntrials = 3\npruner = "none"\n'
+        for table, row in (
+            ("sweep_sweeps", other | {"definition": search}),
+            ("sweep_trials", {**_ROWS[revision]["sweep_trials"], "sweep_key": "f" * 32, "number": 4}),
+        ):
+            connection.execute(Table(table, MetaData(), autoload_with=connection).insert().values(row))
+    with Store.open(storage_url, create=True) as store:
+        assert [(one.number, one.trained) for one in store.trials(_KEY) + store.trials("f" * 32)] == [(0, 10), (4, 7)]
+        assert store.rungs(_KEY) == []
+    with _connected(storage_url) as connection:
+        stored = connection.execute(text("SELECT name, definition FROM sweep_sweeps")).all()
+    with_lag = search.replace("\n[search]\n", "\n[search]\nlag = 0\n")
+    assert sorted(tuple(row) for row in stored) == [("one", "x = 1"), ("other", with_lag)]
 
 
 def _keys(connection: Connection) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event, text
 from sweep.errors import NotFoundError, StorageError
 from sweep.records import VALIDATION, Hyperparameters, TableInfo, TrialResult
 from sweep.store.models import UtcDateTime
-from sweep.store.rows import DatasetRecord, NewSweep
+from sweep.store.rows import DatasetRecord, NewSweep, RungDecision
 from sweep.store.store import Store
 
 ROWS, FOLDS, REPEATS = 12, 3, 2
@@ -83,6 +83,12 @@ def result(number: int) -> TrialResult:
     )
 
 
+def stopped(number: int) -> TrialResult:
+    """The same, stopped at the first checkpoint."""
+    whole = result(number)
+    return replace(whole, trained=10, metrics=whole.metrics[:, :1], predictions=whole.predictions[:1])
+
+
 @pytest.fixture
 def store(storage_url: str) -> Iterator[Store]:
     with Store.open(storage_url, create=True) as opened:
@@ -95,7 +101,7 @@ def key(store: Store) -> str:
 
 
 def _counts(store: Store) -> dict[str, int]:
-    tables = ("datasets", "sweeps", "trials", "folds", "predictions", "artifacts")
+    tables = ("datasets", "sweeps", "trials", "folds", "predictions", "rungs", "artifacts")
     with store._engine.connect() as connection:
         # The names are those above.
         return {table: connection.scalar(text(f"SELECT count(*) FROM sweep_{table}")) or 0 for table in tables}  # noqa: S608
@@ -191,9 +197,10 @@ def test_delete_takes_everything_of_one_sweep_and_nothing_of_another(store: Stor
     other = store.create_sweep(replace(NEW, name="other"), DATASET)
     for each in (key, other):
         _save(store, each, 0, 1)
+        store.save_rung(each, [RungDecision(2, 10, 0.5, kept=True)], [])
         store.save_artifact(each, "a", b"a", "text/plain")
     store.delete_sweep(key)
-    left = {"datasets": 1, "sweeps": 1, "trials": 2, "artifacts": 1}
+    left = {"datasets": 1, "sweeps": 1, "trials": 2, "rungs": 1, "artifacts": 1}
     assert _counts(store) == left | {"folds": 2 * FOLDS * REPEATS, "predictions": 2 * REPEATS}
     assert store.saved_numbers(other) == {0, 1}
     with pytest.raises(NotFoundError):
@@ -222,8 +229,8 @@ def test_trial_comes_back_bit_for_bit(store: Store, key: str) -> None:
         saved = result(number)
         assert found.number == number
         assert found.hyperparameters == hyperparameters(number)
-        assert (found.epoch, found.score, found.diverged, found.seconds) == (
-            saved.epoch, saved.score, saved.diverged, saved.seconds
+        assert (found.epoch, found.trained, found.score, found.diverged, found.seconds) == (
+            saved.epoch, saved.trained, saved.score, saved.diverged, saved.seconds
         )  # fmt: skip
         assert timedelta(0) <= datetime.now(UTC) - found.saved_at < timedelta(minutes=1)
         metrics = store.fold_metrics(key, number)
@@ -276,6 +283,109 @@ def test_saving_again_changes_nothing(store: Store, key: str) -> None:
     assert _counts(store) == counts
 
 
+def test_a_block_is_saved_in_one_commit_and_whole(store: Store, key: str) -> None:
+    commits: list[object] = []
+    event.listen(store._writer, "commit", commits.append)
+    numbers = [4, 0, 2, 70, 3]
+    assert store.save_trials(key, [(hyperparameters(number), result(number)) for number in numbers]) == set(numbers)
+    assert len(commits) == 1
+    assert store.save_trials(key, []) == set()
+    assert [trial.number for trial in store.trials(key)] == sorted(numbers)
+    for number in numbers:
+        np.testing.assert_array_equal(store.fold_metrics(key, number), result(number).metrics)
+        assert store.predictions(key, number).shape == result(number).predictions.shape
+
+
+def test_of_a_block_what_is_stored_stays_and_the_rest_is_stored(store: Store, key: str) -> None:
+    _save(store, key, 1, 2)
+    before = store.trials(key)
+    block = [(hyperparameters(number), replace(result(number), seconds=99.0)) for number in (2, 3, 1, 0)]
+    assert store.save_trials(key, block) == {0, 3}
+    assert [trial for trial in store.trials(key) if trial.number in (1, 2)] == before
+    assert _counts(store)["folds"] == 4 * FOLDS * REPEATS
+
+
+def test_of_a_block_all_is_stored_or_nothing(store: Store, key: str) -> None:
+    bad = replace(result(1), score=float("inf"))
+    with pytest.raises(ValueError, match="score of trial 1 must be finite"):
+        store.save_trials(key, [(hyperparameters(0), result(0)), (hyperparameters(1), bad)])
+    assert _counts(store)["trials"] == 0
+
+
+def test_epochs_trained_are_counted(store: Store, key: str) -> None:
+    assert store.trained_epochs(key) == (0, 0)
+    _save(store, key, 0, 1)
+    store.save_trial(key, hyperparameters(2), stopped(2))
+    assert store.trained_epochs(key) == (3, 20 + 20 + 10)
+
+
+# ---------------------------------------------------------------------------------------------------------------- rungs
+
+DECISIONS = [RungDecision(number, 10, 0.1 + 0.2 * number, kept=number > 1) for number in (3, 1, 0, 2)]
+
+
+def test_a_rung_is_stored_with_the_trials_that_end_there(store: Store, key: str) -> None:
+    assert store.rungs(key) == []
+    _save(store, key, 5)
+    commits: list[object] = []
+    event.listen(store._writer, "commit", commits.append)
+    store.save_rung(key, DECISIONS, [(hyperparameters(number), stopped(number)) for number in (0, 1)])
+    assert len(commits) == 1
+    store.save_rung(key, [RungDecision(4, 10, 0.5, kept=True)], [])
+    assert store.rungs(key) == [*sorted(DECISIONS, key=lambda one: one.trial), RungDecision(4, 10, 0.5, kept=True)]
+    assert [(trial.number, trial.trained) for trial in store.trials(key)] == [(0, 10), (1, 10), (5, 20)]
+    for number in (0, 1):
+        np.testing.assert_array_equal(store.fold_metrics(key, number), stopped(number).metrics)
+        assert store.predictions(key, number).shape == (1, REPEATS, ROWS, 1)
+    shapes = [metrics.shape[1] for _, metrics in store.fold_metrics_all(key)]
+    assert shapes == [1, 1, 2]
+    assert [values.shape[0] for _, values in store.predictions_all(key)] == [1, 1, 2]
+    found = store.sweep("one")
+    assert found is not None
+    assert found.updated_at == store.trials(key)[0].saved_at
+
+
+def test_rungs_are_in_the_order_of_epochs_then_trials(store: Store, key: str) -> None:
+    later = [RungDecision(number, 20, 0.5, kept=True) for number in (3, 2)]
+    store.save_rung(key, later, [])
+    store.save_rung(key, DECISIONS[:1], [])
+    assert [(one.epoch, one.trial) for one in store.rungs(key)] == [(10, 3), (20, 2), (20, 3)]
+
+
+def test_a_rung_stored_again_changes_nothing(store: Store, key: str) -> None:
+    pruned = [(hyperparameters(number), stopped(number)) for number in (0, 1)]
+    store.save_rung(key, DECISIONS, pruned)
+    before, counts = (store.rungs(key), store.trials(key)), _counts(store)
+    store.save_rung(key, [replace(one, score=0.9) for one in DECISIONS], pruned)
+    assert (store.rungs(key), store.trials(key)) == before
+    assert _counts(store) == counts
+
+
+def test_a_rung_that_does_not_fit_is_refused_whole(store: Store, key: str) -> None:
+    first, second = ((hyperparameters(number), stopped(number)) for number in (0, 1))
+    for pruned in (
+        [first],
+        [first, (hyperparameters(1), result(1))],
+        [first, second, (hyperparameters(3), stopped(3))],
+    ):
+        with pytest.raises(ValueError, match=r"must be those not kept, \[\(0, 10\), \(1, 10\)\], however: "):
+            store.save_rung(key, DECISIONS, pruned)
+    with pytest.raises(ValueError, match="score of trial 1 must be finite"):
+        store.save_rung(key, DECISIONS, [first, (second[0], replace(second[1], score=float("nan")))])
+    with pytest.raises(NotFoundError, match="no sweep with key 00"):
+        store.save_rung("00", DECISIONS, [first, second])
+    assert _counts(store)["rungs"] == _counts(store)["trials"] == 0
+
+
+def test_a_rung_of_a_deleted_sweep_is_not_stored(store: Store, key: str, storage_url: str) -> None:
+    store.save_rung(key, DECISIONS[:1], [])
+    with Store.open(storage_url) as other:
+        other.delete_sweep(key)
+    with pytest.raises(NotFoundError, match=f"no sweep with key {key}"):
+        store.save_rung(key, DECISIONS[:1], [])
+    assert sum(_counts(store).values()) == 0
+
+
 def test_saving_is_seen_at_the_sweep(store: Store, key: str) -> None:
     _save(store, key, 0)
     found = store.sweep("one")
@@ -296,6 +406,9 @@ def test_a_result_that_does_not_fit_is_refused_whole(store: Store, key: str) -> 
         ),
         (replace(good, predictions=np.repeat(good.predictions, 3, axis=0)), r"must be \[1 or 2, .* \(3, 2, 12, 1\)"),
         (replace(good, epoch=11), r"epoch of trial 0 must be in \(10, 20\), however: 11"),
+        (replace(good, trained=15), r"trial 0 must be trained up to one of \(10, 20\), however: 15"),
+        (replace(good, trained=10), r"metrics of trial 0 must be \(6, 1, 2, 3\), however: \(6, 2, 2, 3\)"),
+        (replace(good, trained=10, metrics=good.metrics[:, :1], epoch=20), r"trial 0 must be in \(10,\), however: 20"),
         (replace(good, score=float("nan")), "score of trial 0 must be finite"),
     ):
         with pytest.raises(ValueError, match=says):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from sweep.records import VALIDATION, Hyperparameters, TableInfo, TrialResult
 from sweep.store.codec import Stored, pack, pack_half, unpack, unpack_half
-from sweep.store.models import Artifact, Dataset, Fold, Prediction, Sweep, Trial
-from sweep.store.rows import ArtifactRecord, DatasetRecord, NewSweep, SweepRecord, TrialRecord
+from sweep.store.models import Artifact, Dataset, Fold, Prediction, Rung, Sweep, Trial
+from sweep.store.rows import ArtifactRecord, DatasetRecord, NewSweep, RungDecision, SweepRecord, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Axes:
     metric: str
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """``[S, C, 2, Q]``."""
-        return self.folds * self.repeats, len(self.checkpoints), 2, len(self.metrics)
+    def splits(self) -> int:
+        """S."""
+        return self.folds * self.repeats
 
 
 def axes_of(row: Sweep) -> Axes:
@@ -109,14 +109,19 @@ def dataset_record(row: Dataset) -> DatasetRecord:
 
 def check_trial(axes: Axes, result: TrialResult) -> None:
     """Raise ValueError where a result does not fit the axes of its sweep."""
-    if result.metrics.shape != axes.shape:
-        raise ValueError(f"metrics of trial {result.number} must be {axes.shape}, however: {result.metrics.shape}")
-    known, all_checkpoints = result.predictions.shape, len(axes.checkpoints)
-    if len(known) != 4 or known[0] not in (1, all_checkpoints) or known[1] != axes.repeats:
-        wanted = f"[1 or {all_checkpoints}, {axes.repeats}, n_kept, O]"
+    if result.trained not in axes.checkpoints:
+        allowed = f"must be trained up to one of {axes.checkpoints}"
+        raise ValueError(f"trial {result.number} {allowed}, however: {result.trained}")
+    reached = axes.checkpoints[: axes.checkpoints.index(result.trained) + 1]
+    shape = axes.splits, len(reached), 2, len(axes.metrics)
+    if result.metrics.shape != shape:
+        raise ValueError(f"metrics of trial {result.number} must be {shape}, however: {result.metrics.shape}")
+    known = result.predictions.shape
+    if len(known) != 4 or known[0] not in (1, len(reached)) or known[1] != axes.repeats:
+        wanted = f"[1 or {len(reached)}, {axes.repeats}, n_kept, O]"
         raise ValueError(f"predictions of trial {result.number} must be {wanted}, however: {known}")
-    if result.epoch not in axes.checkpoints:
-        raise ValueError(f"epoch of trial {result.number} must be in {axes.checkpoints}, however: {result.epoch}")
+    if result.epoch not in reached:
+        raise ValueError(f"epoch of trial {result.number} must be in {reached}, however: {result.epoch}")
     if not math.isfinite(result.score):
         raise ValueError(f"score of trial {result.number} must be finite, however: {result.score}")
 
@@ -129,6 +134,7 @@ def trial_values(key: str, hyperparameters: Hyperparameters, result: TrialResult
         "placement": hyperparameters.placement,
         "hyperparameters": hyperparameters.to_dict(),
         "epoch": result.epoch,
+        "trained": result.trained,
         "score": float(result.score),
         "diverged": result.diverged,
         "seconds": float(result.seconds),
@@ -142,11 +148,22 @@ def trial_record(row: Trial) -> TrialRecord:
         number=row.number,
         hyperparameters=Hyperparameters.from_dict(row.hyperparameters),
         epoch=row.epoch,
+        trained=row.trained,
         score=row.score,
         diverged=row.diverged,
         seconds=row.seconds,
         saved_at=row.saved_at,
     )
+
+
+def rung_values(key: str, decision: RungDecision, now: datetime) -> dict[str, Any]:
+    """A decision as column values."""
+    return {"sweep_key": key, **asdict(decision), "decided_at": now}
+
+
+def rung_decision(row: Rung) -> RungDecision:
+    """A stored decision as a record."""
+    return RungDecision(row.trial, row.epoch, row.score, row.kept)
 
 
 def fold_values(key: str, axes: Axes, result: TrialResult) -> list[dict[str, Any]]:
@@ -166,8 +183,8 @@ def fold_values(key: str, axes: Axes, result: TrialResult) -> list[dict[str, Any
 
 
 def fold_metrics(axes: Axes, rows: Sequence[Fold]) -> NDArray[np.float64]:
-    """``[S, C, 2, Q]`` from the folds of one trial, in order."""
-    return np.stack([unpack(row.metrics, "<f8", axes.shape[1:]) for row in rows])
+    """``[S, C, 2, Q]`` from the folds of one trial, in order; C as many checkpoints as it reached."""
+    return np.stack([unpack(row.metrics, "<f8", (-1, 2, len(axes.metrics))) for row in rows])
 
 
 def prediction_values(key: str, result: TrialResult) -> list[dict[str, Any]]:

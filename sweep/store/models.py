@@ -113,10 +113,24 @@ class Trial(Base):
     placement: Mapped[str] = mapped_column(Text)  # no bound: a subset of layers is named by all of them
     hyperparameters: Mapped[dict[str, Any]]
     epoch: Mapped[int]
+    trained: Mapped[int]  # the sweep's last checkpoint, or the rung at which it was stopped
     score: Mapped[float]
     diverged: Mapped[int | None]
     seconds: Mapped[float]
     saved_at: Mapped[datetime]
+
+
+class Rung(Base):
+    """What was decided about a trial at a rung. A trial that goes on is not stored yet: no key refers to it."""
+
+    __tablename__ = "sweep_rungs"
+
+    sweep_key: Mapped[str] = mapped_column(ForeignKey(Sweep.key, ondelete="CASCADE"), primary_key=True)
+    trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    score: Mapped[float]
+    kept: Mapped[bool]
+    decided_at: Mapped[datetime]
 
 
 class Fold(Base):
@@ -129,7 +143,7 @@ class Fold(Base):
     repeat: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     fold: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     score: Mapped[float | None]  # the sweep's metric on validation rows at the chosen epoch; null: undefined
-    metrics: Mapped[bytes]  # [C, 2, Q] float64
+    metrics: Mapped[bytes]  # [C, 2, Q] float64, C the checkpoints that the trial reached
 
     __table_args__ = (ForeignKeyConstraint([sweep_key, trial], [Trial.sweep_key, Trial.number], ondelete="CASCADE"),)
 
@@ -137,7 +151,7 @@ class Fold(Base):
 class Prediction(Base):
     """Out-of-fold predictions of one repeat of a trial, on the link scale.
 
-    At one checkpoint it is the chosen epoch, else all of the sweep's. Revision 0001 knew the chosen epoch only.
+    At one checkpoint it is the chosen epoch, else all that the trial reached. Revision 0001 knew the chosen epoch only.
     """
 
     __tablename__ = "sweep_predictions"

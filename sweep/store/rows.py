@@ -90,10 +90,28 @@ class TrialRecord:
     number: int
     hyperparameters: Hyperparameters
     epoch: int
+    trained: int
     score: float
     diverged: int | None
     seconds: float
     saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RungDecision:
+    """What was decided about a trial at a rung.
+
+    Attributes:
+        trial: Its number.
+        epoch: Of the rung: the checkpoint at which it was compared with other trials.
+        score: By which it was compared, finite.
+        kept: Whether it goes on; else it ends there.
+    """
+
+    trial: int
+    epoch: int
+    score: float
+    kept: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,23 +6,29 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
-from itertools import groupby
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import URL, delete, exists, insert, inspect, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import URL, delete, exists, func, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
 from sweep.records import Hyperparameters, TrialResult
-from sweep.store import convert, database, versions
-from sweep.store.models import Artifact, Base, Dataset, Fold, Prediction, Sweep, Trial
-from sweep.store.rows import ArtifactRecord, DatasetRecord, FoldScores, NewSweep, SweepRecord, TrialRecord
+from sweep.store import convert, database, statements, versions
+from sweep.store.models import Artifact, Dataset, Fold, Rung, Sweep, Trial
+from sweep.store.rows import (
+    ArtifactRecord,
+    DatasetRecord,
+    FoldScores,
+    NewSweep,
+    RungDecision,
+    SweepRecord,
+    TrialRecord,
+)
 
 # Trials read at once when all of a sweep's arrays are gone through: at most about 40 MB of stored predictions.
 _CHUNK = 16
@@ -111,12 +117,11 @@ class Store:
         key, now = secrets.token_hex(16), datetime.now(UTC)
         values = convert.dataset_values(dataset, now)
         # An update that changes nothing, so that the row is locked: a concurrent delete_sweep cannot take it away.
-        upsert = self._insert(Dataset, values).on_conflict_do_update(
-            index_elements=[Dataset.content_hash], set_={"rows": values["rows"]}
-        )
+        locked = {"rows": values["rows"]}
         try:
             with self._writing() as session:
-                session.execute(upsert)
+                upsert = statements.upsert(session, Dataset).values(values)
+                session.execute(upsert.on_conflict_do_update(index_elements=[Dataset.content_hash], set_=locked))
                 session.add(convert.sweep_row(key, sweep, now))
         except IntegrityError:
             raise StorageError(f"a sweep named {sweep.name} exists already in {self.shown}") from None
@@ -176,36 +181,61 @@ class Store:
     # --------------------------------------------------------------------------------------------------- trials
 
     def save_trial(self, key: str, hyperparameters: Hyperparameters, result: TrialResult) -> bool:
-        """Store a finished trial: all of it or nothing.
+        """Store one finished trial, as :meth:`save_trials`. Gives whether it was stored now."""
+        return bool(self.save_trials(key, [(hyperparameters, result)]))
+
+    def save_trials(self, key: str, trained: statements.Trained) -> set[int]:
+        """Store finished trials, such as those of a block: all of them or none.
 
         A trial that is stored already stays as it is: a trial is a pure function, so a second result says the same.
 
         Returns:
-            Whether it was stored now.
+            Numbers of those that were stored now.
 
         Raises:
             NotFoundError: No sweep has that key, or no longer.
-            ValueError: The arrays do not fit the axes of the sweep.
+            ValueError: The arrays of a trial do not fit the axes of the sweep.
         """
-        axes, now = self._axes_of(key), datetime.now(UTC)
-        convert.check_trial(axes, result)
-        trial = self._insert(Trial, convert.trial_values(key, hyperparameters, result, now))
-        folds, predictions = convert.fold_values(key, axes, result), convert.prediction_values(key, result)
-        try:
-            with self._writing() as session:
-                if session.scalar(trial.on_conflict_do_nothing().returning(Trial.number)) is None:
-                    return False
-                session.execute(insert(Fold), folds)
-                session.execute(insert(Prediction), predictions)
-                session.execute(update(Sweep).where(Sweep.key == key).values(updated_at=now))
-        except IntegrityError:
-            raise self._no_sweep(key) from None
-        return True
+        return self._save(key, trained)
+
+    def save_rung(self, key: str, decisions: Sequence[RungDecision], pruned: statements.Trained) -> None:
+        """Store what was decided at a rung about trials that were compared, and the results of those that end there.
+
+        All of it or nothing. A decision that is stored already stays as it is, and so does a trial.
+
+        Args:
+            key: Of the sweep.
+            decisions: One for each trial that was compared.
+            pruned: The trials that are not kept.
+
+        Raises:
+            NotFoundError: No sweep has that key, or no longer.
+            ValueError: ``pruned`` are not the trials that are not kept, at their rung; or the arrays of one do not fit
+                the axes of the sweep.
+        """
+        ended = {(decision.trial, decision.epoch) for decision in decisions if not decision.kept}
+        found = {(result.number, result.trained) for _, result in pruned}
+        if found != ended:
+            raise ValueError(f"pruned (trial, epoch) must be those not kept, {sorted(ended)}, however: {sorted(found)}")
+        self._save(key, pruned, decisions)
+
+    def rungs(self, key: str) -> list[RungDecision]:
+        """What was decided at the rungs of a sweep, by epoch and trial."""
+        query = select(Rung).where(Rung.sweep_key == key).order_by(Rung.epoch, Rung.trial)
+        with self._reading() as session:
+            return [convert.rung_decision(row) for row in session.scalars(query)]
 
     def saved_numbers(self, key: str) -> set[int]:
         """Numbers of the trials that are stored."""
         with self._reading() as session:
             return set(session.scalars(select(Trial.number).where(Trial.sweep_key == key)))
+
+    def trained_epochs(self, key: str) -> tuple[int, int]:
+        """How many trials are stored, and for how many epochs they were trained together."""
+        query = select(func.count(), func.coalesce(func.sum(Trial.trained), 0)).where(Trial.sweep_key == key)
+        with self._reading() as session:
+            trials, epochs = session.execute(query).one()
+            return trials, epochs
 
     def trials(self, key: str) -> list[TrialRecord]:
         """All stored trials in number order, without their arrays."""
@@ -219,7 +249,7 @@ class Store:
         Raises:
             NotFoundError: No sweep has that key.
         """
-        splits = self._axes_of(key).shape[0]
+        splits = self._axes_of(key).splits
         query = select(Fold.trial, Fold.score).where(Fold.sweep_key == key).order_by(Fold.trial, Fold.repeat, Fold.fold)
         with self._reading() as session:
             rows = session.execute(query).all()
@@ -228,39 +258,45 @@ class Store:
         return FoldScores(numbers, scores.reshape(len(numbers), splits))
 
     def fold_metrics(self, key: str, number: int) -> NDArray[np.float64]:
-        """``[S, C, 2, Q]`` float64 of one trial, as in :class:`sweep.records.TrialResult`.
+        """``[S, C, 2, Q]`` float64 of one trial, as in :class:`sweep.records.TrialResult`: C are those it reached.
 
         Raises:
             NotFoundError: That trial is not stored.
         """
         axes = self._axes_of(key)
-        for _, rows in self._fold_rows(key, [number]):
-            return convert.fold_metrics(axes, rows)
+        with self._reading() as session:
+            for _, rows in statements.fold_rows(session, key, [number]):
+                return convert.fold_metrics(axes, rows)
         raise self._no_trial(key, number)
 
     def fold_metrics_all(self, key: str) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """Number and :meth:`fold_metrics` of every stored trial, in number order, a few in memory at a time."""
         axes = self._axes_of(key)
         for numbers in self._chunks(key):
-            for number, rows in self._fold_rows(key, numbers):
+            with self._reading() as session:
+                found = statements.fold_rows(session, key, numbers)
+            for number, rows in found:
                 yield number, convert.fold_metrics(axes, rows)
 
     def predictions(self, key: str, number: int) -> NDArray[np.float32]:
         """``[P, R, n_kept, O]`` float32 of one trial: out of fold, on the link scale, as exact as float16.
 
-        P is the number of checkpoints they are stored at: 1, the chosen epoch, or all of the sweep's.
+        P is the number of checkpoints they are stored at: 1, the chosen epoch, or all that the trial reached.
 
         Raises:
             NotFoundError: That trial is not stored.
         """
-        for _, rows in self._prediction_rows(key, [number]):
-            return convert.predictions(rows)
+        with self._reading() as session:
+            for _, rows in statements.prediction_rows(session, key, [number]):
+                return convert.predictions(rows)
         raise self._no_trial(key, number)
 
     def predictions_all(self, key: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Number and :meth:`predictions` of every stored trial, in number order, a few in memory at a time."""
         for numbers in self._chunks(key):
-            for number, rows in self._prediction_rows(key, numbers):
+            with self._reading() as session:
+                found = statements.prediction_rows(session, key, numbers)
+            for number, rows in found:
                 yield number, convert.predictions(rows)
 
     # --------------------------------------------------------------------------------------------------- artifacts
@@ -272,19 +308,12 @@ class Store:
             NotFoundError: No sweep has that key.
         """
         record = ArtifactRecord(name, media_type, hashlib.sha256(content).hexdigest(), len(content), datetime.now(UTC))
-        changed: dict[str, Any] = {
-            "media_type": record.media_type,
-            "sha256": record.sha256,
-            "size": record.size,
-            "bytes": content,
-            "created_at": record.created_at,
-        }
-        upsert = self._insert(Artifact, {"sweep_key": key, "name": name, **changed}).on_conflict_do_update(
-            index_elements=[Artifact.sweep_key, Artifact.name], set_=changed
-        )
+        values = asdict(record) | {"bytes": content}
+        place = [Artifact.sweep_key, Artifact.name]
         try:
             with self._writing() as session:
-                session.execute(upsert)
+                upsert = statements.upsert(session, Artifact).values({"sweep_key": key, **values})
+                session.execute(upsert.on_conflict_do_update(index_elements=place, set_=values))
         except IntegrityError:
             raise self._no_sweep(key) from None
         return record
@@ -338,11 +367,16 @@ class Store:
         with database.translated(self._url), Session(self._writer) as session, session.begin():
             yield session
 
-    def _insert(self, table: type[Base], values: dict[str, Any]) -> postgresql.Insert | sqlite.Insert:
-        """An insert that can say what to do on a conflict. Both dialects spell that alike."""
-        if database.is_sqlite(self._url):
-            return sqlite.insert(table).values(values)
-        return postgresql.insert(table).values(values)
+    def _save(self, key: str, trained: statements.Trained, decisions: Sequence[RungDecision] = ()) -> set[int]:
+        axes, now = self._axes_of(key), datetime.now(UTC)
+        for _, result in trained:
+            convert.check_trial(axes, result)
+        try:
+            with self._writing() as session:
+                statements.insert_decisions(session, key, decisions, now)
+                return statements.insert_trials(session, key, axes, trained, now)
+        except IntegrityError:
+            raise self._no_sweep(key) from None
 
     def _axes_of(self, key: str) -> convert.Axes:
         if key not in self._axes:
@@ -358,18 +392,6 @@ class Store:
         numbers = sorted(self.saved_numbers(key))
         for start in range(0, len(numbers), _CHUNK):
             yield numbers[start : start + _CHUNK]
-
-    def _fold_rows(self, key: str, numbers: Sequence[int]) -> list[tuple[int, list[Fold]]]:
-        query = select(Fold).where(Fold.sweep_key == key, Fold.trial.in_(numbers))
-        with self._reading() as session:
-            rows = session.scalars(query.order_by(Fold.trial, Fold.repeat, Fold.fold)).all()
-        return [(number, list(group)) for number, group in groupby(rows, key=lambda row: row.trial)]
-
-    def _prediction_rows(self, key: str, numbers: Sequence[int]) -> list[tuple[int, list[Prediction]]]:
-        query = select(Prediction).where(Prediction.sweep_key == key, Prediction.trial.in_(numbers))
-        with self._reading() as session:
-            rows = session.scalars(query.order_by(Prediction.trial, Prediction.repeat)).all()
-        return [(number, list(group)) for number, group in groupby(rows, key=lambda row: row.trial)]
 
     def _no_sweep(self, key: str) -> NotFoundError:
         return NotFoundError(f"no sweep with key {key} in {self.shown}: deleted?")
