@@ -13,7 +13,7 @@ from torch import Tensor
 from sweep.data import Dataset
 from sweep.folds import Folds
 from sweep.records import TrialResult
-from sweep.training.scoreboard import Scoreboard
+from sweep.training.scoreboard import Scoreboard, Scored
 from sweep.training.targets import Targets
 from tests.tables_for_tests import make_dataset, make_plan, make_splits
 
@@ -27,13 +27,15 @@ def scored(*checkpoints: Tensor | list[Tensor], data: Dataset = DATA, folds: Fol
     """The result of one trial with these outputs, ``[n, 1]``, at epochs 1, 2, …: of every split, or split by split."""
     epochs = tuple(range(1, len(checkpoints) + 1))
     settings = make_plan("binary", epochs=len(epochs), checkpoints=epochs, **plan)
-    board = Scoreboard(Targets.of(data, folds.train, balanced=False), folds, settings, trials=1)
+    board = Scoreboard(
+        Targets.of(data, folds.train, balanced=False), folds, settings, Scored.nothing(data.info, folds, settings, 1)
+    )
     for epoch, outputs in zip(epochs, checkpoints, strict=True):
         for split in range(folds.splits):
             output = outputs if isinstance(outputs, Tensor) else outputs[split]
             board.record(epoch, split, slice(0, 1), output[None].clone())
         board.choose(epoch)
-    (result,) = board.results((0,), seconds=1.0)
+    (result,) = board.results((0,), epochs[-1], seconds=1.0)
     return result
 
 

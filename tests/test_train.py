@@ -16,9 +16,14 @@ from sweep.data import Dataset
 from sweep.folds import Folds
 from sweep.metrics import compute, metrics_for
 from sweep.records import TRAIN, VALIDATION, BlockJob, Hyperparameters, Task, TrainingPlan, TrialResult
-from sweep.training.draws import keep_probability
+from sweep.training.buffers import Buffers
+from sweep.training.compiled import CompiledPasses
+from sweep.training.draws import Draws, keep_probability
+from sweep.training.minibatches import MiniBatches
+from sweep.training.passes import Passes, TorchPasses
+from sweep.training.state import initial
 from sweep.training.targets import Targets
-from sweep.training.train import _Block, train_block
+from sweep.training.train import train_block
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, make_trial, random_trials
 from tests.twin import twin_outputs
 
@@ -117,7 +122,7 @@ def test_any_shape_equals_the_plain_network(
     plan = make_plan(task, batch_size=batch, stop="last", epochs=3, checkpoints=(3,))
     trial = random_trials(1, tuple(hidden), seed)[0]
     # Gentle steps: near divergence a run multiplies whatever rounding it began with.
-    trial = dataclasses.replace(trial, learning_rate=min(trial.learning_rate, 0.05), momentum=min(trial.momentum, 0.9))
+    trial = dataclasses.replace(trial, learning_rate=min(trial.learning_rate, 0.02), momentum=min(trial.momentum, 0.9))
     assert_equals_twin(data, folds, plan, train(data, folds, plan, trial)[0], trial)
 
 
@@ -271,7 +276,8 @@ def test_a_level_that_training_never_saw_is_silent() -> None:
 # --- dropout and max-norm ---------------------------------------------------------------------------------------------
 
 
-def test_inverted_scaling_equals_weight_scaling_in_expectation() -> None:
+@pytest.mark.parametrize("kind", [CompiledPasses, TorchPasses])
+def test_inverted_scaling_equals_weight_scaling_in_expectation(kind: type[Passes]) -> None:
     """Srivastava et al. 2014, section 4: train with units dropped, test with weights times the keep probability.
 
     Ours divides kept units by the keep probability instead. For a linear first layer the two agree: over many
@@ -280,18 +286,22 @@ def test_inverted_scaling_equals_weight_scaling_in_expectation() -> None:
     """
     rate, epochs = 0.37, 100
     data = make_dataset("binary", rows=32, features=16)
-    folds = make_splits(data, folds=2)
-    # A batch is all training rows of a split, and nothing is learnt: only the masks differ from step to step.
-    plan = make_plan("binary", batch_size=16, epochs=epochs, checkpoints=(epochs,))
-    trials = (make_trial((16,), dropout=(rate, rate), learning_rate=0.0, max_norm=None),)
-    block = _Block(data, folds, BlockJob((0,), trials, plan))
-    kept = torch.zeros(epochs, 2, *block._all.inputs[0].shape[1:])
+    plan = make_plan("binary", epochs=epochs, checkpoints=(epochs,))
+    job = BlockJob((0,), (make_trial((16,), dropout=(rate, rate)),), plan)
+    draws, folds = Draws(7), make_splits(data, folds=2)
+    batches = MiniBatches(folds, (1,), 16, draws, torch.device("cpu"))
+    net, velocities = initial(data, job, draws, (1,))
+    buffers = Buffers.around(net, velocities, 1, batches.padded_size, job.trials)
+    passes = kind(buffers, "binary", nesterov=False)
+    kept = torch.zeros(epochs, 2, *buffers.inputs[0].shape[1:])
     for epoch in range(epochs):
-        block.train_epoch(epoch)
-        for layer, mask in enumerate(block._all.masks):
-            assert mask is not None
-            assert torch.unique(mask).tolist() == [0.0, pytest.approx(1 / keep_probability(rate))]
-            kept[epoch, layer] = mask[0]
+        ones, bits = passes.arrays(torch.ones(1, 16, 16), batches.dropout(epoch, range(1), 32)[0])
+        passes.enter(ones, bits)
+        buffers.hidden[0].fill_(1.0)
+        passes.activate(0, bits)
+        for layer, fed in enumerate(buffers.inputs):
+            assert torch.unique(fed).tolist() == [0.0, pytest.approx(1 / keep_probability(rate))]
+            kept[epoch, layer] = fed[0]
     error = math.sqrt(rate / (1 - rate) / epochs)  # of a mean of kept / keep probability
     assert (kept.mean(0) - 1).abs().max() < 5 * error
     assert abs(kept.mean() - 1) < 5 * error / math.sqrt(kept[0].numel())
@@ -421,7 +431,7 @@ def test_the_draws_of_a_long_epoch_are_made_in_parts(monkeypatch: pytest.MonkeyP
     data = make_dataset("binary", rows=60)
     folds = make_splits(data)
     whole = train(data, folds, make_plan("binary"), make_trial())[0]
-    monkeypatch.setattr("sweep.training.train._DRAW_BYTES", 1)
+    monkeypatch.setattr("sweep.training.train._GATHERED_BYTES", 1)
     assert_same(train(data, folds, make_plan("binary"), make_trial())[0], whole)
 
 

@@ -1,4 +1,4 @@
-"""How many trials train together. The choice changes the speed and the memory, and no number."""
+"""How many trials train together, and how many of their splits at a time: for speed and memory, and no number."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from typing import Final
 
 from sweep.data import Dataset
 from sweep.folds import Folds
-from sweep.records import TrainingPlan, padded
+from sweep.records import BlockJob, TrainingPlan, padded
 from sweep.training.minibatches import ROW_ALIGN, effective_batch_size
 
 # What a step reads and writes on a CUDA device, in bytes. A constant, since the workers' devices may not be this
 # machine's: an eighth of a small one's memory, and a thousand trials of the Sonar shape.
 _CUDA_BYTES: Final = 1 << 30
+# What the networks of a block may take, in bytes: many tiles of small ones, one or two members of very wide ones.
+_BLOCK_BYTES: Final = 1 << 28
 # What the out-of-fold predictions of a block's trials may take, which its worker holds to its end, in bytes.
 _PREDICTION_BYTES: Final = 1 << 27
 
 
 def block_trials(data: Dataset, folds: Folds, hidden: Sequence[int], plan: TrainingPlan, device: str = "cpu") -> int:
-    """As many as keep their working set in the cache and their predictions within 128 MiB. At least 1.
+    """As many as have one split's networks in the cache, all in 256 MiB, and their predictions in 128. At least 1.
 
     Args:
         data: The table.
@@ -29,17 +31,45 @@ def block_trials(data: Dataset, folds: Folds, hidden: Sequence[int], plan: Train
         plan: What all trials share.
         device: ``"cpu"`` or ``"cuda:N"``, here or on another machine.
     """
-    widths = [padded(w) for w in (data.features.shape[1], *hidden, data.info.outputs)]
-    parameters = sum(a * b for a, b in itertools.pairwise(widths))
-    rows = padded(effective_batch_size(folds, plan.batch_size), ROW_ALIGN)
-    # Weights and velocities; about four buffers per activation.
-    floats = folds.splits * (2 * parameters + 4 * rows * sum(widths))
-    # A step of few members is mostly the overhead of calling its operations. At the Sonar shape the cost per
-    # member falls until the working set is about twice a 2 MiB cache and is flat up to ten times.
-    capacity = _CUDA_BYTES if device.startswith("cuda") else 4 * _l2_bytes()
+    each = _member_bytes(data, folds, hidden, plan.batch_size)
+    if device.startswith("cuda"):
+        most = _CUDA_BYTES // (each * folds.splits)
+    else:
+        most = min(_tile_bytes() // each, _BLOCK_BYTES // (each * folds.splits))
     kept = data.info.rows if folds.kept_rows is None else len(folds.kept_rows)
-    predictions = len(plan.predicted_at) * folds.repeats * kept * data.info.outputs
-    return int(max(1, min(capacity // (4 * floats), _PREDICTION_BYTES // (4 * predictions))))
+    checkpoints = len(plan.checkpoints) if plan.stop == "best" else 1
+    predictions = checkpoints * folds.repeats * kept * data.info.outputs
+    return max(1, min(most, _PREDICTION_BYTES // (4 * predictions)))
+
+
+def tile_splits(data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu") -> int:
+    """How many splits of a block train through an epoch together: as many as stay in the cache; all on a CUDA device.
+
+    Args:
+        data: The table.
+        folds: Its splits.
+        job: The block.
+        device: ``"cpu"`` or ``"cuda"``.
+    """
+    if device == "cuda":
+        return folds.splits
+    each = _member_bytes(data, folds, job.trials[0].hidden, job.plan.batch_size)
+    tiles = -(-folds.splits * len(job.trials) * each // _tile_bytes())
+    return -(-folds.splits // min(tiles, folds.splits))
+
+
+def _member_bytes(data: Dataset, folds: Folds, hidden: Sequence[int], batch_size: int) -> int:
+    """What a step reads and writes of one member."""
+    widths = [padded(w) for w in (data.features.shape[1], *hidden, data.info.outputs)]
+    parameters = [a * b for a, b in itertools.pairwise(widths)]
+    rows = padded(effective_batch_size(folds, batch_size), ROW_ALIGN)
+    # Weights, velocities, one layer's gradient; an input and a delta for each activation.
+    return 4 * (2 * sum(parameters) + max(parameters) + 2 * rows * sum(widths))
+
+
+def _tile_bytes() -> int:
+    """What a tile's step may read and write: most of the L2 cache, see benchmarks/README.md."""
+    return _l2_bytes()
 
 
 def _l2_bytes() -> int:

@@ -28,29 +28,34 @@ def effective_batch_size(folds: Folds, batch_size: int) -> int:
     return min(batch_size, max(len(rows) for rows in folds.train))
 
 
+def by_length(folds: Folds) -> list[int]:
+    """Numbers of the splits, those with the most training rows first."""
+    # sorted() is stable: splits of one length keep their order.
+    return sorted(range(folds.splits), key=lambda split: -len(folds.train[split]))
+
+
 class MiniBatches:
-    """Mini-batches of all splits. ``place`` is a position in the order of falling length.
+    """Mini-batches of some splits.
 
     Args:
-        folds: The splits.
+        folds: All splits.
+        order: Numbers of those that are meant, S of them, in the order of :func:`by_length`.
         batch_size: As defined.
         draws: Of the sweep.
         device: Where the tensors go.
 
     Attributes:
-        order: Split at each place, S of them.
+        order: As given.
         size: Rows of a mini-batch.
         padded_size: The same, padded: B in every shape.
-        steps: Mini-batches of an epoch of the longest split.
+        steps: Mini-batches of an epoch of the longest of the splits.
         weights: ``[steps, S, B]`` float32: 1 / size, and 0 where no row stands.
     """
 
-    def __init__(self, folds: Folds, batch_size: int, draws: Draws, device: torch.device) -> None:
+    def __init__(self, folds: Folds, order: Sequence[int], batch_size: int, draws: Draws, device: torch.device) -> None:
         self._draws, self._device = draws, device
-        lengths = [len(rows) for rows in folds.train]
-        # sorted() is stable: splits of one length keep their order.
-        self.order: Final = sorted(range(len(lengths)), key=lambda split: -lengths[split])
-        self._train = [folds.train[split].cpu().numpy() for split in self.order]
+        self.order: Final = tuple(order)
+        self._train = [folds.train[split].cpu().numpy() for split in order]
         self._lengths = [len(rows) for rows in self._train]
         self.size: Final = effective_batch_size(folds, batch_size)
         self.padded_size: Final = padded(self.size, ROW_ALIGN)
@@ -58,7 +63,7 @@ class MiniBatches:
         self.weights: Final = self._row_weights()
 
     def active(self, step: int) -> int:
-        """A, how many splits still have a mini-batch at this step: the first A places."""
+        """A, how many splits still have a mini-batch at this step: the first A."""
         return sum(length > step * self.size for length in self._lengths)
 
     def rows(self, epoch: int) -> Tensor:
@@ -70,23 +75,19 @@ class MiniBatches:
         full[:, :, : self.size] = visits.reshape(len(self.order), self.steps, self.size).swapaxes(0, 1)
         return torch.from_numpy(full).to(self._device)
 
-    def dropout(self, epoch: int, steps: range, widths: Sequence[int]) -> list[Tensor]:
-        """Dropout draws of some mini-batches of an epoch, one tensor per layer: ``[steps, S, 1, B, H]`` int16.
+    def dropout(self, epoch: int, steps: range, per_row: int) -> Tensor:
+        """Dropout draws of some mini-batches of an epoch, ``[steps, S, B * per_row]`` int16.
 
         Args:
             epoch: 0-based.
             steps: Consecutive mini-batches.
-            widths: H of the input and of each hidden layer, padded.
+            per_row: Draws for a row of a mini-batch: one for each unit, padded ones too.
         """
-        sizes = [self.padded_size * width for width in widths]
-        bits = np.empty((len(steps), len(self.order), sum(sizes)), dtype=np.int16)
+        each = self.padded_size * per_row
+        draws = np.empty((len(steps), len(self.order), each), dtype=np.int16)
         for place, split in enumerate(self.order):
-            bits[:, place] = self._draws.dropout(split, epoch, steps.start, len(steps), sum(sizes))
-        layers = np.split(bits, np.cumsum(sizes)[:-1], axis=2)
-        return [
-            torch.from_numpy(layer).to(self._device).view(len(steps), len(self.order), 1, self.padded_size, width)
-            for layer, width in zip(layers, widths, strict=True)
-        ]
+            draws[:, place] = self._draws.dropout(split, epoch, steps.start, len(steps), each)
+        return torch.from_numpy(draws).to(self._device)
 
     def _row_weights(self) -> Tensor:
         place = torch.arange(self.steps * self.size).view(-1, 1, self.size)

@@ -27,15 +27,19 @@ class Activation:
     """A hidden activation.
 
     Attributes:
+        name: Its key in :data:`ACTIVATIONS`.
         forward_: In place on the pre-activation.
         backward_: ``(gradient, activation)``: multiplies the gradient, in place, by the derivative written in
             terms of the activation's value.
         keeps_zero: Whether it is 0 at 0, as pad units must be.
+        gated: Whether its value after dropout says all that the derivative needs: 0 where that is 0, too.
     """
 
+    name: str
     forward_: Callable[[Tensor], Tensor]
     backward_: Callable[[Tensor, Tensor], Tensor]
     keeps_zero: bool
+    gated: bool = False
 
 
 def _relu_backward_(gradient: Tensor, value: Tensor) -> Tensor:
@@ -51,9 +55,9 @@ def _sigmoid_backward_(gradient: Tensor, value: Tensor) -> Tensor:
 
 
 ACTIVATIONS: Final = {
-    "relu": Activation(torch.relu_, _relu_backward_, keeps_zero=True),
-    "tanh": Activation(torch.tanh_, _tanh_backward_, keeps_zero=True),
-    "sigmoid": Activation(torch.sigmoid_, _sigmoid_backward_, keeps_zero=False),
+    "relu": Activation("relu", torch.relu_, _relu_backward_, keeps_zero=True, gated=True),
+    "tanh": Activation("tanh", torch.tanh_, _tanh_backward_, keeps_zero=True),
+    "sigmoid": Activation("sigmoid", torch.sigmoid_, _sigmoid_backward_, keeps_zero=False),
 }
 
 

@@ -40,10 +40,9 @@ class Scaling:
         """Scale gathered rows in place; missing values become 0.
 
         Shape:
-            x: ``[S, B, Fp]`` float32, or fewer splits: the first ones.
+            x: ``[..., S, B, Fp]`` float32.
         """
-        splits = x.shape[0]
-        x.sub_(self.mean[:splits, None]).mul_(self.inv_std[:splits, None])
+        x.sub_(self.mean[:, None]).mul_(self.inv_std[:, None])
         return x.nan_to_num_(nan=0.0) if has_missing else x
 
     def part(self, place: int) -> Scaling:

@@ -4,16 +4,65 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sweep.folds import Folds
 from sweep.metrics import METRICS, mean_over_splits, metrics_for
-from sweep.records import TRAIN, VALIDATION, TrainingPlan, TrialResult
+from sweep.records import TRAIN, VALIDATION, TableInfo, TrainingPlan, TrialResult
 from sweep.training.scores import Rows, score_members
 from sweep.training.targets import Targets
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """What is known of T trials so far, changed in place.
+
+    Attributes:
+        metrics: ``[T, S, C, 2, Q]`` float64 over all checkpoints of the plan; NaN where none is recorded.
+        diverged: ``[T, S]`` bool: which networks are.
+        diverged_at: ``[T]`` int64, the epoch at which the first of a trial's was seen to be; 0 for none.
+        best: ``[T]`` float64, the score at the chosen epoch times the metric's sign; minus infinity before the first.
+        epoch: ``[T]`` int64, chosen; 0 before the first.
+        predictions: ``[T, P, R, n_kept, O]`` float32.
+    """
+
+    metrics: NDArray[np.float64]
+    diverged: NDArray[np.bool_]
+    diverged_at: NDArray[np.int64]
+    best: NDArray[np.float64]
+    epoch: NDArray[np.int64]
+    predictions: NDArray[np.float32]
+
+    @classmethod
+    def nothing(cls, info: TableInfo, folds: Folds, plan: TrainingPlan, trials: int) -> Scored:
+        """Before the first checkpoint."""
+        kept = info.rows if folds.kept_rows is None else len(folds.kept_rows)
+        predicted = len(plan.checkpoints) if plan.stop == "best" else 1
+        return cls(
+            np.full((trials, folds.splits, len(plan.checkpoints), 2, len(metrics_for(info.task))), math.nan),
+            np.zeros((trials, folds.splits), np.bool_),
+            np.zeros(trials, np.int64),
+            np.full(trials, -math.inf),
+            np.zeros(trials, np.int64),
+            np.full((trials, predicted, folds.repeats, kept, info.outputs), math.nan, np.float32),
+        )
+
+    def of(self, places: Sequence[int]) -> Scored:
+        """Copies of what is known of some of the trials."""
+        index = list(places)
+        return Scored(
+            self.metrics[index],
+            self.diverged[index],
+            self.diverged_at[index],
+            self.best[index],
+            self.epoch[index],
+            self.predictions[index],
+        )
 
 
 class Scoreboard:
@@ -23,27 +72,18 @@ class Scoreboard:
         targets: Of the table, splits in their own order.
         folds: Its splits.
         plan: Of the sweep.
-        trials: T.
+        scored: So far.
     """
 
-    def __init__(self, targets: Targets, folds: Folds, plan: TrainingPlan, trials: int) -> None:
-        self._targets, self._folds, self._plan = targets, folds, plan
-        names = metrics_for(targets.info.task)
-        self._metric = names.index(plan.metric)
+    def __init__(self, targets: Targets, folds: Folds, plan: TrainingPlan, scored: Scored) -> None:
+        self._targets, self._folds, self._plan, self.scored = targets, folds, plan, scored
+        self._metric = metrics_for(targets.info.task).index(plan.metric)
         self._sign = 1.0 if METRICS[plan.metric].maximize else -1.0
         self._truth = targets.truth()
         self._constant = targets.constant_outputs()
-        device = self._truth.device
-        splits, rows = folds.splits, len(self._truth)
-        self._metrics = np.full((trials, splits, len(plan.checkpoints), 2, len(names)), math.nan)
-        self._diverged = torch.zeros(splits, trials, dtype=torch.bool, device=device)
-        self._diverged_at: list[int | None] = [None] * trials
-        self._best = np.full(trials, -math.inf)
-        self._epoch = [plan.checkpoints[-1]] * trials
-        kept = torch.arange(rows) if folds.kept_rows is None else torch.from_numpy(folds.kept_rows)
-        self._kept = [_tested(test, kept, rows, device) for test in folds.test]
-        shape = (trials, len(plan.predicted_at), folds.repeats, len(kept), targets.info.outputs)
-        self._predictions = torch.full(shape, math.nan, device=device)
+        rows = len(self._truth)
+        kept = np.arange(rows) if folds.kept_rows is None else folds.kept_rows
+        self._kept = [_tested(test.cpu().numpy(), kept, rows) for test in folds.test]
 
     def record(self, epoch: int, split: int, trials: slice, outputs: Tensor) -> None:
         """Score one split of some trials at a checkpoint.
@@ -60,40 +100,43 @@ class Scoreboard:
             rows = Rows.of(part.to(outputs.device), self._truth, len(self._targets.info.classes))
             predicted = self._targets.in_units(outputs[:, rows.index], split)
             scores = score_members(self._targets.info.task, predicted, rows)
-            self._metrics[trials, split, checkpoint, side] = scores.cpu().numpy()
-        if epoch in self._plan.predicted_at:
-            rows_of, places = self._kept[split]
-            predicted = self._targets.standardised(outputs[:, rows_of], split).float()
-            at = self._plan.predicted_at.index(epoch)
-            self._predictions[trials, at, split // self._folds.folds, places] = predicted
+            self.scored.metrics[trials, split, checkpoint, side] = scores.cpu().numpy()
+        rows_of, places = self._kept[split]
+        predicted = self._targets.standardised(outputs[:, torch.from_numpy(rows_of).to(outputs.device)], split)
+        at = checkpoint if self._plan.stop == "best" else 0
+        self.scored.predictions[trials, at, split // self._folds.folds, places] = predicted.float().cpu().numpy()
 
     def choose(self, epoch: int) -> None:
         """Take a checkpoint, all of whose splits and trials are recorded, for the trials that it is the best of."""
-        checkpoint = self._plan.checkpoints.index(epoch)
-        for trial in range(len(self._best)):
-            score = self._sign * self._score(trial, checkpoint)
+        scored, checkpoint = self.scored, self._plan.checkpoints.index(epoch)
+        for trial in range(len(scored.best)):
+            values = scored.metrics[trial, :, checkpoint, VALIDATION, self._metric]
+            score = self._sign * mean_over_splits(self._plan.metric, values)
             # Strictly better: of equally good checkpoints the earliest. "last" takes whichever comes.
-            if score > self._best[trial] or self._plan.stop == "last":
-                self._best[trial] = score
-                self._epoch[trial] = epoch
+            if score > scored.best[trial] or self._plan.stop == "last":
+                scored.best[trial] = score
+                scored.epoch[trial] = epoch
 
-    def results(self, numbers: Sequence[int], seconds: float) -> tuple[TrialResult, ...]:
-        """One result per trial, once all checkpoints are recorded.
+    def results(self, numbers: Sequence[int], trained: int, seconds: float) -> tuple[TrialResult, ...]:
+        """One result per trial, as things stand at a checkpoint.
 
         Args:
             numbers: Trial numbers, T of them.
+            trained: The checkpoint's epoch.
             seconds: Wall time of one trial.
         """
-        predictions = self._predictions.cpu().numpy()
+        scored, reached = self.scored, self._plan.checkpoints.index(trained) + 1
+        predicted = reached if self._plan.stop == "best" else 1
         return tuple(
             TrialResult(
                 number=number,
-                epoch=self._epoch[trial],
-                trained=self._plan.epochs,
-                score=float(self._sign * self._best[trial]),
-                metrics=self._metrics[trial],
-                predictions=predictions[trial],
-                diverged=self._diverged_at[trial],
+                epoch=int(scored.epoch[trial]),
+                trained=trained,
+                score=float(self._sign * scored.best[trial]),
+                # Copies: the next job goes on with the arrays.
+                metrics=scored.metrics[trial, :, :reached].copy(),
+                predictions=scored.predictions[trial, :predicted].copy(),
+                diverged=int(scored.diverged_at[trial]) or None,
                 seconds=seconds,
             )
             for trial, number in enumerate(numbers)
@@ -101,23 +144,17 @@ class Scoreboard:
 
     def _replace_diverged_(self, epoch: int, split: int, trials: slice, outputs: Tensor) -> None:
         """From the first non-finite output on, a member counts as the constant predictor of its training rows."""
-        diverged = self._diverged[split, trials]
-        diverged |= ~outputs.isfinite().all(-1).all(-1)
+        diverged = self.scored.diverged[trials, split]
+        diverged |= ~outputs.isfinite().all(-1).all(-1).cpu().numpy()
         if diverged.any():
-            outputs.copy_(torch.where(diverged[:, None, None], self._constant[split], outputs))
-            for place in diverged.nonzero()[:, 0].tolist():
-                trial = trials.start + place
-                self._diverged_at[trial] = self._diverged_at[trial] or epoch
-
-    def _score(self, trial: int, checkpoint: int) -> float:
-        """The plan's metric on validation rows, mean over the splits where it is defined."""
-        values = self._metrics[trial, :, checkpoint, VALIDATION, self._metric]
-        return mean_over_splits(self._plan.metric, values)
+            outputs[torch.from_numpy(diverged).to(outputs.device)] = self._constant[split]
+            at = self.scored.diverged_at[trials]
+            at[diverged & (at == 0)] = epoch
 
 
-def _tested(test: Tensor, kept: Tensor, rows: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _tested(test: NDArray[np.int64], kept: NDArray[np.int64], rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Of a split's test rows those whose predictions are kept: positions in the table, and among the kept ones."""
-    place = torch.full((rows,), -1)
-    place[kept] = torch.arange(len(kept))
-    found = test[place[test.cpu()] >= 0]
-    return found.to(device), place[found].to(device)
+    place = np.full(rows, -1)
+    place[kept] = np.arange(len(kept))
+    found = test[place[test] >= 0]
+    return found, place[found]

@@ -1,18 +1,15 @@
-"""The target's side of training: losses, class weights, a regression target scaled inside its split.
+"""The target's side of training: what outputs should be, class weights, a regression target scaled inside its split.
 
-Losses are means over the mini-batch: binary cross-entropy on a logit, cross-entropy on logits, squared error.
-Only their gradients are needed, and they are simple enough to be written down.
+The losses themselves are never computed, only their gradients: see :meth:`sweep.training.passes.Passes.lose`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from sweep.data import Dataset
 from sweep.records import TableInfo
@@ -80,31 +77,21 @@ class Targets:
             class_weight=None if weight is None else weight[index],
         )
 
-    def loss_gradient_(self, output: Tensor, rows: Tensor, weights: Tensor) -> None:
-        """Replace outputs by the gradient of each member's mean loss with respect to them.
+    def goals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """What the outputs for some rows should be, and how much each row counts.
 
         Shape:
-            output: ``[A * T, B, O]`` float32, O padded; pad columns become 0. rows: ``[A, B]`` int64.
-            weights: ``[A, B]`` float32: 1 / batch size, and 0 where no row stands.
+            rows: ``[steps, S, B]`` int64. Result: likewise, float32 both: class codes, or the scaled target; the
+            class weight, or 1.
         """
-        splits, width = len(rows), output.shape[2]
-        by_split = output.view(splits, -1, *output.shape[1:])  # [A, T, B, O]
         target = self.target[rows]
-        if self.class_weight is not None:
-            weights = weights * self.class_weight[:splits].gather(1, target)
-        real = (torch.arange(width, device=output.device) < self.info.outputs).float()
-        weight = (weights[:, :, None] * real)[:, None]  # [A, 1, B, O]
-        match self.info.task:
-            case "binary":
-                by_split.sigmoid_().sub_(target.float()[:, None, :, None]).mul_(weight)
-            case "multiclass":
-                # Pad outputs have probability zero, see nets.py.
-                by_split.copy_(by_split.softmax(-1)).sub_(one_hot(target, width)[:, None]).mul_(weight)
-            case "regression":
-                scaled = (target.double() - self.mean[:splits, None]) / self.std[:splits, None]
-                by_split.sub_(scaled.float()[:, None, :, None]).mul_(2 * weight)
-            case unknown:
-                assert_never(unknown)
+        if self.info.task == "regression":
+            goal = ((target.double() - self.mean[:, None]) / self.std[:, None]).float()
+        else:
+            goal = target.float()
+        if self.class_weight is None:
+            return goal, torch.ones_like(goal)
+        return goal, self.class_weight.expand(len(rows), -1, -1).gather(2, target)
 
     def constant_outputs(self) -> Tensor:
         """Outputs of the constant predictor of each split's training rows, ``[S, O]`` float32, on the link scale."""

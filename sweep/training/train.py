@@ -8,40 +8,46 @@ Axes, here and in the names of variables::
        member s * T + t             B  rows of a mini-batch, padded to a multiple of 8
     A  splits that still have a mini-batch left in this epoch: the first A, and their A * T members
 
-Nothing here depends on the number, order or hyperparameters of the other trials in the block. See ``nets`` for
-what padding has to do with that, ``draws`` for the random numbers, ``minibatches`` for the order of rows.
+The members of a few splits, a *tile*, train through an epoch together, as many as the processor's cache holds.
+Nothing here depends on the number, order or hyperparameters of the other trials in the block, nor on the tiles. See
+``nets`` for what padding has to do with that, ``draws`` for the random numbers, ``minibatches`` for the order of rows,
+``passes`` for what a step does between its matrix products.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from sweep.data import Dataset
 from sweep.folds import Folds
-from sweep.records import BlockJob, Hyperparameters, TrialResult, padded
-from sweep.training.draws import Draws, drop_threshold, keep_probability
-from sweep.training.minibatches import MiniBatches
+from sweep.records import BlockJob, TrialResult, padded
+from sweep.training.block_size import tile_splits
+from sweep.training.buffers import Buffers, Parameters
+from sweep.training.compiled import CompiledPasses
+from sweep.training.draws import Draws
+from sweep.training.minibatches import MiniBatches, by_length
 from sweep.training.nets import StackedMLP
-from sweep.training.scaling import fit_scaling
-from sweep.training.scoreboard import Scoreboard
+from sweep.training.passes import Array, Passes, TorchPasses
+from sweep.training.scaling import Scaling, fit_scaling
+from sweep.training.scoreboard import Scoreboard, Scored
+from sweep.training.state import BlockState, initial
 from sweep.training.targets import Targets
 
 # Rows evaluated at a time. A constant: a product's rounding may depend on its number of rows.
 _EVALUATION_ROWS = 256
 # What scoring may hold at a time, and what it holds for each output of each row: see `scores`.
 _EVALUATION_BYTES, _SCORING_BYTES = 1 << 25, 64
-# Dropout draws made at a time, in bytes: an epoch of a small table, a few mini-batches of a large one.
-_DRAW_BYTES = 1 << 21
+# Mini-batches gathered at a time, in bytes: an epoch of a small table, a few of a large one.
+_GATHERED_BYTES = 1 << 20
 
 
 def train_block(data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu") -> tuple[TrialResult, ...]:
-    """Train all trials of a block under cross-validation.
+    """Train all trials of a block under cross-validation, from the first epoch to the job's end.
 
     Args:
         data: The table.
@@ -52,18 +58,36 @@ def train_block(data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu")
     Returns:
         One result per trial, in the order of ``job.trials``.
     """
+    return train_segment(data, folds, job, device)[0]
+
+
+def train_segment(
+    data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu", state: BlockState | None = None
+) -> tuple[tuple[TrialResult, ...], BlockState | None]:
+    """The same from wherever the trials stand, up to the job's end, which may be a rung.
+
+    Args:
+        data: As for :func:`train_block`, as are the next three.
+        folds: Its splits.
+        job: Trials of one shape and the plan they share.
+        device: ``"cpu"`` or ``"cuda:N"``.
+        state: Of a block with all of the job's trials, at a rung; left as it is. ``None`` to begin.
+
+    Returns:
+        One result per trial, and where the block stands: ``None`` at the plan's last epoch.
+    """
     started = time.perf_counter()
     plan = job.plan
     with torch.inference_mode(), _exact_arithmetic():
-        block = _Block(data.to(device), folds, job)
-        board = Scoreboard(block.targets, folds, plan, trials=len(job.trials))
-        for epoch in range(plan.epochs):
+        block = _Block(data.to(device), folds, job, state)
+        for epoch in range(0 if state is None else state.epoch, job.end):
             block.train_epoch(epoch)
             if epoch + 1 in plan.checkpoints:
                 for split, trials in block.parts():
-                    board.record(epoch + 1, split, trials, block.evaluate(split, trials))
-                board.choose(epoch + 1)
-    return board.results(job.numbers, seconds=(time.perf_counter() - started) / len(job.trials))
+                    block.board.record(epoch + 1, split, trials, block.evaluate(split, trials))
+                block.board.choose(epoch + 1)
+        results = block.board.results(job.numbers, job.end, (time.perf_counter() - started) / len(job.trials))
+        return results, None if job.end == plan.epochs else block.state()
 
 
 @contextlib.contextmanager
@@ -82,235 +106,45 @@ def _exact_arithmetic() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-# --- what a step reads and writes -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Buffers:
-    """State and workspace of the first A splits; tuples run over layers.
-
-    Attributes:
-        splits: A.
-        net: Weights and biases.
-        velocities: Of weights and of biases, per layer, the output layer included.
-        gradients: Of weights and of biases. All layers use one stretch of memory: a layer's gradient is used up
-            before the next one's is made, and so stays in the cache.
-        inputs: What layer l multiplies, ``[M, B, H]``: the table's rows, then each hidden layer's activations,
-            dropout applied.
-        hidden: Activations before dropout, ``[M, B, H]``, per hidden layer.
-        masks: 0 for a dropped unit and 1 / keep probability for a kept one, shaped as ``inputs``. ``None`` where no
-            trial of the block drops; ``inputs`` is the activation itself there.
-        deltas: Gradients with respect to ``hidden``.
-        output: Of the output layer, then the loss's gradient with respect to it, ``[M, B, O]``.
-        momentum: ``[M, 1, 1]``, as are the next three.
-        minus_rate: The learning rate, negated.
-        weight_decay: ``None`` where no trial has any; for the others of a mixed block adding 0 * w is exact.
-        max_norm: Likewise; infinite for the others, and scaling by 1 is exact.
-    """
-
-    splits: int
-    net: StackedMLP
-    velocities: tuple[tuple[Tensor, Tensor], ...]
-    gradients: tuple[tuple[Tensor, Tensor], ...]
-    inputs: tuple[Tensor, ...]
-    hidden: tuple[Tensor, ...]
-    masks: tuple[Tensor | None, ...]
-    deltas: tuple[Tensor, ...]
-    output: Tensor
-    momentum: Tensor
-    minus_rate: Tensor
-    weight_decay: Tensor | None
-    max_norm: Tensor | None
-
-    @classmethod
-    def allocate(cls, net: StackedMLP, splits: int, batch: int, trials: tuple[Hyperparameters, ...]) -> _Buffers:
-        """Buffers for all splits, velocities zero. ``batch`` is B."""
-        members, device = splits * len(trials), net.weights[0].device
-
-        def rows(width: int) -> Tensor:
-            return torch.zeros(members, batch, width, device=device)
-
-        def per_member(value: Callable[[Hyperparameters], float]) -> Tensor:
-            values = torch.tensor([value(trial) for trial in trials], dtype=torch.float32, device=device)
-            return values.repeat(splits)[:, None, None]
-
-        widths = [weight.shape[1] for weight in net.weights]
-        drops = [any(trial.dropout[layer] > 0 for trial in trials) for layer in range(len(widths))]
-        hidden = tuple(rows(width) for width in widths[1:])
-        after_dropout = [rows(h.shape[2]) if drop else h for h, drop in zip(hidden, drops[1:], strict=True)]
-        memory = torch.zeros(max(weight.numel() for weight in net.weights), device=device)
-        bias_memory = torch.zeros(max(bias.numel() for bias in net.biases), device=device)
-        return cls(
-            splits=splits,
-            net=net,
-            velocities=tuple((torch.zeros_like(w), torch.zeros_like(b)) for w, b in net.layers()),
-            gradients=tuple(
-                (memory[: w.numel()].view_as(w), bias_memory[: b.numel()].view_as(b)) for w, b in net.layers()
-            ),
-            inputs=(rows(widths[0]), *after_dropout),
-            hidden=hidden,
-            masks=tuple(rows(width) if drop else None for width, drop in zip(widths, drops, strict=True)),
-            deltas=tuple(torch.zeros_like(h) for h in hidden),
-            output=rows(net.weights[-1].shape[2]),
-            momentum=per_member(lambda trial: trial.momentum),
-            minus_rate=torch.zeros(members, 1, 1, device=device),
-            weight_decay=per_member(lambda t: t.weight_decay) if any(t.weight_decay for t in trials) else None,
-            max_norm=per_member(lambda t: float("inf") if t.max_norm is None else t.max_norm)
-            if any(t.max_norm is not None for t in trials)
-            else None,
-        )
-
-    def first(self, splits: int) -> _Buffers:
-        """The part of the first ``splits`` splits, as views."""
-        m = self.output.shape[0] // self.splits * splits
-
-        def cut(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-            return tuple(t[:m] for t in tensors)
-
-        return _Buffers(
-            splits=splits,
-            net=self.net.part(0, m),
-            velocities=tuple((w[:m], b[:m]) for w, b in self.velocities),
-            gradients=tuple((w[:m], b[:m]) for w, b in self.gradients),
-            inputs=cut(self.inputs),
-            hidden=cut(self.hidden),
-            masks=tuple(None if mask is None else mask[:m] for mask in self.masks),
-            deltas=cut(self.deltas),
-            output=self.output[:m],
-            momentum=self.momentum[:m],
-            minus_rate=self.minus_rate[:m],
-            weight_decay=None if self.weight_decay is None else self.weight_decay[:m],
-            max_norm=None if self.max_norm is None else self.max_norm[:m],
-        )
-
-
 # --- a block ----------------------------------------------------------------------------------------------------------
 
 
 class _Block:
-    """The stacked network of a block, and how it moves."""
+    """The stacked networks of a block, tile by tile, and what they score."""
 
-    def __init__(self, data: Dataset, folds: Folds, job: BlockJob) -> None:
-        self._data, self._plan, self._trials = data, job.plan, job.trials
+    def __init__(self, data: Dataset, folds: Folds, job: BlockJob, state: BlockState | None) -> None:
+        self._data, self._job = data, job
         device = data.features.device
         train = [rows.to(device) for rows in folds.train]
-        draws = Draws(job.plan.seed)
-        self._minibatches = MiniBatches(folds, job.plan.batch_size, draws, device)
-        order = self._minibatches.order
-        self.targets = Targets.of(data, train, balanced=job.plan.class_weight == "balanced")
-        self._targets = self.targets.reordered(order)
-        self._scaling = fit_scaling(data.features, [train[split] for split in order])
-        net = StackedMLP.initial(
-            draws,
-            splits=order,
-            trials=len(job.trials),
-            widths=(len(data.info.features), *job.trials[0].hidden, data.info.outputs),
-            init=job.plan.init,
-            activation=job.plan.activation,
-            masked_outputs=data.info.task == "multiclass",
-            device=device,
-        )
-        self._all = _Buffers.allocate(net, len(order), self._minibatches.padded_size, job.trials)
-        self._views = {
-            splits: self._all.first(splits)
-            for splits in {*map(self._minibatches.active, range(self._minibatches.steps))}
-        }
+        targets = Targets.of(data, train, balanced=job.plan.class_weight == "balanced")
+        state = state and state.of(job.numbers)
+        scored = Scored.nothing(data.info, folds, job.plan, len(job.trials)) if state is None else state.scored
+        self.board = Scoreboard(targets, folds, job.plan, scored)
+        draws, order = Draws(job.plan.seed), by_length(folds)
+        at_once = tile_splits(data, folds, job, device.type)
+        self._tiles: list[_Tile] = []
+        for start in range(0, len(order), at_once):
+            own = order[start : start + at_once]
+            net, velocities = (
+                initial(data, job, draws, own) if state is None else state.part(data, job, start, len(own))
+            )
+            batches = MiniBatches(folds, own, job.plan.batch_size, draws, device)
+            scaling = fit_scaling(data.features, [train[split] for split in own])
+            self._tiles.append(_Tile(data, job, batches, scaling, targets.reordered(own), net, velocities))
         self._minus_rates = torch.tensor(_minus_rates(job), dtype=torch.float32, device=device)
-        # Per layer, [1, T, 1, 1]: draws below the threshold drop the unit, the others are scaled up.
-        rates = [[trial.dropout[layer] for trial in job.trials] for layer in range(net.depth + 1)]
-        self._thresholds = [_by_trial([drop_threshold(p) for p in layer], torch.int16, device) for layer in rates]
-        self._scales = [_by_trial([1 / keep_probability(p) for p in layer], torch.float32, device) for layer in rates]
 
     def train_epoch(self, epoch: int) -> None:
         """One pass over the training rows of every split. ``epoch`` is 0-based."""
-        batches = self._minibatches
-        self._all.minus_rate.copy_(self._minus_rates[epoch].repeat(len(batches.order))[:, None, None])
-        rows = batches.rows(epoch)
-        widths = [x.shape[2] for x in self._all.inputs]
-        at_once = max(1, _DRAW_BYTES // (2 * batches.padded_size * sum(widths) * len(batches.order)))
-        dropping = any(mask is not None for mask in self._all.masks)
-        for start in range(0, batches.steps, at_once):
-            steps = range(start, min(start + at_once, batches.steps))
-            draws = batches.dropout(epoch, steps, widths) if dropping else []
-            for step in steps:
-                b = self._views[batches.active(step)]
-                self._draw_masks_(b, [layer[step - start] for layer in draws])
-                self._gather_(b, rows[step])
-                self._forward_(b)
-                self._targets.loss_gradient_(b.output, rows[step, : b.splits], batches.weights[step, : b.splits])
-                self._backward_(b)
-
-    def _draw_masks_(self, b: _Buffers, draws: Sequence[Tensor]) -> None:
-        """Which units stay, and scaled how. ``draws`` has per layer ``[S, 1, B, H]`` int16."""
-        for shared, mask, threshold, scale in zip(draws, b.masks, self._thresholds, self._scales, strict=False):
-            if mask is not None:
-                by_trial = mask.view(b.splits, -1, *mask.shape[1:])
-                torch.ge(shared[: b.splits], threshold, out=by_trial)
-                by_trial.mul_(scale)
-
-    def _gather_(self, b: _Buffers, rows: Tensor) -> None:
-        """The mini-batch's rows ``[S, B]``, scaled by their split, into every trial's input."""
-        rows = rows[: b.splits]
-        x = self._data.features.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
-        x = self._scaling.apply_(x, has_missing=self._data.has_missing)[:, None]
-        inputs = b.inputs[0].view(b.splits, -1, *b.inputs[0].shape[1:])
-        if (mask := b.masks[0]) is None:
-            inputs.copy_(x)
-        else:
-            torch.mul(x, mask.view_as(inputs), out=inputs)
-
-    def _forward_(self, b: _Buffers) -> None:
-        net = b.net
-        for layer, hidden in enumerate(b.hidden):
-            torch.baddbmm(net.biases[layer], b.inputs[layer], net.weights[layer], out=hidden)
-            net.silence_pads_(layer, net.activation.forward_(hidden))
-            if (mask := b.masks[layer + 1]) is not None:
-                torch.mul(hidden, mask, out=b.inputs[layer + 1])
-        torch.baddbmm(net.biases[-1], b.inputs[-1], net.weights[-1], out=b.output)
-
-    def _backward_(self, b: _Buffers) -> None:
-        """From the output downwards; a layer moves as soon as its gradient is there, while it is in the cache."""
-        delta = b.output
-        for layer in range(b.net.depth, -1, -1):
-            gradient, bias_gradient = b.gradients[layer]
-            torch.bmm(b.inputs[layer].mT, delta, out=gradient)
-            torch.sum(delta, 1, keepdim=True, out=bias_gradient)
-            if layer > 0:
-                below = b.deltas[layer - 1]
-                torch.bmm(delta, b.net.weights[layer].mT, out=below)
-                if (mask := b.masks[layer]) is not None:
-                    below.mul_(mask)
-                delta = b.net.activation.backward_(below, b.hidden[layer - 1])
-            self._update_(b, layer)
-
-    def _update_(self, b: _Buffers, layer: int) -> None:
-        """SGD with momentum as ``torch.optim.SGD`` has it (the learning rate outside the velocity), then max-norm."""
-        weight, (gradient, norm) = b.net.weights[layer], b.gradients[layer]
-        if b.weight_decay is not None:
-            gradient.addcmul_(weight, b.weight_decay)
-        for parameter, slope, velocity in zip(
-            (weight, b.net.biases[layer]), b.gradients[layer], b.velocities[layer], strict=True
-        ):
-            torch.addcmul(slope, velocity, b.momentum, out=velocity)
-            step = slope.addcmul_(velocity, b.momentum) if self._plan.nesterov else velocity
-            parameter.addcmul_(step, b.minus_rate)
-        if b.max_norm is not None and layer < b.net.depth:
-            # Srivastava et al. 2014, section 5.1: project onto the ball. Column j is unit j's incoming weights.
-            # The used-up gradients hold the squares and the norms; vector_norm over dim 1 is ten times slower.
-            torch.mul(weight, weight, out=gradient)
-            torch.sum(gradient, 1, keepdim=True, out=norm)
-            # A squared norm may overflow; without the clamp, infinity over infinity would spoil a trial without a
-            # bound: it must not feel that a neighbour has one.
-            norm.sqrt_().clamp_(max=torch.finfo(norm.dtype).max)
-            weight.mul_(torch.div(b.max_norm, norm, out=norm).clamp_(max=1.0))
+        for tile in self._tiles:
+            tile.train_epoch(epoch, self._minus_rates[epoch])
 
     def parts(self) -> Iterator[tuple[int, slice]]:
         """Split by split, as many trials as are evaluated at a time."""
         per_trial = _SCORING_BYTES * self._data.features.shape[0] * self._data.info.outputs
-        at_once = max(1, _EVALUATION_BYTES // per_trial)
-        for split in range(len(self._minibatches.order)):
-            for start in range(0, len(self._trials), at_once):
-                yield split, slice(start, min(start + at_once, len(self._trials)))
+        at_once, trials = max(1, _EVALUATION_BYTES // per_trial), len(self._job.trials)
+        for split in sorted(split for tile in self._tiles for split in tile.order):
+            for start in range(0, trials, at_once):
+                yield split, slice(start, min(start + at_once, trials))
 
     def evaluate(self, split: int, trials: slice) -> Tensor:
         """Outputs of some trials' networks of a split for all rows, without dropout, ``[t, n, O]`` float32.
@@ -319,9 +153,120 @@ class _Block:
             split: Its number.
             trials: Places of t trials.
         """
-        place = self._minibatches.order.index(split)
-        first = place * len(self._trials)
-        net = self._all.net.part(first + trials.start, first + trials.stop)
+        return next(tile for tile in self._tiles if split in tile.order).evaluate(split, trials)
+
+    def state(self) -> BlockState:
+        """Where they stand at the job's end."""
+        nets = [(tile.net, tile.velocities) for tile in self._tiles]
+        return BlockState.joined(self._job, nets, self.board.scored)
+
+
+# --- a tile: a few splits of the block --------------------------------------------------------------------------------
+
+
+class _Tile:
+    """The networks of some splits, and how they move.
+
+    Args:
+        data: The table.
+        job: The block's.
+        batches: Mini-batches of the splits.
+        scaling: Of the splits, as are the next three.
+        targets: What they learn.
+        net: Their networks.
+        velocities: Of ``net``.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        job: BlockJob,
+        batches: MiniBatches,
+        scaling: Scaling,
+        targets: Targets,
+        net: StackedMLP,
+        velocities: Parameters,
+    ) -> None:
+        self._data, self._batches, self._scaling, self._targets = data, batches, scaling, targets
+        self._trials = len(job.trials)
+        self.order, self.net, self.velocities = batches.order, net, velocities
+        self._buffers = Buffers.around(net, velocities, len(self.order), batches.padded_size, job.trials)
+        self._active = [batches.active(step) for step in range(batches.steps)]
+        kind = CompiledPasses if data.features.device.type == "cpu" else TorchPasses
+        self._passes: dict[int, Passes] = {
+            splits: kind(self._buffers.first(splits), data.info.task, nesterov=job.plan.nesterov)
+            for splits in {*self._active}
+        }
+        self._draws_per_row = sum(x.shape[2] for x in self._buffers.inputs)
+        per_row = 2 * self._draws_per_row + 4 * self._buffers.inputs[0].shape[2]
+        rows = batches.padded_size * len(self.order)
+        self._at_once = min(max(1, _GATHERED_BYTES // (per_row * rows)), batches.steps)
+        # Any draws will do where no trial of the block drops anything.
+        shape = self._at_once, len(self.order), batches.padded_size * self._draws_per_row
+        drops = any(any(trial.dropout) for trial in job.trials)
+        self._no_draws = None if drops else torch.zeros(shape, dtype=torch.int16, device=data.features.device)
+
+    def train_epoch(self, epoch: int, minus_rates: Tensor) -> None:
+        """One pass over the training rows of every split.
+
+        Args:
+            epoch: 0-based.
+            minus_rates: Learning rate of each trial, negated, ``[T]`` float32.
+        """
+        self._buffers.minus_rate.copy_(minus_rates.repeat(len(self.order)))
+        rows = self._batches.rows(epoch)
+        for start in range(0, len(self._active), self._at_once):
+            steps = range(start, min(start + self._at_once, len(self._active)))
+            for at, (x, draws, goal, weight) in enumerate(zip(*self._gathered(epoch, steps, rows), strict=True)):
+                active = self._active[start + at]
+                passes = self._passes[active]
+                self._forward(passes, x[:active], draws[:active])
+                passes.lose(goal[:active], weight[:active])
+                self._backward(passes, draws[:active])
+
+    def _gathered(self, epoch: int, steps: range, rows: Tensor) -> tuple[Array, ...]:
+        """What some mini-batches of an epoch take, ``rows`` being those of all of them: one entry for each step.
+
+        Returns:
+            Rows as their splits scale them, ``[steps, S, B, F]``; dropout draws, ``[steps, S, D]``; what the outputs
+            should be, and what each row counts, ``[steps, S, B]``.
+        """
+        own = rows[steps.start : steps.stop]
+        x = self._data.features.index_select(0, own.reshape(-1)).view(*own.shape, -1)
+        x = self._scaling.apply_(x, has_missing=self._data.has_missing)
+        if self._no_draws is None:
+            draws = self._batches.dropout(epoch, steps, self._draws_per_row)
+        else:
+            draws = self._no_draws[: len(steps)]
+        goal, weight = self._targets.goals(own)
+        weight *= self._batches.weights[steps.start : steps.stop]
+        return self._passes[len(self.order)].arrays(x, draws, goal, weight)
+
+    def _forward(self, passes: Passes, x: Array, draws: Array) -> None:
+        b = passes.buffers
+        passes.enter(x, draws)
+        for layer, hidden in enumerate(b.hidden):
+            torch.bmm(b.inputs[layer], b.net.weights[layer], out=hidden)
+            passes.activate(layer, draws)
+        torch.bmm(b.inputs[-1], b.net.weights[-1], out=b.output)
+
+    def _backward(self, passes: Passes, draws: Array) -> None:
+        """From the output downwards; a layer moves as soon as its gradient is there, while it is in the cache."""
+        b = passes.buffers
+        delta = b.output
+        for layer in range(b.net.depth, -1, -1):
+            inputs_t, weights_t = b.transposed[layer]
+            torch.bmm(inputs_t, delta, out=b.gradients[layer])
+            if layer > 0:
+                delta = torch.bmm(delta, weights_t, out=b.deltas[layer - 1])
+                passes.backward(layer - 1, draws)
+            passes.update(layer)
+
+    def evaluate(self, split: int, trials: slice) -> Tensor:
+        """See :meth:`_Block.evaluate`."""
+        place = self.order.index(split)
+        first = place * self._trials
+        net = self.net.part(first + trials.start, first + trials.stop)
         scaling = self._scaling.part(place)
         n, count = self._data.features.shape[0], trials.stop - trials.start
         out = torch.empty(count, n, self._data.info.outputs, device=self._data.features.device)
@@ -345,8 +290,3 @@ def _minus_rates(job: BlockJob) -> list[list[float]]:
         [-trial.learning_rate * trial.lr_decay ** (epoch / last) for trial in job.trials]
         for epoch in range(job.plan.epochs)
     ]
-
-
-def _by_trial(values: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """``[1, T, 1, 1]``."""
-    return torch.tensor(values, dtype=dtype, device=device)[None, :, None, None]
