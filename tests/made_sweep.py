@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.analysis.results import Counts, Curves, SweepStatus, SweepSummary, TrialRow, arms_of, best_trial
+from sweep.analysis.results import Counts, Curves, Epochs, SweepStatus, SweepSummary, TrialRow, arms_of, best_trial
 from sweep.metrics import METRICS
 from sweep.records import HonestScore, Hyperparameters, TableInfo
 from sweep.spec.definition import parse
@@ -95,6 +95,7 @@ def made_summary(
                 folds=tuple(_as(metric, folds).tolist()),
                 epoch=epoch,
                 seconds=float(rng.uniform(0.4, 0.8)),
+                trained=epochs[-1],
                 diverged=epochs[1] if number in (9, 40) else None,
             )
         )
@@ -115,6 +116,7 @@ def made_summary(
             state="done",
             budget=trials,
             counts=Counts(complete=trials, pruned=0, failed=0, running=0),
+            epochs=Epochs(trials * epochs[-1], trials * epochs[-1]),
             metric=metric,
             source=spec.data.source,
             created_at=when,

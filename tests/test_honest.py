@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from sweep.analysis import honest
-from sweep.analysis.honest import draws_for
+from sweep.analysis.honest import Trial, draws_for
 from sweep.metrics import bounds
 from sweep.records import VALIDATION, BlockJob, HonestScore, TableInfo, Task
 from sweep.training.train import train_block
@@ -35,7 +35,7 @@ def honest_score(
 ) -> HonestScore | None:
     """Of trials that are known at one checkpoint, their predictions ``[R, n, O]``."""
     candidates = [None if out is None else out[None] for out in outs]
-    trials = zip(candidates, scores or [None] * len(candidates), strict=True)
+    trials = map(Trial, candidates, scores or [None] * len(candidates))
     return honest.honest_score(trials, y, info, **settings)
 
 
@@ -315,8 +315,8 @@ def test_noise_at_many_checkpoints_is_optimistic_and_its_honest_score_is_not() -
         scores = [score_of("binary", "accuracy", y, out, np.arange(100)) for out in outs]
         best = int(np.argmax(scores))
         settings: dict[str, Any] = {"metric": "accuracy", "folds": 5, "checkpoints": 12, "draws": 200}
-        found = honest.honest_score([(trial, scores)], y, table("binary", 100), **settings)
-        blind = honest.honest_score([(trial[[best]], [scores[best]])], y, table("binary", 100), **settings)
+        found = honest.honest_score([Trial(trial, scores)], y, table("binary", 100), **settings)
+        blind = honest.honest_score([Trial(trial[[best]], [scores[best]])], y, table("binary", 100), **settings)
         assert found is not None
         assert blind is not None
         assert (found.trials, found.checkpoints, found.corrects_epoch) == (1, 12, True)
@@ -343,7 +343,7 @@ def test_trained_on_noise_the_epoch_is_corrected_for() -> None:
         scores = result.metrics[:, :, VALIDATION, 0].mean(axis=0)
         assert result.predictions.shape[0] == len(scores) == 12
         found = honest.honest_score(
-            [(result.predictions, scores)], y, data.info, metric="accuracy", folds=5, checkpoints=12, draws=300
+            [Trial(result.predictions, scores)], y, data.info, metric="accuracy", folds=5, checkpoints=12, draws=300
         )
         assert found is not None
         raw.append(found.raw)
@@ -355,13 +355,72 @@ def test_trained_on_noise_the_epoch_is_corrected_for() -> None:
 def test_a_trial_known_at_its_chosen_epoch_only_stands_beside_others() -> None:
     """A sweep that an earlier version began, gone on with."""
     outs, y = made("binary", trials=6, rows=60)
-    trials: list[honest.Trial] = [(outs[0][None], None), (np.stack(outs[1:]), None)]
+    trials = [Trial(outs[0][None]), Trial(np.stack(outs[1:]))]
     found = honest.honest_score(trials, y, table("binary", 60), metric="accuracy", folds=5, checkpoints=5)
     flat = honest_score(outs, y, table("binary", 60), metric="accuracy", folds=5)
     assert found is not None
     assert flat is not None
     assert not found.corrects_epoch
     assert (found.value, found.trials) == (flat.value, 2)
+
+
+# --- pruned trials ----------------------------------------------------------------------------------------------------
+
+
+def test_pruned_trials_are_candidates_at_the_checkpoints_they_reached() -> None:
+    """The value is that of all (trial, checkpoint) pairs at once; the raw score is of complete trials alone."""
+    outs, y = made("binary", trials=6, rows=60, seed=1)
+    scores = [score_of("binary", "accuracy", y, out, np.arange(60)) for out in outs]
+    order = np.argsort(scores)  # the best two were pruned
+    complete = Trial(np.stack([outs[place] for place in order[:3]]), [scores[place] for place in order[:3]], reached=3)
+    two = Trial(np.stack([outs[place] for place in order[3:5]]), [scores[place] for place in order[3:5]], 2, False)
+    one = Trial(outs[order[5]][None], [scores[order[5]]], 1, False)
+    settings: dict[str, Any] = {"metric": "accuracy", "folds": 5, "checkpoints": 3}
+    found = honest.honest_score([two, complete, one], y, table("binary", 60), **settings)
+    flat = honest_score([outs[place] for place in order[[3, 4, 0, 1, 2, 5]]], y, table("binary", 60), **settings)
+    assert found is not None
+    assert flat is not None
+    assert (found.value, found.low, found.high) == pytest.approx((flat.value, flat.low, flat.high))
+    assert (found.trials, found.checkpoints, found.corrects_epoch) == (3, 3, True)
+    assert found.raw == scores[order[2]] < flat.raw
+    early = honest.honest_score([two, one], y, table("binary", 60), **settings)
+    assert early is not None
+    assert early.raw == scores[order[5]], "as long as none is complete"
+    known_at_one = Trial(two.outputs[:1] if two.outputs is not None else None, [0.5], 2, False)
+    partly = honest.honest_score([complete, known_at_one], y, table("binary", 60), **settings)
+    assert partly is not None
+    assert not partly.corrects_epoch
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "rmse"])
+def test_the_raw_score_is_that_of_a_complete_trial_in_either_direction(metric: str) -> None:
+    task: Task = "binary" if metric == "accuracy" else "regression"
+    outs, y = made(task, trials=3, rows=40)
+    better, worse = (0.9, 0.6) if metric == "accuracy" else (0.6, 0.9)
+    trials = [Trial(outs[0][None], [better], complete=False), Trial(outs[1][None], [worse])]
+    failed = Trial(None, [np.nan], complete=False)
+    for candidates, raw in (([*trials, failed], worse), ([failed, trials[0]], better)):
+        found = honest.honest_score(candidates, y, table(task, 40), metric=metric, folds=5, draws=20)
+        assert found is not None
+        assert found.raw == raw
+
+
+def test_without_its_pruned_trials_a_sweep_without_signal_would_look_better_than_it_is() -> None:
+    """Trials are stopped on the rows they are judged by: what is left was chosen among all of them."""
+    whole: list[float] = []
+    left: list[float] = []
+    for seed in range(40):
+        outs, y = made("binary", trials=32, rows=100, seed=seed, signal=0.0)
+        scores = np.array([score_of("binary", "accuracy", y, out, np.arange(100)) for out in outs])
+        kept = scores >= np.quantile(scores, 0.75)
+        trials = [Trial(out[None], [own], complete=bool(on)) for out, own, on in zip(outs, scores, kept, strict=True)]
+        settings: dict[str, Any] = {"metric": "accuracy", "folds": 5, "draws": 200}
+        for candidates, values in ((trials, whole), ([one for one in trials if one.complete], left)):
+            found = honest.honest_score(candidates, y, table("binary", 100), **settings)
+            assert found is not None
+            values.append(found.value)
+    assert np.mean(whole) == pytest.approx(0.5, abs=0.02)
+    assert np.mean(left) > np.mean(whole) + 0.01
 
 
 # --- the interval -----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ PLAIN = Hyperparameters((4,), "none", (0.0, 0.0), 0.1, 0.9, None, 1.0, 0.0)
 
 
 def row(number: int, score: float, placement: str = "none", folds: tuple[float, ...] = (0.5, 0.7)) -> TrialRow:
-    return TrialRow(number, replace(PLAIN, placement=placement), score, folds, 10, 0.1)
+    return TrialRow(number, replace(PLAIN, placement=placement), score, folds, 10, 0.1, 10)
 
 
 def test_the_best_is_the_earliest_of_equals_in_the_metrics_direction() -> None:
@@ -24,6 +24,23 @@ def test_the_best_is_the_earliest_of_equals_in_the_metrics_direction() -> None:
     assert best_trial(rows, METRICS["accuracy"]) == row(2, 0.8)
     assert best_trial(rows, METRICS["log_loss"]) == row(3, 0.7)
     assert best_trial([], METRICS["rmse"]) is None
+
+
+def test_a_pruned_trial_is_the_best_only_as_long_as_none_is_complete() -> None:
+    pruned = [replace(row(number, score), trained=5, pruned=True) for number, score in ((0, 0.95), (3, 0.97))]
+    rows = [*pruned, row(1, 0.8), row(2, 0.7)]
+    for metric, worst in (("accuracy", 0.8), ("log_loss", 0.7)):
+        best = best_trial(rows, METRICS[metric])
+        assert best is not None
+        assert best.score == worst
+    assert best_trial(pruned, METRICS["accuracy"]) == pruned[1]
+    (arm,) = arms_of(rows, ["none"], METRICS["accuracy"])
+    assert (arm.trials, arm.best.number) == (4, 1)
+    summary = replace(
+        made_summary(1), arms=arms_of([*pruned, row(4, 0.5, "all")], ["none", "all"], METRICS["accuracy"])
+    )
+    assert summary.best_without == pruned[1]
+    assert summary.best_with == row(4, 0.5, "all")
 
 
 def test_arms_keep_the_definitions_order_and_leave_out_the_untried() -> None:
@@ -64,3 +81,4 @@ def test_the_status_document() -> None:
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert (document["name"], document["state"]) == ("sonar", "done")
     assert document["trials"] == {"budget": 12, "complete": 12, "pruned": 0, "failed": 0, "running": 0}
+    assert document["epochs"] == {"trained": 3600, "full": 3600}

@@ -313,10 +313,10 @@ def test_of_a_block_all_is_stored_or_nothing(store: Store, key: str) -> None:
 
 
 def test_epochs_trained_are_counted(store: Store, key: str) -> None:
-    assert store.trained_epochs(key) == (0, 0)
+    assert store.trained_epochs(key) == {}
     _save(store, key, 0, 1)
     store.save_trial(key, hyperparameters(2), stopped(2))
-    assert store.trained_epochs(key) == (3, 20 + 20 + 10)
+    assert store.trained_epochs(key) == {10: 1, 20: 2}
 
 
 # ---------------------------------------------------------------------------------------------------------------- rungs

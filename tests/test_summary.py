@@ -16,7 +16,8 @@ from optuna.trial import TrialState
 from sqlalchemy import create_engine, event, text
 
 from sweep.analysis import honest_sweep
-from sweep.analysis.honest import honest_score
+from sweep.analysis.honest import Trial, honest_score
+from sweep.analysis.results import Epochs
 from sweep.analysis.summary import status, statuses, summarise
 from sweep.errors import NotFoundError, StorageError
 from sweep.metrics import metrics_for
@@ -133,7 +134,12 @@ def fill(
             saved = result(number)
             store.save_trial(key, hyperparameters(SPEC, params), saved)
             study.add_trial(
-                optuna.trial.create_trial(params=params, distributions=distributions(SPEC, params), value=saved.score)
+                optuna.trial.create_trial(
+                    state=TrialState.PRUNED if saved.trained < CHECKPOINTS[-1] else TrialState.COMPLETE,
+                    params=params,
+                    distributions=distributions(SPEC, params),
+                    value=saved.score,
+                )
             )
         for state, count in ((TrialState.RUNNING, running), (TrialState.FAIL, failed)):
             for _ in range(count):
@@ -197,7 +203,7 @@ def test_the_honest_score_is_that_of_the_stored_predictions(sqlite_url: str) -> 
     assert found.best is not None
     scores = [[trial.score] for trial in found.trials]
     expected = honest_score(
-        zip(stored, scores, strict=True), TARGET, INFO, metric="accuracy", folds=FOLDS, checkpoints=len(CHECKPOINTS)
+        map(Trial, stored, scores), TARGET, INFO, metric="accuracy", folds=FOLDS, checkpoints=len(CHECKPOINTS)
     )
     assert found.honest == expected
     assert expected is not None
@@ -212,7 +218,7 @@ def test_the_honest_score_corrects_for_the_epoch_where_all_checkpoints_are_known
     for number in range(TRIALS):
         one = at_all_checkpoints(number)
         stored = one.predictions.astype(np.float16).astype(np.float32)
-        trials.append((stored, one.metrics[:, :, VALIDATION, 0].mean(axis=0)))
+        trials.append(Trial(stored, one.metrics[:, :, VALIDATION, 0].mean(axis=0)))
     expected = honest_score(trials, TARGET, INFO, metric="accuracy", folds=FOLDS, checkpoints=2)
     assert found.honest == expected
     assert expected is not None
@@ -226,6 +232,81 @@ def test_it_does_not_say_so_where_some_are_known_at_the_chosen_epoch_only(sqlite
         found = summarise(store, "made").honest
     assert found is not None
     assert (found.trials, found.checkpoints, found.corrects_epoch) == (TRIALS, 2, False)
+
+
+# --- pruned trials ----------------------------------------------------------------------------------------------------
+
+
+def three_in_four_pruned(number: int) -> TrialResult:
+    """Trials whose number is no multiple of 4 stop at the first checkpoint, with a score that beats all."""
+    whole = at_all_checkpoints(number)
+    if number % 4 == 0:
+        return whole
+    metrics, predictions = whole.metrics[:, :1].copy(), whole.predictions[:1]
+    metrics[:, 0, VALIDATION, 0] = 0.99
+    return replace(whole, epoch=5, trained=5, score=0.99, metrics=metrics, predictions=predictions)
+
+
+def test_a_pruned_sweep(storage_url: str) -> None:
+    fill(storage_url, result=three_in_four_pruned)
+    with Store.open(storage_url) as store:
+        found = summarise(store, "made")
+        assert status(store, "made") == found.status
+    assert (found.status.counts.complete, found.status.counts.pruned) == (8, 24)
+    assert found.status.epochs == Epochs(8 * 10 + 24 * 5, 32 * 10)
+    assert found.status.state == "done"
+    assert [(trial.trained, trial.pruned) for trial in found.trials[:5]] == [(10, False), *[(5, True)] * 3, (10, False)]
+    assert found.best is not None
+    assert found.best.number % 4 == 0, "a pruned trial's score is not comparable"
+    none, other = found.arms
+    assert (none.trials, other.trials) == (16, 16)
+    assert none.best == found.best
+    # All trials of the other placement have odd numbers: there a pruned one is all there is.
+    assert found.curves[none.best.number].epochs == CHECKPOINTS
+    curves = found.curves[other.best.number]
+    assert curves.epochs == CHECKPOINTS[:1]
+    assert curves.training.shape == curves.validation.shape == (FOLDS, 1)
+    trials = []
+    for number in range(TRIALS):
+        one = three_in_four_pruned(number)
+        stored = one.predictions.astype(np.float16).astype(np.float32)
+        scores = one.metrics[:, :, VALIDATION, 0].mean(axis=0)
+        trials.append(Trial(stored, scores, reached=len(scores), complete=number % 4 == 0))
+    expected = honest_score(trials, TARGET, INFO, metric="accuracy", folds=FOLDS, checkpoints=2)
+    assert found.honest == expected
+    assert expected is not None
+    assert (expected.raw, expected.trials, expected.corrects_epoch) == (found.best.score, TRIALS, True)
+
+
+def test_what_was_pruned_is_known_without_the_study(sqlite_url: str) -> None:
+    fill(sqlite_url, result=three_in_four_pruned)
+    with Store.open(sqlite_url) as store:
+        before = summarise(store, "made")
+        storage = RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)
+        optuna.delete_study(study_name="made", storage=storage)
+        storage.remove_session()
+        storage.engine.dispose()
+        orphan = summarise(store, "made")
+    assert orphan.trials == before.trials
+    assert orphan.honest == before.honest
+    assert (orphan.status.counts.complete, orphan.status.counts.pruned) == (8, 24)
+
+
+def test_a_trial_that_somebody_pruned_in_the_study_has_its_own_honest_score(sqlite_url: str) -> None:
+    """Its numbers are the same, but it no longer is the best of the sweep."""
+    fill(sqlite_url, trials=6)
+    with Store.open(sqlite_url) as store:
+        before = summarise(store, "made")
+        assert before.best is not None
+        engine = create_engine(store.url)
+        with engine.begin() as connection:
+            query = text("UPDATE trials SET state = 'PRUNED' WHERE number = :number")
+            connection.execute(query, {"number": before.best.number})
+        engine.dispose()
+        after = summarise(store, "made")
+    assert after.best is not None
+    assert after.honest is not None
+    assert after.honest.raw == after.best.score < before.best.score
 
 
 # --- the honest score is kept -----------------------------------------------------------------------------------------
@@ -350,7 +431,7 @@ def test_rows_that_were_not_kept_do_not_count_and_groups_are_drawn_whole(sqlite_
         found = summarise(store, "made")
     assert found.baseline == 30 / 36
     stored = [of_the_kept(number).predictions.astype(np.float16).astype(np.float32) for number in range(6)]
-    trials = zip(stored, [[trial.score] for trial in found.trials], strict=True)
+    trials = map(Trial, stored, [[trial.score] for trial in found.trials])
     settings: dict[str, Any] = {"metric": "accuracy", "folds": FOLDS, "checkpoints": len(CHECKPOINTS)}
     assert found.honest == honest_score(trials, TARGET[kept], INFO, groups=groups[kept], **settings)
 

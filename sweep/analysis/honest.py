@@ -4,7 +4,7 @@ BBC-CV (Tsamardinos, Greasidou & Borboudakis 2018, "Bootstrapping the out-of-sam
 accurate cross-validation"): draw the table's rows with replacement, choose the best candidate on the rows drawn, score
 it on the rows left out, and average over many draws. It needs the out-of-fold predictions of *all* candidates and
 trains nothing. A candidate is whatever was chosen among: with ``stop = "best"`` a trial at one of its checkpoints, as
-the epoch is chosen too; with ``stop = "last"`` a trial.
+the epoch is chosen too; with ``stop = "last"`` a trial. Pruned trials are among them.
 
 What a draw adds to the value is not the winner's score on the rows left out, but how far that lies from the winner's
 mean over all draws, plus the winner's own score as the sweep shows it::
@@ -24,7 +24,8 @@ differs from another (all of them right) the variance says nothing, and the inte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -57,8 +58,25 @@ NO_ERROR = 1e-12
 # Metrics in which each class counts alike, however few its rows.
 BY_CLASS = frozenset({"balanced_accuracy", "f1", "roc_auc"})
 
-Trial = tuple[NDArray[np.floating[Any]] | None, ArrayLike | None]
-"""Predictions and scores of a trial, see :func:`honest_score`."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A finished trial, with P the checkpoints it is known at.
+
+    Attributes:
+        outputs: ``[P, R, n, O]`` predictions out of fold, on the link scale: logits, or units of ``info.target_scale``
+            around ``info.target_mean`` for regression; NaN for a row untested in a repeat. ``None`` without any (it
+            failed): scored as the constant prediction.
+        scores: ``[P]`` means over folds, as the sweep has them; NaN or ``None`` where unknown: those over all rows at
+            once count.
+        reached: How many checkpoints it was trained up to; ``None`` for all.
+        complete: Whether it was trained to its end, so that it may be the best of the sweep.
+    """
+
+    outputs: NDArray[np.floating[Any]] | None
+    scores: ArrayLike | None = None
+    reached: int | None = None
+    complete: bool = True
 
 
 def overlap_factor(folds: int) -> float:
@@ -94,12 +112,11 @@ def honest_score(
 ) -> HonestScore | None:
     """BBC-CV over all trials of a sweep, each at all of its checkpoints that could have been chosen.
 
+    Pruned trials are candidates too, at the checkpoints they reached. Left out they would make the value too good, by
+    up to 2 points in simulated sweeps: they were not chosen, and that was a choice.
+
     Args:
-        trials: Predictions and scores of every finished trial, one after the other, P the checkpoints it is known at.
-            Predictions ``[P, R, n, O]``: out of fold, on the link scale: logits, or units of ``info.target_scale``
-            around ``info.target_mean`` for regression; NaN for a row untested in a repeat; ``None`` for a trial without
-            any (it failed): scored as the constant prediction. Scores ``[P]``: means over folds, as the sweep has them;
-            NaN or ``None`` where unknown: those over all rows at once count. Read once, a chunk at a time.
+        trials: Every finished trial. Read once, a chunk at a time.
         target: ``[n]`` class codes, or the regression target in its own units.
         info: Of the table.
         metric: Name of the metric the sweep chooses by.
@@ -120,9 +137,9 @@ def honest_score(
     """
     coming = iter(trials)
     failed, first = _first(coming)
-    if first is None or first[0] is None:
+    if first is None or first.outputs is None:
         return None
-    rows = np.flatnonzero(weighted.tested(first[0]).any(axis=(0, 1)))
+    rows = np.flatnonzero(weighted.tested(first.outputs).any(axis=(0, 1)))
     if not len(rows):
         return None
     truth = Truth.of(target[rows], info)
@@ -138,12 +155,11 @@ def honest_score(
     sign = 1.0 if METRICS[metric].maximize else -1.0
     seen = _Seen(checkpoints)
     every = seen.each(chain(failed, [first], coming))
-    raw = raw_whole = -np.inf
-    for chunk, own in _chunks(every, first[0].shape[1:], rows, truth, counts.shape[1]):
+    raw = _Raw()
+    for chunk, own, complete in _chunks(every, first.outputs.shape[1:], rows, truth, counts.shape[1]):
         inside = weighted.scores(metric, chunk, truth, drawn)
         inside, whole = inside[:, :-1], inside[:, -1]
-        raw = max(raw, np.fmax.reduce(sign * own, initial=-np.inf))
-        raw_whole = max(raw_whole, np.fmax.reduce(sign * whole, initial=-np.inf))
+        raw.see(sign * own, sign * whole, complete)
         won, by = race.run(sign * inside)
         if not len(won):
             continue
@@ -167,7 +183,7 @@ def honest_score(
         value=min(max(value, lowest), highest),
         low=max(value - half, lowest),
         high=min(value + half, highest),
-        raw=float(sign * (raw if np.isfinite(raw) else raw_whole)),
+        raw=sign * raw.best,
         trials=seen.trials,
         checkpoints=checkpoints,
         corrects_epoch=seen.whole,
@@ -211,12 +227,30 @@ class _Race:
         return won, by[won]
 
 
+class _Raw:
+    """The best score as the sweep reads it, higher is better: of complete trials, and of all as long as none is."""
+
+    def __init__(self) -> None:
+        self._best = np.full(4, -np.inf)
+
+    def see(self, own: Floats, whole: Floats, complete: NDArray[np.bool_]) -> None:
+        """Candidates' scores, ``[T]``: the sweep's own, those over all rows at once, and who is complete."""
+        groups = own[complete], whole[complete], own, whole
+        self._best = np.fmax(self._best, [np.fmax.reduce(scores, initial=-np.inf) for scores in groups])
+
+    @property
+    def best(self) -> float:
+        """The first that is known: own scores before others, complete trials before all."""
+        known = self._best[np.isfinite(self._best)]
+        return float(known[0]) if len(known) else -np.inf
+
+
 class _Seen:
     """Counts the trials that go by.
 
     Attributes:
         trials: How many.
-        whole: Whether all that have predictions have them for all checkpoints.
+        whole: Whether all that have predictions have them for all checkpoints they reached.
     """
 
     def __init__(self, checkpoints: int) -> None:
@@ -226,17 +260,18 @@ class _Seen:
 
     def each(self, trials: Iterable[Trial]) -> Iterator[Trial]:
         """The same trials."""
-        for outputs, own in trials:
+        for trial in trials:
             self.trials += 1
-            self.whole &= outputs is None or len(outputs) == self._checkpoints
-            yield outputs, own
+            reached = self._checkpoints if trial.reached is None else min(trial.reached, self._checkpoints)
+            self.whole &= trial.outputs is None or len(trial.outputs) == reached
+            yield trial
 
 
 def _first(trials: Iterator[Trial]) -> tuple[list[Trial], Trial | None]:
     """The trials without predictions that come first, and the first that has some (``None`` if there is none)."""
     failed: list[Trial] = []
     for trial in trials:
-        if trial[0] is not None:
+        if trial.outputs is not None:
             return failed, trial
         failed.append(trial)
     return failed, None
@@ -276,7 +311,7 @@ def _variance_of_mean(values: Floats, units: NDArray[np.int64]) -> Floats:
 
 def _chunks(
     trials: Iterable[Trial], shape: tuple[int, ...], rows: NDArray[np.int64], truth: Truth, draws: int
-) -> Iterator[tuple[NDArray[np.floating[Any]], Floats]]:
+) -> Iterator[tuple[NDArray[np.floating[Any]], Floats, NDArray[np.bool_]]]:
     """Candidates, as many at a time as fit :data:`CHUNK` numbers.
 
     Args:
@@ -287,22 +322,29 @@ def _chunks(
         draws: B: a chunk's scores are limited too.
 
     Yields:
-        Predictions of the tested rows, ``[T, R, n, O]``, and scores, ``[T]``, NaN where unknown.
+        Predictions of the tested rows, ``[T, R, n, O]``; scores, ``[T]``, NaN where unknown; and whether each is of a
+        complete trial, ``[T]``.
     """
     constant = np.broadcast_to(weighted.constant_output(truth), (1, shape[0], len(rows), shape[2]))
     size = max(1, CHUNK // max(shape[0] * len(rows) * max(shape[2], truth.classes), draws))
-    outputs: list[NDArray[np.floating[Any]]] = []
-    scores: list[float] = []
-    for predicted, own in trials:
+    waiting: list[tuple[NDArray[np.floating[Any]], float, bool]] = []
+    for trial in trials:
+        predicted, own = trial.outputs, trial.scores
         if predicted is not None and predicted.shape[1:] != shape:
             raise ValueError(f"predictions of shape {predicted.shape[1:]} beside {shape}")
         each = constant if predicted is None else predicted[:, :, rows]
         known = np.full(len(each), np.nan) if own is None else np.atleast_1d(np.asarray(own, dtype=np.float64))
         for output, score in zip(each, known, strict=True):
-            outputs.append(output)
-            scores.append(float(score))
-            if len(outputs) == size:
-                yield np.stack(outputs), np.array(scores)
-                outputs, scores = [], []
-    if outputs:
-        yield np.stack(outputs), np.array(scores)
+            waiting.append((output, float(score), trial.complete))
+            if len(waiting) == size:
+                yield _stacked(waiting)
+                waiting = []
+    if waiting:
+        yield _stacked(waiting)
+
+
+def _stacked(
+    candidates: Sequence[tuple[NDArray[np.floating[Any]], float, bool]],
+) -> tuple[NDArray[np.floating[Any]], Floats, NDArray[np.bool_]]:
+    outputs, scores, complete = zip(*candidates, strict=True)
+    return np.stack(outputs), np.array(scores), np.array(complete)

@@ -44,7 +44,8 @@ def honest_of(
         trials: The finished ones, in number order.
         failed: How many others failed: each counts as the constant prediction.
     """
-    of = hashlib.sha256(json.dumps([_VERSION, failed, [trial.number for trial in trials]]).encode()).hexdigest()
+    known = [[trial.number, trial.trained, trial.pruned] for trial in trials]
+    of = hashlib.sha256(json.dumps([_VERSION, failed, known]).encode()).hexdigest()
     with suppress(NotFoundError, StorageError, ValueError, KeyError, TypeError):  # not there, or not as we write it
         stored = json.loads(store.artifact(sweep.key, ARTIFACT)[1])
         if stored["of"] == of:
@@ -77,9 +78,10 @@ def _candidates(store: Store, sweep: SweepRecord, trials: Sequence[TrialRow], fa
     predictions = (values for number, values in store.predictions_all(sweep.key) if number in known)
     metrics = (found for found in store.fold_metrics_all(sweep.key) if found[0] in known)
     for outputs, (number, values) in zip(predictions, metrics, strict=True):
-        if len(outputs) == 1:  # at the chosen epoch
-            yield outputs, [known[number].score]
-        else:
+        trial = known[number]
+        scores = [trial.score]  # where they are kept at one checkpoint alone, it is the chosen epoch
+        if len(outputs) > 1:
             by_checkpoint = values[:, :, VALIDATION, metric].T
-            yield outputs, [mean_over_splits(sweep.metric, scores) for scores in by_checkpoint]
-    yield from [(None, [math.nan])] * failed
+            scores = [mean_over_splits(sweep.metric, splits) for splits in by_checkpoint]
+        yield Trial(outputs, scores, reached=values.shape[1], complete=not trial.pruned)
+    yield from [Trial(None, [math.nan], complete=False)] * failed

@@ -39,6 +39,14 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Epochs:
+    """Epochs of the finished trials: those they were ``trained`` for, and the ``full`` number without pruning."""
+
+    trained: int
+    full: int
+
+
+@dataclass(frozen=True, slots=True)
 class SweepStatus:
     """How far a sweep is.
 
@@ -47,6 +55,7 @@ class SweepStatus:
         state: ``"orphaned"`` when its study was deleted or renamed elsewhere.
         budget: Finished trials wanted.
         counts: Trials so far.
+        epochs: Of the finished ones.
         metric: Name of the metric that chooses.
         source: The table, as its definition names it.
         created_at: UTC.
@@ -57,6 +66,7 @@ class SweepStatus:
     state: State
     budget: int
     counts: Counts
+    epochs: Epochs
     metric: str
     source: str
     created_at: datetime
@@ -75,6 +85,7 @@ class SweepStatus:
                 "failed": counts.failed,
                 "running": counts.running,
             },
+            "epochs": {"trained": self.epochs.trained, "full": self.epochs.full},
             "metric": self.metric,
             "source": self.source,
             "created_at": self.created_at.isoformat(),
@@ -89,10 +100,12 @@ class TrialRow:
     Attributes:
         number: Trial number, from 0.
         hyperparameters: Its configuration; names the placement.
-        score: Raw: the metric on validation rows, mean over folds.
+        score: Raw: the metric on validation rows, mean over folds; of a pruned trial at an epoch before its end, so
+            that it cannot be compared with that of a complete one.
         folds: The metric of each of the S splits at the chosen epoch; NaN where it is undefined.
         epoch: Chosen epoch.
         seconds: Its share of its block's wall time.
+        trained: Epochs it was trained for.
         diverged: Epoch at which some split was first seen non-finite, or ``None``.
         pruned: Whether it was stopped early.
     """
@@ -103,6 +116,7 @@ class TrialRow:
     folds: tuple[float, ...]
     epoch: int
     seconds: float
+    trained: int
     diverged: int | None = None
     pruned: bool = False
 
@@ -123,7 +137,7 @@ class Curves:
     """The metric of one trial over the epochs, split by split.
 
     Attributes:
-        epochs: C checkpoints.
+        epochs: C checkpoints, of a pruned trial those it reached.
         training: ``[S, C]`` on each split's training rows; NaN where undefined.
         validation: ``[S, C]`` on its validation rows.
     """
@@ -140,7 +154,7 @@ class ArmResult:
     Attributes:
         placement: Its name.
         trials: How many finished.
-        best: The best of them; the earliest of equals.
+        best: The best of them, see :func:`best_trial`.
         importance: Optuna parameter name and share of the importance (together 1), most important first; empty when
             there are too few trials to tell, or nothing is searched.
     """
@@ -164,7 +178,7 @@ class SweepSummary:
         note: What the budget's rounding did, or ``None``.
         trials: Finished trials in number order.
         arms: Placements with at least one finished trial, in the definition's order.
-        best: The best trial by raw score; the earliest of equals. ``None`` before the first has finished.
+        best: The best trial, see :func:`best_trial`. ``None`` before the first has finished.
         honest: The score that goes with it; ``None`` without a best trial, or where it is undefined.
         baseline: The metric of always answering the same (class shares, or the mean), on all rows; ``None`` where it is
             undefined.
@@ -224,9 +238,12 @@ class SweepSummary:
 
 
 def best_trial(trials: Iterable[TrialRow], metric: Metric) -> TrialRow | None:
-    """The best by raw score in the metric's direction, the earliest of equals; ``None`` of none."""
+    """The best by raw score in the metric's direction, the earliest of equals; ``None`` of none.
+
+    A pruned trial is the best only as long as none is complete: it was stopped for being worse than others.
+    """
     sign = -1.0 if metric.maximize else 1.0
-    return min(trials, key=lambda trial: (sign * trial.score, trial.number), default=None)
+    return min(trials, key=lambda trial: (trial.pruned, sign * trial.score, trial.number), default=None)
 
 
 def arms_of(

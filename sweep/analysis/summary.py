@@ -25,6 +25,7 @@ from sweep.analysis.results import (
     ArmResult,
     Counts,
     Curves,
+    Epochs,
     State,
     SweepStatus,
     SweepSummary,
@@ -133,12 +134,15 @@ def _sweep(store: Store, name: str) -> SweepRecord:
 
 
 def _status(store: Store, sweep: SweepRecord, study: StudyView | None) -> SweepStatus:
-    counts = Counts(len(store.saved_numbers(sweep.key)), 0, 0, 0) if study is None else study.counts()
+    trained, full = store.trained_epochs(sweep.key), sweep.checkpoints[-1]
+    saved, complete = sum(trained.values()), trained.get(full, 0)
+    counts = Counts(complete, saved - complete, 0, 0) if study is None else study.counts()
     return SweepStatus(
         name=sweep.name,
         state=_state(counts, sweep.trials, study),
         budget=sweep.trials,
         counts=counts,
+        epochs=Epochs(sum(epochs * trials for epochs, trials in trained.items()), saved * full),
         metric=sweep.metric,
         source=sweep.info.source,
         created_at=sweep.created_at,
@@ -170,7 +174,9 @@ def _trials(store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial]) -> t
             epoch=trial.epoch,
             seconds=trial.seconds,
             diverged=trial.diverged,
-            pruned=trial.number in pruned,
+            trained=trial.trained,
+            # Saved is before told, and a study can be lost: how far it was trained says so too.
+            pruned=trial.number in pruned or trial.trained < sweep.checkpoints[-1],
         )
         for trial in store.trials(sweep.key)
         if trial.number in folds  # not so if saved between the two reads
@@ -197,7 +203,7 @@ def _baseline(sweep: SweepRecord, dataset: DatasetRecord) -> float | None:
 
 def _curves(store: Store, sweep: SweepRecord, number: int) -> Curves:
     values = store.fold_metrics(sweep.key, number)[..., sweep.metrics.index(sweep.metric)]
-    return Curves(sweep.checkpoints, values[:, :, TRAIN], values[:, :, VALIDATION])
+    return Curves(sweep.checkpoints[: values.shape[1]], values[:, :, TRAIN], values[:, :, VALIDATION])
 
 
 def _note(spec: SweepSpec, trials: int) -> str | None:

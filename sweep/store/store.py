@@ -230,12 +230,11 @@ class Store:
         with self._reading() as session:
             return set(session.scalars(select(Trial.number).where(Trial.sweep_key == key)))
 
-    def trained_epochs(self, key: str) -> tuple[int, int]:
-        """How many trials are stored, and for how many epochs they were trained together."""
-        query = select(func.count(), func.coalesce(func.sum(Trial.trained), 0)).where(Trial.sweep_key == key)
+    def trained_epochs(self, key: str) -> dict[int, int]:
+        """Epochs, and how many of the stored trials were trained for so many, increasing."""
+        query = select(Trial.trained, func.count()).where(Trial.sweep_key == key).group_by(Trial.trained)
         with self._reading() as session:
-            trials, epochs = session.execute(query).one()
-            return trials, epochs
+            return {row[0]: row[1] for row in session.execute(query.order_by(Trial.trained))}
 
     def trials(self, key: str) -> list[TrialRecord]:
         """All stored trials in number order, without their arrays."""
