@@ -3,31 +3,36 @@
 No handicap: tensors in memory and no ``DataLoader``, rows permuted once per epoch, one thread a process, the fused SGD
 of PyTorch (the quickest of its three on a CPU), max-norm in place, denormal numbers flushed to zero. It does the same
 work as ``sweep.train``: the same network, epochs, mini-batches and hyperparameters, and every metric of every fold
-on training and validation rows at every checkpoint. Only the random draws differ. Binary classification alone.
+on training and validation rows at every checkpoint. Only the random draws differ.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from sweep.data import Dataset
 from sweep.folds import Folds
-from sweep.metrics import compute, metrics_for
-from sweep.records import Hyperparameters, TrainingPlan
+from sweep.metrics import compute, direction, metrics_for
+from sweep.records import Hyperparameters, TableInfo, Task, TrainingPlan
 
 Metrics = NDArray[np.float64]
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+LOSSES: dict[Task, Loss] = {
+    "binary": lambda output, target: binary_cross_entropy_with_logits(output[:, 0], target),
+    "multiclass": cross_entropy,
+    "regression": lambda output, target: mse_loss(output[:, 0], target),
+}
+AVAILABLE = True
+WHAT = "plain PyTorch loop"
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
-
-
-def prepare_process() -> None:
-    """What a process does before its first trial."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
 
 
 def train_trial(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperparameters) -> float:
@@ -38,8 +43,9 @@ def train_trial(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperpar
     """
     torch.manual_seed(plan.seed)
     metrics = np.stack([_train_fold(data, folds, plan, trial, split) for split in range(folds.splits)])
-    chosen = metrics_for(data.info.task).index(plan.metric)
-    return float(metrics[:, :, 1, chosen].mean(0).max())
+    names = metrics_for(data.info.task)
+    by_checkpoint = metrics[:, :, 1, names.index(plan.metric)].mean(0)
+    return float(by_checkpoint.max() if direction(plan.metric) == "maximize" else by_checkpoint.min())
 
 
 def _train_fold(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperparameters, split: int) -> Metrics:
@@ -51,7 +57,7 @@ def _train_fold(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperpar
     x, y = scaled[train], data.target[train]
     sides = ((x, y), (scaled[test], data.target[test]))
 
-    net = _network(features.shape[1], plan, trial)
+    net = network(features.shape[1], data.info.outputs, plan, trial)
     linears = [module for module in net if isinstance(module, nn.Linear)]
     optimizer = torch.optim.SGD(
         [
@@ -63,6 +69,7 @@ def _train_fold(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperpar
         nesterov=plan.nesterov,
         fused=True,
     )
+    loss = LOSSES[data.info.task]
     checkpoints: list[Metrics] = []
     for epoch in range(plan.epochs):
         for group in optimizer.param_groups:
@@ -71,7 +78,7 @@ def _train_fold(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperpar
         batches = torch.split(x[order], plan.batch_size), torch.split(y[order], plan.batch_size)
         for rows, target in zip(*batches, strict=True):
             optimizer.zero_grad()
-            torch.autograd.backward(binary_cross_entropy_with_logits(net(rows)[:, 0], target))
+            torch.autograd.backward(loss(net(rows), target))
             optimizer.step()
             if trial.max_norm is not None:
                 with torch.no_grad():
@@ -82,11 +89,11 @@ def _train_fold(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperpar
     return np.stack(checkpoints)
 
 
-def _network(features: int, plan: TrainingPlan, trial: Hyperparameters) -> nn.Sequential:
+def network(features: int, outputs: int, plan: TrainingPlan, trial: Hyperparameters) -> nn.Sequential:
     """Dropout layers only where something is dropped; Glorot's initial weights, or PyTorch's own."""
     modules: list[nn.Module] = []
     width = features
-    for rate, units in zip(trial.dropout, (*trial.hidden, 1), strict=True):
+    for rate, units in zip(trial.dropout, (*trial.hidden, outputs), strict=True):
         if rate > 0:
             modules.append(nn.Dropout(rate))
         linear = nn.Linear(width, units)
@@ -102,11 +109,19 @@ def _evaluate(net: nn.Sequential, data: Dataset, sides: tuple[tuple[Tensor, Tens
     """Every metric on each side, ``[2, Q]``."""
     net.eval()
     with torch.inference_mode():
-        outputs = [torch.sigmoid(net(rows)[:, 0]).double().numpy() for rows, _ in sides]
+        scores = [_scores(data.info, target, net(rows)) for rows, target in sides]
     net.train()
-    names = metrics_for(data.info.task)
-    scores = [
-        [compute(name, target.numpy().astype(np.int64), np.nan_to_num(output, nan=0.5)) for name in names]
-        for output, (_, target) in zip(outputs, sides, strict=True)
-    ]
     return np.array(scores)
+
+
+def _scores(info: TableInfo, target: Tensor, output: Tensor) -> list[float]:
+    """Every metric of some rows."""
+    match info.task:
+        case "binary":
+            truth, predicted = target.long(), torch.sigmoid(output[:, 0])
+        case "multiclass":
+            truth, predicted = target, torch.softmax(output, 1)
+        case "regression":
+            truth, predicted = (v * info.target_scale + info.target_mean for v in (target, output[:, 0]))
+    y, p = truth.numpy(), np.nan_to_num(predicted.double().numpy(), nan=0.5)
+    return [compute(name, y, p) for name in metrics_for(info.task)]

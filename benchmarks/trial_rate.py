@@ -1,54 +1,67 @@
-"""Trials per minute: the full Sonar sweep against a plain PyTorch loop over the same trials on the same cores.
+"""Trials per minute: the full Sonar sweep against the ways to do it by hand, the same trials on the same cores.
 
-``make bench``, or ``python -m benchmarks.trial_rate``: four to five minutes on two cores. See benchmarks/README.md.
+``python -m benchmarks.trial_rate``, or with the others in ``make bench``. See benchmarks/README.md.
 
-Ours is the whole thing: ``run_sweep`` with TPE, a Dask worker process per core, every result committed to SQLite.
-The loop gets a sample of the very same trials, one process per core, and is not charged for starting processes,
-proposing, or storing anything. The two take turns: a part of the sweep, a part of the sample, and so on, so that both
-meet the same moods of the machine.
+Ours is the whole thing, in a process of its own: Python and torch started, the workers started, the table read, TPE,
+a Dask worker process per core, every result committed to SQLite. The peers get a sample of the very same trials, one
+process per core, and are not charged for starting processes, proposing, or storing anything. They take turns: a part
+of the sweep, a sample of each peer, and so on, so that all meet the same moods of the machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean
+from subprocess import PIPE, Popen
 from time import perf_counter
 
-from benchmarks import plain_loop
-from benchmarks.machine import RESULTS, Machine, machine, sonar
-from sweep.launch.base import Launcher
-from sweep.launch.dask import DaskLauncher
+from benchmarks import keras_peer, plain_loop, skorch_peer
+from benchmarks.machine import RESULTS, ROOT, machine, sonar
+from benchmarks.measuring import Settings, prepare_process
+from benchmarks.metered import Meter
+from benchmarks.report import Section, write
 from sweep.records import Hyperparameters
-from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
 from sweep.spec.definition import load
 from sweep.spec.model import SweepSpec
 from sweep.store.rows import TrialRecord
 from sweep.store.store import Store
 
+PEERS = {module.WHAT: module.__name__ for module in (plain_loop, skorch_peer, keras_peer) if module.AVAILABLE}
+"""Module of every peer that can be run here, by its description: ``train_trial`` cross-validates one trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """One trial, trained by a peer. ``score`` is the peer's, ``ours`` that of the same trial in the sweep."""
+
+    seconds: float
+    score: float
+    ours: float
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A part of the sweep, and the sample of its trials that the plain loop trained after it.
+    """A part of the sweep, and the samples of its trials that the peers trained after it.
 
     Attributes:
         trials: Of the sweep in this part.
-        seconds: Wall time of ``run_sweep``.
-        plain: Of each trial of the sample, wall seconds of the loop.
-        scores: Of the sample: (ours, the loop's).
+        seconds: Wall time; of the first part with everything that has to be started, of the last with its end.
+        peers: Peer to its sample; without those that had none in this turn.
     """
 
     trials: int
     seconds: float
-    plain: tuple[float, ...]
-    scores: tuple[tuple[float, float], ...]
+    peers: Mapping[str, tuple[Sampled, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,102 +69,154 @@ class Comparison:
     """What was measured.
 
     Attributes:
-        machine: On which.
         table: Note about the table.
         processes: Of either side.
         turns: In order.
+        meter: Of the whole sweep.
     """
 
-    machine: Machine
     table: str
     processes: int
     turns: tuple[Turn, ...]
+    meter: Meter
 
     @property
     def ours(self) -> float:
         """Trials per second of the whole sweep."""
-        return sum(turn.trials for turn in self.turns) / sum(turn.seconds for turn in self.turns)
+        return sum(turn.trials for turn in self.turns) / self.seconds
 
     @property
-    def plain(self) -> float:
-        """Trials per second of the loop, no process ever idle."""
-        return self.processes / mean(seconds for turn in self.turns for seconds in turn.plain)
+    def seconds(self) -> float:
+        """Of the whole sweep."""
+        return sum(turn.seconds for turn in self.turns)
 
-    @property
-    def ratio(self) -> float:
-        """How many times the plain loop's trial rate ours is."""
-        return self.ours / self.plain
+    def sample(self, peer: str) -> list[Sampled]:
+        """All that a peer has trained."""
+        return [sampled for turn in self.turns for sampled in turn.peers.get(peer, ())]
 
-    @property
-    def ratios(self) -> tuple[float, ...]:
+    def rate(self, peer: str) -> float:
+        """A peer's trials per second, no process ever idle."""
+        return self.processes / mean(sampled.seconds for sampled in self.sample(peer))
+
+    def ratio(self, peer: str) -> float:
+        """How many times the peer's trial rate ours is."""
+        return self.ours / self.rate(peer)
+
+    def ratios(self, peer: str) -> tuple[float, ...]:
         """The same, turn by turn."""
-        return tuple(turn.trials / turn.seconds * mean(turn.plain) / self.processes for turn in self.turns)
+        return tuple(
+            turn.trials / turn.seconds * mean(sampled.seconds for sampled in turn.peers[peer]) / self.processes
+            for turn in self.turns
+            if peer in turn.peers
+        )
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints, writes JSON."""
-    options = _options(arguments)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.trial_rate", description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=128, help="of the sweep (128)")
+    parser.add_argument("--turns", type=int, default=5, help="parts the sweep is divided into (5)")
+    parser.add_argument("--full", action="store_true", help="every peer in every turn, and larger samples")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change of the definition")
+    parser.add_argument("--json", type=Path, default=RESULTS / "trial_rate.json", help="file for the figures")
+    options = parser.parse_args(arguments)
     facts = machine()
-    overrides, table = sonar()
-    spec = load("sonar", [*overrides, f"search.trials={options.trials}", *options.set])
-    print(f"{facts.describe()}\n{table}; {spec.search.trials} trials, {spec.validation.folds} folds, ", end="")
-    print(f"{spec.training.epochs} epochs, batch {spec.training.batch_size}\n", flush=True)
-    comparison = measure(spec, facts, table, turns=options.turns, sample=options.sample)
-    print(report(comparison))
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({**asdict(comparison), "ratio": comparison.ratio}, indent=2) + "\n")
+    settings = Settings(full=options.full, rounds=options.turns)
+    found = measure(settings, [f"search.trials={options.trials}", *options.set])
+    print(f"\n{found.markdown()}\n\n{facts.describe()}")
+    write(options.json, facts, [found])
     print(f"\nwritten to {options.json}")
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.trial_rate", description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=128, help="of the sweep (128)")
-    parser.add_argument("--turns", type=int, default=4, help="parts the sweep is divided into (4)")
-    parser.add_argument("--sample", type=int, default=4, help="trials of the plain loop after each part (4)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change of the definition")
-    parser.add_argument("--json", type=Path, default=RESULTS / "trial_rate.json", help="file for the figures")
-    return parser.parse_args(arguments)
+def measure(settings: Settings, changes: Sequence[str] = ()) -> Section:
+    """The Sonar definition, with changes."""
+    overrides, table = sonar()
+    overrides, processes = [*overrides, *changes], machine().cores
+    # skorch takes as long as ten of our batches, and Keras as long as a whole sweep.
+    samples = {name: 2 * processes if name == plain_loop.WHAT else processes for name in PEERS}
+    if not settings.full:
+        samples[plain_loop.WHAT] = processes
+    often = {plain_loop.WHAT, skorch_peer.WHAT} if settings.full else {plain_loop.WHAT}
+    each = [{name: n for name, n in samples.items() if name in often or turn == 0} for turn in range(settings.rounds)]
+    if not settings.full:
+        each[0].pop(keras_peer.WHAT, None)
+    return section(compare(overrides, table, processes, each), load("sonar", overrides))
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
 
 
-def measure(spec: SweepSpec, facts: Machine, table: str, *, turns: int, sample: int) -> Comparison:
-    """Runs the sweep in ``turns`` parts, and after each of them ``sample`` of its trials in the plain loop."""
-    setup = prepare(spec)
-    if setup.data.info.task != "binary":
-        raise SystemExit("the plain loop is for two classes")
-    taken: list[Turn] = []
-    context = get_context("spawn")
+def compare(overrides: Sequence[str], table: str, processes: int, samples: Sequence[Mapping[str, int]]) -> Comparison:
+    """Runs the sweep in parts, and after each of them some of its trials with the peers.
+
+    Args:
+        overrides: Of the Sonar definition; a table of two classes.
+        table: Note about it.
+        processes: Workers, and processes of the peers.
+        samples: For each part, peer to how many trials it trains.
+    """
+    spec = load("sonar", overrides)
+    names = {name for sample in samples for name in sample}
     with (
         tempfile.TemporaryDirectory(prefix="sweep-bench-") as folder,
-        DaskLauncher(facts.cores) as launcher,
-        ProcessPoolExecutor(facts.cores, context, plain_loop.prepare_process) as pool,
+        ProcessPoolExecutor(processes, get_context("spawn"), prepare_process) as pool,
     ):
-        list(pool.map(_warm, [spec] * 4 * facts.cores))
-        storage = f"sqlite:///{Path(folder) / 'sweep.db'}"
-        for turn in range(1, turns + 1):
-            part = replace(spec, search=replace(spec.search, trials=setup.budget.trials * turn // turns))
-            taken.append(_turn(part, storage, launcher, pool, sample, first=sum(turn.trials for turn in taken)))
-            print(f"part {turn} of {turns}: {taken[-1].trials} trials in {taken[-1].seconds:.1f} s; ", end="")
-            print(f"plain loop {mean(taken[-1].plain):.1f} s a trial and process", flush=True)
-    return Comparison(facts, table, facts.cores, tuple(taken))
+        for name in sorted(names):
+            list(pool.map(_warm, [PEERS[name]] * 2 * processes, [spec] * 2 * processes))
+        storage, budget = f"sqlite:///{Path(folder) / 'sweep.db'}", prepare(spec).budget.trials
+        turns: list[Turn] = []
+        begun = perf_counter()
+        with Popen(
+            [sys.executable, "-m", "benchmarks.sweep_in_parts", storage, str(processes), *overrides],
+            stdin=PIPE,
+            stdout=PIPE,
+            text=True,
+            cwd=ROOT,
+        ) as sweep:
+            for place, sample in enumerate(samples):
+                begun = perf_counter() if place else begun
+                answer = _go_on(sweep, budget * (place + 1) // len(samples), last=place == len(samples) - 1)
+                seconds = perf_counter() - begun
+                first = sum(turn.trials for turn in turns)
+                new = [trial for trial in _trials(storage, spec.name) if trial.number >= first]
+                peers = {name: _sampled(pool, PEERS[name], spec, spread(new, count)) for name, count in sample.items()}
+                turns.append(Turn(len(new), seconds, peers))
+                print(f"part {place + 1} of {len(samples)}: {len(new)} trials in {seconds:.1f} s", end="")
+                for name, sampled in peers.items():
+                    print(f"; {name} {mean(one.seconds for one in sampled):.1f} s a trial and process", end="")
+                print(flush=True)
+    return Comparison(table, processes, tuple(turns), Meter(**json.loads(answer)))
 
 
-def _turn(spec: SweepSpec, storage: str, launcher: Launcher, pool: Executor, sample: int, first: int) -> Turn:
-    """Goes on with the sweep up to ``spec.search.trials``, then trains some of the new trials again, plainly."""
-    begun = perf_counter()
-    run_sweep(spec, storage=storage, launcher=launcher)
-    seconds = perf_counter() - begun
+def _go_on(sweep: Popen[str], trials: int, *, last: bool) -> str:
+    """Has the sweep's process train up to so many trials, and end if these are the last.
+
+    Raises:
+        RuntimeError: It has ended before.
+    """
+    if sweep.stdin is None or sweep.stdout is None:
+        raise RuntimeError("the process of the sweep has no pipes")
+    sweep.stdin.write(f"{trials}\n")
+    sweep.stdin.flush()
+    answer = sweep.stdout.readline()
+    if last:
+        sweep.stdin.close()
+        answer = sweep.stdout.readline()
+        sweep.wait()
+    if not answer:
+        raise RuntimeError(f"the process of the sweep ended with status {sweep.wait()}")
+    return answer
+
+
+def _trials(storage: str, name: str) -> tuple[TrialRecord, ...]:
     with Store.open(storage) as store:
-        sweep = store.sweep(spec.name)
+        sweep = store.sweep(name)
         if sweep is None:
             raise SystemExit("the sweep is not in its database")
-        new = [trial for trial in store.trials(sweep.key) if trial.number >= first]
-    chosen = spread(new, sample)
-    plain = list(pool.map(_plain, [spec] * len(chosen), [trial.hyperparameters for trial in chosen]))
-    scores = tuple((trial.score, score) for trial, (_, score) in zip(chosen, plain, strict=True))
-    return Turn(len(new), seconds, tuple(time for time, _ in plain), scores)
+        return tuple(store.trials(sweep.key))
 
 
 def spread(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
@@ -164,46 +229,70 @@ def spread(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
     return ordered[:count]
 
 
-def _warm(spec: SweepSpec) -> None:
+def _warm(peer: str, spec: SweepSpec) -> None:
     """Imports and first touches, before anything is timed."""
     setup = prepare(spec)
     short = replace(setup.plan, epochs=1, checkpoints=(1,))
-    trial = Hyperparameters(spec.network.hidden[0], "none", (0.0, 0.0, 0.0), 0.01, 0.9, None, 1.0, 0.0)
-    plain_loop.train_trial(setup.data, setup.folds, short, trial)
+    rates = (0.0,) * (len(spec.network.hidden[0]) + 1)
+    trial = Hyperparameters(spec.network.hidden[0], "none", rates, 0.01, 0.9, None, 1.0, 0.0)
+    import_module(peer).train_trial(setup.data, setup.folds, short, trial)
 
 
-def _plain(spec: SweepSpec, trial: Hyperparameters) -> tuple[float, float]:
-    """Seconds and score of one trial in the plain loop; reading the table is not counted."""
+def _sampled(pool: Executor, peer: str, spec: SweepSpec, trials: Sequence[TrialRecord]) -> tuple[Sampled, ...]:
+    hyperparameters = [trial.hyperparameters for trial in trials]
+    found = pool.map(_train, [peer] * len(trials), [spec] * len(trials), hyperparameters)
+    return tuple(Sampled(*one, trial.score) for one, trial in zip(found, trials, strict=True))
+
+
+def _train(peer: str, spec: SweepSpec, trial: Hyperparameters) -> tuple[float, float]:
+    """Seconds and score of one trial; reading the table is not counted."""
     setup: Setup = prepare(spec)
+    train = import_module(peer).train_trial
     begun = perf_counter()
-    score = plain_loop.train_trial(setup.data, setup.folds, setup.plan, trial)
+    score = train(setup.data, setup.folds, setup.plan, trial)
     return perf_counter() - begun, score
 
 
 # --- saying it --------------------------------------------------------------------------------------------------------
 
 
-def report(comparison: Comparison) -> str:
-    """The figures as a table in Markdown."""
-    turns, processes = comparison.turns, comparison.processes
-    trials, sample = sum(turn.trials for turn in turns), sum(len(turn.plain) for turn in turns)
-    ours, plain = (mean(pair[side] for turn in turns for pair in turn.scores) for side in (0, 1))
-    return "\n".join(
-        [
-            "",
-            "| | trials | seconds a trial and process | trials a minute |",
-            "|---|---|---|---|",
-            f"| `sweep run sonar`, {processes} workers | {trials} | {processes / comparison.ours:.2f} "
-            f"| {60 * comparison.ours:.1f} |",
-            f"| plain PyTorch loop, {processes} processes | {sample} of these | {processes / comparison.plain:.2f} "
-            f"| {60 * comparison.plain:.1f} |",
-            f"| **ratio** | | | **{comparison.ratio:.1f}** ({min(comparison.ratios):.1f} to "
-            f"{max(comparison.ratios):.1f} by turn) |",
-            "",
-            f"{comparison.machine.describe()}. {comparison.table}.",
-            f"Mean raw score of the {sample} trials in both: {100 * ours:.2f} % here, {100 * plain:.2f} % in the plain "
-            "loop (its own random draws).",
-        ]
+def section(comparison: Comparison, spec: SweepSpec) -> Section:
+    """The table, a row for each side."""
+    processes, meter = comparison.processes, comparison.meter
+    trials, ours = sum(turn.trials for turn in comparison.turns), comparison.ours
+    rows = [(f"`sweep run`, {processes} workers", f"{trials}", f"{processes / ours:.2f}", f"{60 * ours:.1f}", "", "")]
+    peers = {name for turn in comparison.turns for name in turn.peers}
+    for name in [name for name in PEERS if name in peers]:
+        sample, rate, ratios = comparison.sample(name), comparison.rate(name), comparison.ratios(name)
+        rows.append(
+            (
+                f"{name}, {processes} processes",
+                f"{len(sample)} of these",
+                f"{processes / rate:.2f}",
+                f"{60 * rate:.2f}",
+                f"**{comparison.ratio(name):.1f}** ({min(ratios):.1f} to {max(ratios):.1f} by turn)",
+                f"{mean(one.score for one in sample):.4f} ({mean(one.ours for one in sample):.4f})",
+            )
+        )
+    share = meter.training / processes / comparison.seconds
+    notes = [
+        f"{comparison.table}: {trials} trials of {spec.validation.folds} folds and {spec.training.epochs} epochs, "
+        f"mini-batches of {spec.training.batch_size}.",
+        f"Ours with everything: {comparison.seconds:.1f} s from the start of Python to the last commit and the end of "
+        f"the workers; workers trained for {share:.0%} of it. Peers without start-up, proposals and storage.",
+        "Scores: mean raw score of the sample, in brackets ours of the same trials (chosen among the checkpoints).",
+    ]
+    if not keras_peer.AVAILABLE:
+        notes.append(keras_peer.MISSING)
+    elif keras_peer.WHAT not in peers:
+        notes.append("Keras was left out: it takes minutes a trial (`--full` has it).")
+    return Section(
+        name="trial_rate",
+        title="Trial rate of a whole sweep",
+        header=("", "trials", "seconds a trial and process", "trials a minute", "ratio", "scores"),
+        rows=tuple(rows),
+        notes=tuple(notes),
+        figures={**asdict(comparison), "ratios": {name: comparison.ratio(name) for name in sorted(peers)}},
     )
 
 

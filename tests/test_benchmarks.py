@@ -29,14 +29,14 @@ def test_plain_loop_trains_what_we_train() -> None:
 
 
 def test_plain_network_has_dropout_where_the_trial_has() -> None:
-    net = plain_loop._network(5, make_plan("binary"), make_trial((7, 3), dropout=(0.2, 0.0, 0.5)))
+    net = plain_loop.network(5, make_plan("binary"), make_trial((7, 3), dropout=(0.2, 0.0, 0.5)))
     names = [type(module).__name__ for module in net]
     assert names == ["Dropout", "Linear", "ReLU", "Linear", "ReLU", "Dropout", "Linear"]
 
 
 def record(number: int, placement: str) -> TrialRecord:
     trial = Hyperparameters((4,), placement, (0.0, 0.0), 0.1, 0.9, None, 1.0, 0.0)
-    return TrialRecord(number, trial, 1, 0.5, None, 1.0, datetime(2026, 1, 1, tzinfo=UTC))
+    return TrialRecord(number, trial, 1, 1, 0.5, None, 1.0, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def test_sample_takes_every_placement_in_turn() -> None:

@@ -1,0 +1,172 @@
+"""How the cost of a member-step and the memory grow: with the members of a block, folds, rows, and workers.
+
+Every point of an axis has a process of its own, in which nothing else was done: its high-water mark is its memory. The
+processes of an axis take turns, and each is compared with the axis's first point, round by round.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from benchmarks.machine import sonar
+from benchmarks.measuring import (
+    Lengths,
+    Ratio,
+    Settings,
+    fresh_process,
+    held_bytes,
+    in_turn,
+    peak_bytes,
+    prepare_process,
+    seconds_of,
+)
+from benchmarks.report import Section
+from benchmarks.shapes import SONAR, Shape, with_folds, with_rows
+from sweep.launch.dask import DaskLauncher
+from sweep.run.loop import run_sweep
+from sweep.spec.definition import load
+from sweep.spec.model import SweepSpec
+from sweep.training.block_size import block_trials
+
+_MEMBERS = (8, 1, 2, 4, 16, 32, 64)
+_FOLDS = (10, 2, 5, 20)
+_ROWS = (208, 2_000, 20_000)
+_WORKERS = (1, 2)
+_PART = 16  # trials of a sweep in a round: a batch
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of an axis.
+
+    Attributes:
+        label: Of the point.
+        seconds: In each round: of a member-step, or of a trial.
+        base: Bytes held before anything was done, and
+        peak: at most; 0 where no single process did it all.
+    """
+
+    label: str
+    seconds: tuple[float, ...]
+    base: int = 0
+    peak: int = 0
+
+
+def measure(settings: Settings) -> Section:
+    """All axes."""
+    own = {shape: _own_trials(shape) for shape in {with_folds(SONAR, n) for n in _FOLDS}}
+    axes = {
+        "trials in a block": [(f"{n}", SONAR, n) for n in _MEMBERS],
+        "folds": [(f"{n}", with_folds(SONAR, n), own[with_folds(SONAR, n)]) for n in _FOLDS],
+        "rows": [(f"{n:,}", with_rows(SONAR, n), own[SONAR]) for n in _ROWS],
+    }
+    found = {axis: along(points, settings) for axis, points in axes.items()}
+    overrides, _ = sonar()
+    found["workers, a whole sweep"] = workers(load("sonar", overrides), _WORKERS, settings.rounds)
+    return section(found)
+
+
+def _own_trials(shape: Shape) -> int:
+    work = shape.work()
+    return block_trials(work.data, work.folds, shape.hidden, work.plan(1))
+
+
+def along(points: Sequence[tuple[str, Shape, int]], settings: Settings) -> list[Point]:
+    """Points (label, shape, trials) of an axis, each in a process of its own, in turn."""
+    with ExitStack() as stack:
+        processes = [stack.enter_context(fresh_process()) for _ in points]
+        bases = [
+            process.submit(_begin, shape, trials, settings.seconds).result()
+            for process, (_, shape, trials) in zip(processes, points, strict=True)
+        ]
+        takes: list[Callable[[], float]] = [partial(lambda p: p.submit(_step).result(), p) for p in processes]
+        times = in_turn(takes, settings.rounds)
+        peaks = [process.submit(peak_bytes).result() for process in processes]
+    return [
+        Point(label, tuple(seconds), base, peak)
+        for (label, _, _), seconds, base, peak in zip(points, times, bases, peaks, strict=True)
+    ]
+
+
+class _Measured:
+    """What the process of a point measures. Kept between its calls."""
+
+    run: Callable[[int], None]
+    lengths: Lengths
+    member_steps: int
+
+
+def _begin(shape: Shape, trials: int, seconds: float) -> int:
+    prepare_process()
+    work = shape.work()
+    base = held_bytes()
+    _Measured.run = staticmethod(lambda epochs: work.train(trials, epochs))
+    _Measured.lengths = Lengths.for_seconds(_Measured.run, seconds)
+    _Measured.member_steps = trials * work.steps
+    return base
+
+
+def _step() -> float:
+    return _Measured.lengths.epoch_seconds(_Measured.run) / _Measured.member_steps
+
+
+def workers(spec: SweepSpec, counts: Sequence[int], rounds: int) -> list[Point]:
+    """The same sweep with each number of workers, a batch a round; starting them is not counted.
+
+    A first batch goes before: workers import what they need, and TPE has something to go on.
+    """
+    part = max(_PART, spec.search.batch)
+    with ExitStack() as stack:
+        takes: list[Callable[[], float]] = []
+        for count in counts:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sweep-bench-"))
+            launcher = stack.enter_context(DaskLauncher(count))
+            takes.append(_Parts(spec, f"sqlite:///{Path(folder) / 'sweep.db'}", launcher, part))
+        for take in takes:
+            take()
+        times = in_turn(takes, rounds)
+    return [
+        Point(f"{count}", tuple(seconds / part for seconds in each)) for count, each in zip(counts, times, strict=True)
+    ]
+
+
+class _Parts:
+    """A sweep that goes on by so many trials whenever it is called, and says how many seconds it took."""
+
+    def __init__(self, spec: SweepSpec, storage: str, launcher: DaskLauncher, part: int) -> None:
+        self._spec, self._storage, self._launcher, self._part = spec, storage, launcher, part
+        self._trials = 0
+
+    def __call__(self) -> float:
+        self._trials += self._part
+        spec = replace(self._spec, search=replace(self._spec.search, trials=self._trials))
+        return seconds_of(lambda: run_sweep(spec, storage=self._storage, launcher=self._launcher))
+
+
+def section(found: dict[str, list[Point]]) -> Section:
+    """A row for each point; the first of an axis is what the others are compared with."""
+    rows = []
+    for axis, points in found.items():
+        for point in points:
+            memory = f"{(point.peak - point.base) / 1e6:,.0f}" if point.peak else ""
+            unit = f"{1e6 * median(point.seconds):.1f} µs" if point.peak else f"{median(point.seconds):.2f} s a trial"
+            ratio = Ratio.of(point.seconds, points[0].seconds)
+            rows.append((axis, point.label, unit, "1" if point is points[0] else f"**{ratio}**", memory))
+    return Section(
+        name="scaling",
+        title="Cost against members, folds, rows and workers",
+        header=("axis", "", "a member-step", "against the first", "peak above start, MB"),
+        rows=tuple(rows),
+        notes=(
+            f"The Sonar shape {SONAR.network} on random tables. With the number of folds the block changes as the "
+            "program chooses it. Memory: of the process that trained, above what Python and the table took before.",
+            f"Workers: parts of {_PART} trials of the Sonar definition, SQL included.",
+        ),
+        figures={axis: [asdict(point) for point in points] for axis, points in found.items()},
+    )

@@ -1,0 +1,109 @@
+"""A wide network against the plain loop: seconds per epoch, and how fast the matrix products run inside the step.
+
+Stacking saves the overhead of small operations; a wide network has none. All that can be asked is that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import asdict
+from statistics import median
+
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks import floor, plain_loop
+from benchmarks.measuring import Lengths, Ratio, Settings, in_turn
+from benchmarks.report import Section
+from benchmarks.shapes import WIDE, Shape, Work
+from sweep.training.block_size import block_trials
+
+_PRODUCTS = ("aten::bmm", "aten::baddbmm", "aten::mm", "aten::addmm")
+
+
+def measure(settings: Settings) -> Section:
+    """The wide shape."""
+    return compare(WIDE, settings)
+
+
+def compare(shape: Shape, settings: Settings) -> Section:
+    """One shape: an epoch of the block, an epoch of the plain loop over all folds, one process with one thread each."""
+    work, device = shape.work(), settings.device
+    trials = block_trials(work.data, work.folds, shape.hidden, work.plan(1), device)
+
+    def ours(epochs: int) -> None:
+        work.train(trials, epochs, device)
+
+    def plain(epochs: int) -> None:
+        for trial in work.trials(trials):
+            plain_loop.train_trial(work.data, work.folds, work.plan(epochs), trial)
+
+    ours_lengths, plain_lengths = (Lengths.for_seconds(run, settings.seconds) for run in (ours, plain))
+    epoch, plain_epoch, rate = in_turn(
+        [
+            lambda: ours_lengths.epoch_seconds(ours) / trials,
+            lambda: plain_lengths.epoch_seconds(plain) / trials,
+            lambda: floor.multiply_rate(device),
+        ],
+        settings.rounds,
+    )
+    total = floor.operations(work) * work.steps
+    ratio, whole = Ratio.of(epoch, plain_epoch), Ratio.of([total / seconds for seconds in epoch], rate)
+    rows = [
+        ("one block", f"{trials} trials, {trials * shape.folds} members", f"{median(epoch):.2f}", f"{whole.value:.0%}"),
+        ("plain PyTorch loop", "one network at a time", f"{median(plain_epoch):.2f}", ""),
+        ("**block / loop**", "", f"**{ratio}**", ""),
+    ]
+    figures = {
+        "network": shape.network,
+        "device": device,
+        "trials": trials,
+        "operations": total,
+        "epoch": epoch,
+        "plain_epoch": plain_epoch,
+        "rate": rate,
+        "ratio": asdict(ratio),
+        "step_share": asdict(whole),
+    }
+    notes = [
+        f"{shape.network}, mini-batches of {shape.batch}, {shape.rows:,} rows, {shape.folds} folds; on {device}, one "
+        f"thread; an epoch of one trial over all folds. Large matrices: {median(rate) / 1e9:,.0f} GFLOP/s.",
+    ]
+    if device == "cpu":
+        share = products_share(work, trials, ours, ours_lengths.short)
+        figures["products"] = share
+        rate_reached = share["operations"] / share["seconds"] / median(rate)
+        notes.append(
+            f"Inside the step (torch's profiler): the products take {share['seconds'] / share['wall']:.0%} of the time "
+            f"and run at {rate_reached:.0%} of that rate."
+        )
+    return Section(
+        name="wide",
+        title="A wide network against the plain loop",
+        header=("", "at a time", "seconds an epoch", "share of the machine's rate"),
+        rows=tuple(rows),
+        notes=tuple(notes),
+        figures=figures,
+    )
+
+
+def products_share(work: Work, trials: int, run: Callable[[int], None], epochs: int) -> dict[str, float]:
+    """What torch's profiler sees of the products in a run: their seconds, the run's, and their operations.
+
+    The few products of the evaluation at the end count in both.
+    """
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        run(epochs)
+    events = profiled.key_averages()
+    seconds = 1e-6 * sum(event.self_cpu_time_total for event in events if event.key in _PRODUCTS)
+    wall = 1e-6 * sum(event.self_cpu_time_total for event in events)
+    evaluated = work.shape.folds * work.shape.rows
+    forward = _forward_operations(work)
+    operations = trials * (epochs * floor.operations(work) * work.steps + forward * evaluated)
+    return {"seconds": seconds, "wall": wall, "operations": float(operations)}
+
+
+def _forward_operations(work: Work) -> int:
+    """Of one row, forward only."""
+    widths = [work.shape.features, *work.shape.hidden, work.data.info.outputs]
+    return sum(2 * a * b for a, b in itertools.pairwise(widths))
