@@ -128,7 +128,7 @@ def test_what_was_told_of_the_own_batch_is_not_seen() -> None:
 
 
 def test_the_earlier_trials_of_the_own_batch_are_seen_as_running() -> None:
-    spec = make("space.placement=input")
+    spec = make("space.placement=input", "search.lag=0")
     whole = run(spec, 54)
     proposer = resumed(spec, whole[:52], whole[:48])
     # A running trial at the very place that would be proposed next drives the proposal elsewhere.
@@ -366,7 +366,7 @@ def test_optuna_says_nothing_of_studies_in_memory(capfd: pytest.CaptureFixture[s
 
 
 def test_trials_must_come_in_order() -> None:
-    spec = make()
+    spec = make("search.lag=0")
     proposer = Proposer(spec, "maximize")
     with pytest.raises(ValueError, match="trials must come in order: 0 is next, however: 1"):
         proposer.propose(1)

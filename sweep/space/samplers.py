@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 from scipy.stats.qmc import Sobol
 
 from sweep.errors import DefinitionError
 from sweep.metrics import Direction
 from sweep.space.arms import Arm, Cell, dimension_at, dimension_size, snapped
-from sweep.space.memory import study_in_memory
+from sweep.space.memory import Ended, study_in_memory
 from sweep.spec.layers import hidden_name
 from sweep.spec.model import Choices, Dimension, Range, SweepSpec
 
@@ -60,13 +61,14 @@ class ArmSampler:
         spec: Of the sweep.
         arm: Whose trials these are.
         position: Of the arm among all arms: gives each its own Sobol scrambling and order of the grid.
-        direction: Of the values that :meth:`tell` is given.
+        direction: Of the scores that :meth:`tell` is given.
     """
 
     def __init__(self, spec: SweepSpec, arm: Arm, position: int, direction: Direction) -> None:
         self.arm = arm
         self._spec = spec
-        self._study = study_in_memory(direction)  # ``_draw`` asks a fresh sampler each time
+        self._storage = InMemoryStorage()
+        self._study = study_in_memory(direction, self._storage)  # ``_draw`` asks a fresh sampler each time
         self._tried: set[tuple[tuple[str, Any], ...]] = set()
         self._study_numbers: dict[int, int] = {}
         spaces = [self._searched(cell) for cell in arm.cells]
@@ -113,12 +115,16 @@ class ArmSampler:
         self._study_numbers[number] = self._study.get_trials(deepcopy=False)[-1].number
         self._tried.add(_key(params))
 
-    def tell(self, number: int, value: float | None) -> None:
-        """Finishes a trial; ``None`` for a failed one, which samplers ignore."""
-        if value is None:
-            self._study.tell(self._study_numbers[number], state=TrialState.FAIL)
-        else:
-            self._study.tell(self._study_numbers[number], value)
+    def tell(self, number: int, ended: Ended) -> None:
+        """Finishes a trial. Samplers ignore failed ones, and rank pruned ones by their last epoch and score there."""
+        place = self._study_numbers[number]
+        if ended.pruned:
+            study = self._storage.get_study_id_from_name(self._study.study_name)
+            trial = self._storage.get_trial_id_from_study_id_trial_number(study, place)
+            for epoch, score in sorted(ended.intermediate.items()):
+                self._storage.set_trial_intermediate_value(trial, epoch, score)
+        values = ended.value if ended.state == TrialState.COMPLETE else None
+        self._study.tell(place, values, state=ended.state)
 
     def _candidates(self, number: int, index: int) -> Iterator[dict[str, Any]]:
         """Configurations for a trial, best first; the later ones are for when the earlier have been tried."""
