@@ -13,6 +13,7 @@ from sweep.cli import show as cli_show
 from sweep.records import Hyperparameters
 from sweep.spec.model import Chosen
 from tests.made_sweep import made_summary
+from tests.pruned_sweep import pruned_summary
 
 
 def test_the_best_has_its_honest_score_first() -> None:
@@ -70,6 +71,17 @@ def test_status_names_what_there_is() -> None:
     text = cli_show.status_text(replace(status, budget=128, counts=counts, state="running"))
     assert "30 of 128 (30 complete, 2 failed, 8 running)" in text
     assert "pruned" not in text
+
+
+def test_a_pruned_sweep_says_what_was_saved() -> None:
+    summary = pruned_summary()
+    share = round(100 * summary.status.epochs.trained / (128 * 300))
+    said = f"112 of 128 trials stopped early; {share} % of the epochs were trained"
+    text = cli_show.status_text(summary.status)
+    assert "128 of 128 (16 complete, 112 pruned)" in text
+    for shown in (text, cli_show.best_text(summary)):
+        assert [line.split(maxsplit=1)[1] for line in shown.splitlines() if "pruning" in line] == [said]
+    assert "pruning" not in cli_show.best_text(made_summary())
 
 
 def test_columns_stand_under_each_other() -> None:

@@ -17,6 +17,7 @@ from sweep.export.files import Target
 from sweep.spec import definition as spec
 from sweep.spec.model import Chosen, ChosenScore, Fixed
 from tests.made_sweep import made_summary, sonar
+from tests.pruned_sweep import pruned_summary
 
 
 def test_the_toml_is_a_definition_of_the_best_trial_alone() -> None:
@@ -185,3 +186,14 @@ weight_decay = { low = 1e-6, high = 1e-2, log = true }
 metric = "rmse"
 repeats = 2
 """
+
+
+def test_of_a_trial_that_was_stopped_early_it_does_not_promise_the_same_score() -> None:
+    summary = pruned_summary(complete=False)
+    text = definition.to_toml(summary)
+    assert "# It was stopped early at epoch 100; `sweep run` on this file trains it to its end." in text
+    assert "gives the same score" not in text
+    assert spec.parse(text).search.pruner == "none"
+    whole = definition.to_toml(pruned_summary())
+    assert "gives the same score" in whole
+    assert spec.parse(whole).search.pruner == "none"

@@ -19,6 +19,7 @@ from sweep.figures.info import (
 from sweep.figures.palette import marks_of
 from sweep.metrics import METRICS
 from tests.made_sweep import DEFINITION, made_summary
+from tests.pruned_sweep import pruned_summary
 
 ACCURACY, RMSE = METRICS["accuracy"], METRICS["rmse"]
 
@@ -132,6 +133,48 @@ def test_the_scale_holds_the_best_and_most_of_the_rest_but_not_what_squeezes_the
     assert losses.high < 100.0
     equal = score_scale([0.5, 0.5], ACCURACY)
     assert equal.low < 0.5 < equal.high
+
+
+def test_the_scale_of_a_pruned_sweep_is_that_of_its_complete_trials() -> None:
+    pruned = pruned_summary()
+    complete = [trial.score for trial in pruned.trials if not trial.pruned]
+    assert len(complete) < len(pruned.trials) / 2
+    scale = score_scale([trial.score for trial in pruned.trials], ACCURACY, typical=complete)
+    assert all(scale.holds(score) for score in complete)
+    assert scale.low > score_scale([trial.score for trial in pruned.trials], ACCURACY).low
+    best, median = max(trial.score for trial in pruned.trials), float(np.median(complete))
+    assert scale.low >= best - 4 * (best - median) - 0.06 * 4 * (best - median) - 1e-9
+    assert {info.scale for info in rate_infos(pruned)} == {scale}
+    none_complete = pruned_summary(complete=False)
+    assert placement_info(none_complete) is not None
+
+
+def test_trials_that_were_stopped_early_are_told_apart() -> None:
+    pruned = pruned_summary()
+    info = placement_info(pruned)
+    assert info is not None
+    trials = {trial.number: trial for trial in pruned.trials}
+    clouds = [*info.rows, *(arm for rates in rate_infos(pruned) for arm in rates.arms)]
+    for points in clouds:
+        expected = [trials[number].trained if trials[number].pruned else None for number in points.numbers]
+        assert list(points.stopped) == expected
+        assert points.pruned == sum(trials[number].pruned for number in points.numbers) > 0
+    assert all(not best.pruned for best in info.best)
+    assert "128 trials by placement of dropout, 112 of them stopped early. Best" in describe(info)
+    assert " of them stopped early." in describe(rate_infos(pruned)[0])
+    assert set(placement_info(made_summary()).rows[0].stopped) == {None}  # type: ignore[union-attr]
+
+
+def test_a_curve_ends_where_its_trial_was_stopped() -> None:
+    for info in curve_infos(pruned_summary(complete=False)):
+        assert info.trial.trained == 100
+        assert (info.epochs[-1], info.until) == (100, 300)
+        assert len(info.training) == len(info.validation) == 4
+        assert "over 100 epochs" in describe(info)
+        assert "stopped early after 100 of 300 epochs" in describe(info)
+    for info in curve_infos(pruned_summary()):
+        assert (info.epochs[-1], info.until) == (300, 300)
+        assert "stopped" not in describe(info)
 
 
 def test_colours_follow_the_placement(summary: SweepSummary) -> None:

@@ -13,6 +13,7 @@ from sweep.figures.draw import draw, plotly_js, to_json
 from sweep.figures.info import PlacementInfo, curve_infos, importance_infos, placement_info, rate_infos
 from sweep.figures.palette import DARK, LIGHT, PAGE, Palette
 from tests.made_sweep import DEFINITION, made_summary
+from tests.pruned_sweep import pruned_summary
 
 
 def infos(summary: SweepSummary) -> list[Any]:
@@ -86,12 +87,35 @@ def test_an_axis_writes_numbers_as_the_page_does(factor: float, powers: bool) ->
     assert all(("×10" in note["text"]) == powers for note in figure["layout"]["annotations"])
 
 
+def test_trials_that_were_stopped_early_are_faint() -> None:
+    info = placement_info(pruned_summary())
+    assert isinstance(info, PlacementInfo)
+    drawn = cloud(json.loads(to_json(draw(info))))
+    marks = list(zip(info.rows[0].stopped, drawn["marker"]["opacity"], drawn["text"], strict=True))
+    (solid,) = {opacity for stopped, opacity, _ in marks if stopped is None}
+    (faint,) = {opacity for stopped, opacity, _ in marks if stopped is not None}
+    assert faint == pytest.approx(0.35 * solid)
+    assert all(text.endswith(f" when stopped at epoch {stopped}") for stopped, _, text in marks if stopped is not None)
+    assert not any("stopped" in text for stopped, _, text in marks if stopped is None)
+
+
+def test_a_curve_that_ends_early_is_drawn_on_the_axis_of_all_epochs() -> None:
+    for info in curve_infos(pruned_summary(complete=False)):
+        figure = json.loads(to_json(draw(info)))
+        assert max(figure["data"][-1]["x"]) == 100
+        assert figure["layout"]["xaxis"]["range"][1] > 300
+
+
 def test_epochs_are_whole_and_begin_with_the_first() -> None:
     (info, _) = curve_infos(made_summary(20))
     assert json.loads(to_json(draw(info)))["layout"]["xaxis"]["range"][0] > 0
     for epochs in ((1, 2, 3), (1,)):
         short = replace(
-            info, epochs=epochs, training=info.training[: len(epochs)], validation=info.validation[: len(epochs)]
+            info,
+            epochs=epochs,
+            until=epochs[-1],
+            training=info.training[: len(epochs)],
+            validation=info.validation[: len(epochs)],
         )
         figure = json.loads(to_json(draw(short)))
         axis = figure["layout"]["xaxis"]

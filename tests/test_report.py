@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.analysis.results import Counts, SweepSummary, arms_of
+from sweep.analysis.results import SweepSummary, arms_of
 from sweep.export.files import OWN_WITHIN
 from sweep.figures.draw import plotly_js
 from sweep.records import TableInfo
@@ -20,6 +20,7 @@ from sweep.report.html import MARK, render
 from sweep.report.page import page
 from sweep.spec.model import Chosen
 from tests.made_sweep import DEFINITION, made_summary, sonar
+from tests.pruned_sweep import pruned_summary
 
 VOID = {"meta", "circle", "rect", "line", "path", "br", "link", "img"}
 
@@ -286,12 +287,58 @@ def test_only_placements_without_dropout() -> None:
     assert "against dropout rate" not in html
 
 
-def test_pruned_failed_and_diverged_trials_are_counted() -> None:
+def test_failed_and_diverged_trials_are_counted() -> None:
     summary = made_summary(60)
-    counts = Counts(complete=50, pruned=10, failed=2, running=0)
+    counts = replace(summary.status.counts, failed=2)
     text = page(replace(summary, status=replace(summary.status, counts=counts)))["trials_text"]
-    assert text.startswith("60 trials finished; 10 of them stopped early; 2 diverged in some fold")
+    assert text.startswith("60 trials finished; 2 diverged in some fold")
     assert "2 failed and were replaced" in text
+    assert "stopped early" not in text
+
+
+def test_a_pruned_sweep_says_what_was_saved_and_who_was_stopped() -> None:
+    summary = pruned_summary()
+    content = page(summary)
+    share = round(100 * summary.status.epochs.trained / (128 * 300))
+    assert 10 < share < 40
+    assert content["trials_text"].startswith(f"112 of 128 trials stopped early; {share} % of the epochs were trained; ")
+    facts = {fact["label"]: fact["value"] for fact in content["searched"][1]["facts"]}
+    assert facts["Pruning"] == "halving at the epochs 25 and 100: the best one in 3 of a placement goes on"
+    assert [(arm["trials"], arm["complete"]) for arm in content["arms"]] == [(32, 4)] * 4
+    titles = [column["title"] for column in content["columns"]]
+    trained = {row[0]["text"]: row[titles.index("Trained to")]["text"] for row in content["rows"]}
+    assert trained == {str(trial.number): str(trial.trained) for trial in summary.trials}
+    html = without_plotly(render(summary))
+    assert "112 faint marks: stopped early, with the score at that epoch." in html
+    assert "faint: stopped early" in html
+    assert '<th scope="col" class="number">To the end</th>' in html
+    assert "stopped early at epoch" not in html, "both curves are whole"
+
+
+def test_a_sweep_without_pruning_does_not_speak_of_it() -> None:
+    content, html = page(made_summary()), without_plotly(render(made_summary()))
+    assert "Pruning" not in {fact["label"] for fact in content["searched"][1]["facts"]}
+    assert "Trained to" not in {column["title"] for column in content["columns"]}
+    assert "stopped early" not in html
+    assert "To the end" not in html
+
+
+def test_as_long_as_no_trial_is_complete_the_best_says_so() -> None:
+    summary = pruned_summary(complete=False)
+    assert summary.best is not None
+    content = page(summary)
+    assert "stopped early at epoch 100, as every trial so far" in content["best"]["words"]
+    html = without_plotly(render(summary))
+    assert f"(trial {summary.best.number}, stopped early at epoch 100)" in html
+
+
+def test_a_pruned_trial_never_ties_with_a_complete_one() -> None:
+    summary = pruned_summary()
+    best = summary.best
+    assert best is not None
+    alike = tuple(replace(trial, score=best.score) if trial.pruned else trial for trial in summary.trials)
+    content = page(replace(summary, trials=alike))
+    assert "of those that tie" not in content["best"]["words"]
 
 
 def test_several_classes_are_counted_not_listed() -> None:

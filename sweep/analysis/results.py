@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep import wording
 from sweep.metrics import METRICS, Metric
 from sweep.records import HonestScore, Hyperparameters, TableInfo
 from sweep.spec.model import Chosen, SweepSpec
@@ -71,6 +72,16 @@ class SweepStatus:
     source: str
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def saved(self) -> str | None:
+        """What pruning saved, in words; ``None`` where nothing was pruned."""
+        counts, epochs = self.counts, self.epochs
+        if not counts.pruned or not epochs.full:
+            return None
+        share = f"{100 * epochs.trained / epochs.full:.0f} %"
+        trials = f"{counts.pruned:,} of {wording.count(counts.finished, 'trial')}"
+        return f"{trials} stopped early; {share} of the epochs were trained"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of ``sweep status``."""

@@ -32,6 +32,8 @@ def best_text(summary: SweepSummary) -> str:
         ("epoch", f"{best.epoch} of {summary.spec.training.epochs}"),
         *configuration_rows(best.hyperparameters),
     ]
+    if status.saved:
+        rows.append(("pruning", status.saved))
     planned = "" if len(summary.trials) >= status.budget else f" so far, {status.budget:,} planned"
     among = f"best {metric.name} of {wording.count(len(summary.trials), 'trial')}{planned}"
     heading = f"{summary.name}: trial {best.number}, {wording.placement(best.placement)} ({among})"
@@ -64,6 +66,7 @@ def status_text(status: SweepStatus) -> str:
     rows = [
         ("state", status.state),
         ("trials", f"{counts.finished:,} of {status.budget:,} ({', '.join(parts)})"),
+        *([("pruning", status.saved)] if status.saved else []),
         ("metric", status.metric),
         ("table", status.source),
         ("started", f"{status.created_at:%Y-%m-%d %H:%M} UTC"),

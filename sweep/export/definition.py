@@ -54,7 +54,7 @@ def to_toml(summary: SweepSummary) -> str:
     best, metric, info = _best(summary), summary.metric, summary.info
     lines = [
         f"Best configuration of the sweep {summary.name}: trial {best.number}, {wording.placement(best.placement)}.",
-        "`sweep run` on this file trains it again, as one trial, and gives the same score.",
+        _again(best),
         "",
         f"{metric.title}, raw:    {wording.score(metric, best.score)} ({best.score!r})",
         f"{metric.title}, honest: {_honest_in_words(summary)}",
@@ -97,6 +97,12 @@ def _best(summary: SweepSummary) -> TrialRow:
     if summary.best is None:
         raise NotFoundError(f"no trial of sweep {summary.name} has finished yet: there is nothing to export")
     return summary.best
+
+
+def _again(best: TrialRow) -> str:
+    if best.pruned:
+        return f"It was stopped early at epoch {best.trained}; `sweep run` on this file trains it to its end."
+    return "`sweep run` on this file trains it again, as one trial, and gives the same score."
 
 
 def _honest_in_words(summary: SweepSummary) -> str:

@@ -25,6 +25,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 # Pixels of each shape, so that all look equally large.
 SIZES = (8, 9, 7.5, 9, 9, 9, 8.5, 8.5)
 CROWD = 120  # marks of one placement beyond which they shrink
+FAINT = 0.35  # of the opacity, for trials that were stopped early
 
 # Pixels of the figure of placements: a row of a few, all rows together, a row of many, a line of a row's label.
 ROW, ROWS, LEAST_ROW, LINE = 84, 420, 34, 17
@@ -137,7 +138,7 @@ def _(info: CurveInfo, palette: Palette = PAGE) -> go.Figure:
             )
         )
     figure.add_vline(x=info.trial.epoch, line={"color": palette.muted, "width": 1})
-    first, last = info.epochs[0], info.epochs[-1]
+    first, last = info.epochs[0], info.until
     air = 0.02 * (last - first) or 0.5
     figure.update_xaxes(title="epoch", range=[first - air, last + air], showgrid=False, tickformat="d")
     if last - first <= 10:  # where the axis would count in halves
@@ -204,11 +205,20 @@ def _empty(palette: Palette, height: int) -> go.Figure:
 
 
 def _cloud(points: Points, scale: Scale, palette: Palette, *, across: bool = False) -> go.Scatter:
-    """Trials as marks, scores upwards or ``across``; those beyond the scale are hollow, at its edge."""
+    """Trials as marks, scores upwards or ``across``; those beyond the scale are hollow, at its edge.
+
+    Trials that were stopped early are faint.
+    """
     scores, at = [_at(scale, score) for score in points.scores], list(points.at)
     inside = [scale.holds(score) for score in points.scores]
     symbol = SYMBOLS[points.mark.shape]
     crowded = min(1.0, (CROWD / len(points.scores)) ** 0.4)
+    opacity = 0.7 * max(crowded, 0.6)
+    said = [
+        f"trial {number} · {html.escape(points.placement)}<br>{wording.score(scale.metric, score)}"
+        + ("" if stopped is None else f" when stopped at epoch {stopped}")
+        for number, score, stopped in zip(points.numbers, points.scores, points.stopped, strict=True)
+    ]
     return go.Scatter(
         x=scores if across else at,
         y=at if across else scores,
@@ -218,13 +228,10 @@ def _cloud(points: Points, scale: Scale, palette: Palette, *, across: bool = Fal
             "color": palette.arms[points.mark.colour],
             "symbol": [symbol if kept else f"{symbol}-open" for kept in inside],
             "size": SIZES[points.mark.shape] * max(crowded, 0.35),
-            "opacity": 0.7 * max(crowded, 0.6),
+            "opacity": [opacity if stopped is None else FAINT * opacity for stopped in points.stopped],
             "line": {"width": [0 if kept else 1.5 for kept in inside], "color": palette.arms[points.mark.colour]},
         },
-        text=[
-            f"trial {number} · {html.escape(points.placement)}<br>{wording.score(scale.metric, score)}"
-            for number, score in zip(points.numbers, points.scores, strict=True)
-        ],
+        text=said,
         hoverinfo="text",
     )
 

@@ -52,6 +52,7 @@ class Points:
         numbers: Trial numbers.
         at: Position of each on the axis that is not of scores.
         scores: Raw scores.
+        stopped: Epoch at which each was stopped early; ``None`` for those trained to their end.
     """
 
     placement: str
@@ -59,6 +60,12 @@ class Points:
     numbers: tuple[int, ...]
     at: tuple[float, ...]
     scores: tuple[float, ...]
+    stopped: tuple[int | None, ...]
+
+    @property
+    def pruned(self) -> int:
+        """How many were stopped early."""
+        return sum(epoch is not None for epoch in self.stopped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,8 @@ class CurveInfo:
     """Learning curves of one trial: mean and standard deviation over the splits at each checkpoint.
 
     Each of ``training`` and ``validation`` is ``(mean, deviation)`` for the epochs, NaN-free. ``bounds`` are what the
-    metric can be, which mean ± deviation may exceed.
+    metric can be, which mean ± deviation may exceed. A trial that was stopped early has no epochs beyond; ``until`` is
+    the last one of those that were not.
     """
 
     trial: TrialRow
@@ -110,6 +118,7 @@ class CurveInfo:
     scale: Scale
     bounds: tuple[float, float]
     epochs: tuple[int, ...]
+    until: int
     training: tuple[tuple[float, float], ...]
     validation: tuple[tuple[float, float], ...]
 
@@ -126,16 +135,27 @@ class ImportanceInfo:
     longest: float
 
 
-def score_scale(scores: Sequence[float], metric: Metric, reach_by: float = REACH) -> Scale:
-    """An axis for scores, from the best to the worst that is not far off the rest, with a little air."""
+def score_scale(
+    scores: Sequence[float], metric: Metric, reach_by: float = REACH, typical: Sequence[float] = ()
+) -> Scale:
+    """An axis for scores, from the best to the worst that is not far off the rest, with a little air.
+
+    ``typical``: the scores that "the rest" are, by default all.
+    """
     values = np.asarray(scores, dtype=np.float64)
     best = values.max() if metric.maximize else values.min()
     worst = values.min() if metric.maximize else values.max()
-    reach = reach_by * (np.median(values) - best)
+    reach = reach_by * (np.median(typical or scores) - best)
     if reach and abs(reach) < abs(worst - best):
         worst = best + reach
     air = 0.06 * abs(best - worst) or 0.05 * abs(best) or 0.05
     return Scale(metric, float(min(best, worst) - air), float(max(best, worst) + air))
+
+
+def _trials_scale(summary: SweepSummary) -> Scale:
+    """For all trials, by the complete ones: most trials of a pruned sweep were stopped while they were poor."""
+    complete = [trial.score for trial in summary.trials if not trial.pruned]
+    return score_scale([trial.score for trial in summary.trials], summary.metric, typical=complete)
 
 
 def placement_info(summary: SweepSummary) -> PlacementInfo | None:
@@ -150,7 +170,7 @@ def placement_info(summary: SweepSummary) -> PlacementInfo | None:
         down = np.linspace(-0.3, 0.3, len(own)) if len(own) > 1 else np.zeros(1)
         rows.append(_points(arm.placement, marks, own, (row + down).tolist()))
         noise.append(_noise(summary, arm.best))
-    scale = score_scale([trial.score for trial in summary.trials], summary.metric)
+    scale = _trials_scale(summary)
     return PlacementInfo(_held(scale, noise), tuple(rows), tuple(arm.best for arm in summary.arms), tuple(noise))
 
 
@@ -176,7 +196,7 @@ def rate_infos(summary: SweepSummary) -> tuple[RateInfo, ...]:
     if not dropped:
         return ()
     depth = max(len(trial.hyperparameters.hidden) for trial in dropped)
-    scale = score_scale([trial.score for trial in summary.trials], summary.metric)
+    scale = _trials_scale(summary)
     without = summary.best_without
     highest = max(rate for trial in dropped for rate in trial.hyperparameters.dropout)
     infos = []
@@ -202,7 +222,14 @@ def curve_infos(summary: SweepSummary) -> tuple[CurveInfo, ...]:
     scale = score_scale(np.clip(edges, *possible).tolist(), summary.metric, CURVE_REACH)
     return tuple(
         CurveInfo(
-            trial, marks[trial.placement], scale, possible, summary.curves[trial.number].epochs, training, validation
+            trial=trial,
+            mark=marks[trial.placement],
+            scale=scale,
+            bounds=possible,
+            epochs=summary.curves[trial.number].epochs,
+            until=summary.checkpoints[-1],
+            training=training,
+            validation=validation,
         )
         for trial, (training, validation) in zip(chosen, bands, strict=True)
     )
@@ -223,6 +250,7 @@ def _points(placement: str, marks: dict[str, Mark], trials: Sequence[TrialRow], 
         tuple(trial.number for trial in trials),
         tuple(at),
         tuple(trial.score for trial in trials),
+        tuple(trial.trained if trial.pruned else None for trial in trials),
     )
 
 
@@ -280,8 +308,10 @@ def _(info: PlacementInfo) -> str:
         for row, best in zip(info.rows, info.best, strict=True)
     )
     trials = sum(len(row.numbers) for row in info.rows)
+    early = _stopped_in_words(info.rows)
     return (
-        f"{info.scale.metric.title} of {wording.count(trials, 'trial')} by placement of dropout. Best of each: {bests}."
+        f"{info.scale.metric.title} of {wording.count(trials, 'trial')} by placement of dropout{early}. "
+        f"Best of each: {bests}."
     )
 
 
@@ -291,7 +321,8 @@ def _(info: RateInfo) -> str:
     trials = sum(len(arm.numbers) for arm in info.arms)
     placements = ", ".join(arm.placement for arm in info.arms)
     return (
-        f"{info.scale.metric.title} against the dropout rate of {where}: {trials} trials with placement {placements}."
+        f"{info.scale.metric.title} against the dropout rate of {where}: {trials} trials with placement {placements}"
+        f"{_stopped_in_words(info.arms)}."
     )
 
 
@@ -299,8 +330,9 @@ def _(info: RateInfo) -> str:
 def _(info: CurveInfo) -> str:
     metric, last = info.scale.metric, -1
     at = info.epochs.index(info.trial.epoch) if info.trial.epoch in info.epochs else last
+    early = f", stopped early after {info.epochs[-1]} of {info.until} epochs" if info.trial.pruned else ""
     return (
-        f"{metric.title} over {info.epochs[-1]} epochs of trial {info.trial.number} ({info.trial.placement}). "
+        f"{metric.title} over {info.epochs[-1]} epochs of trial {info.trial.number} ({info.trial.placement}){early}. "
         f"At its epoch {info.epochs[at]}: training {wording.score(metric, info.training[at][0])}, "
         f"validation {wording.score(metric, info.validation[at][0])}."
     )
@@ -312,3 +344,8 @@ def _(info: ImportanceInfo) -> str:
         f"{wording.parameter(name)} {100 * share:.0f} %" for name, share in zip(info.names, info.shares, strict=True)
     )
     return f"Importance of the hyperparameters of placement {info.placement}: {shares}."
+
+
+def _stopped_in_words(arms: Sequence[Points]) -> str:
+    pruned = sum(points.pruned for points in arms)
+    return f", {pruned} of them stopped early" if pruned else ""

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from sweep import wording
-from sweep.analysis.results import SweepSummary
+from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.figures import info as figure_info
 from sweep.figures import palette
 from sweep.figures.draw import draw, plotly_js, to_json
@@ -68,14 +68,16 @@ def _add_figures(summary: SweepSummary, content: dict[str, Any], drawn: _Drawn) 
         drawn.add(info, "All layers" if info.layer is None else wording.layer(info.layer))
         for info in figure_info.rate_infos(summary)
     ]
-    content["curves"] = [
-        drawn.add(info, f"{wording.placement(info.trial.placement).capitalize()} (trial {info.trial.number})")
-        for info in figure_info.curve_infos(summary)
-    ]
+    content["curves"] = [drawn.add(info, _curve_title(info.trial)) for info in figure_info.curve_infos(summary)]
     content["importance"] = [
         drawn.add(info, f"{wording.placement(info.placement).capitalize()}")
         for info in figure_info.importance_infos(summary)
     ]
+
+
+def _curve_title(trial: TrialRow) -> str:
+    early = f", stopped early at epoch {trial.trained}" if trial.pruned else ""
+    return f"{wording.placement(trial.placement).capitalize()} (trial {trial.number}{early})"
 
 
 def _placement_caption(info: PlacementInfo) -> str:
@@ -83,6 +85,8 @@ def _placement_caption(info: PlacementInfo) -> str:
     parts = ["Each mark is a trial, in every row from the first, above, to the last."]
     if far:
         parts.append(f"{wording.count(far, 'hollow mark')} at the edge: worse still.")
+    if pruned := sum(row.pruned for row in info.rows):
+        parts.append(f"{wording.count(pruned, 'faint mark')}: stopped early, with the score at that epoch.")
     band = "" if all(noise is None for noise in info.noise) else "; the band is ± one standard deviation over its folds"
     parts.append(f"The line and the number at the right are the best{band}.")
     parts.append("The scores are raw: each best was chosen for being best.")

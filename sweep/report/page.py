@@ -17,7 +17,7 @@ from sweep.analysis.results import NO_DROPOUT, ArmResult, SweepSummary, TrialRow
 from sweep.figures.palette import marks_of
 from sweep.report.table import NOTHING, chip, trials_table
 from sweep.spec.layers import hidden_name, layer_names
-from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, Range
+from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, Range, SweepSpec
 from sweep.spec.source import is_local, shown_source
 
 MOST_TIED = 4  # placements that a headline names
@@ -47,6 +47,7 @@ def page(summary: SweepSummary) -> dict[str, Any]:
             "parameter."
         ),
         "compared": len(summary.trials) > 1,
+        "stopped": any(trial.pruned for trial in summary.trials),
         "searched": _searched(summary),
         "notes": summary.info.notes,
         "trials_text": _trials_text(summary),
@@ -121,7 +122,7 @@ def _alone(summary: SweepSummary) -> bool:
 
 
 def _as_good(one: TrialRow, best: TrialRow) -> bool:
-    return math.isclose(one.score, best.score, rel_tol=1e-9)
+    return one.pruned == best.pruned and math.isclose(one.score, best.score, rel_tol=1e-9)
 
 
 def _title(summary: SweepSummary, best: TrialRow) -> str:
@@ -200,6 +201,8 @@ def _best(summary: SweepSummary, best: TrialRow) -> dict[str, Any]:
     words = f"Trial {best.number}: {wording.placement(best.placement)}"
     if sum(_as_good(trial, best) for trial in summary.trials) > 1:
         words += ", the first of those that tie"
+    if best.pruned:
+        words += f", stopped early at epoch {best.trained}, as every trial so far"
     if best.diverged is not None:
         words += f", scored as a constant from epoch {best.diverged} on where it diverged"
     return {
@@ -221,6 +224,7 @@ def _arm(summary: SweepSummary, arm: ArmResult) -> dict[str, Any]:
         "rates": _rates(best.hyperparameters.dropout),
         "number": best.number,
         "trials": arm.trials,
+        "complete": sum(trial.placement == arm.placement and not trial.pruned for trial in summary.trials),
     }
 
 
@@ -241,9 +245,7 @@ def _curves_text(summary: SweepSummary) -> str:
 
 def _trials_text(summary: SweepSummary) -> str:
     counts = summary.status.counts
-    parts = [f"{wording.count(counts.finished, 'trial')} finished"]
-    if counts.pruned:
-        parts.append(f"{counts.pruned} of them stopped early")
+    parts = [summary.status.saved or f"{wording.count(counts.finished, 'trial')} finished"]
     diverged = sum(trial.diverged is not None for trial in summary.trials)
     if diverged:
         parts.append(f"{diverged} diverged in some fold and were scored there as a constant prediction")
@@ -270,6 +272,7 @@ def _searched(summary: SweepSummary) -> list[dict[str, Any]]:
     fixed = [
         _fact("Budget", f"{wording.count(summary.status.budget, 'trial')}{_share(summary)}"),
         _fact("Sampler", f"{samplers[search.sampler]}, {allocation}"),
+        *([_fact("Pruning", _pruning(spec))] if spec.rungs else []),
         _fact("Training", f"{training.epochs} epochs, mini-batches of {training.batch_size}"),
         _fact("Optimizer", f"SGD with {'Nesterov ' if training.nesterov else ''}momentum"),
         _fact("Activation", spec.network.activation),
@@ -298,6 +301,14 @@ def _searched(summary: SweepSummary) -> list[dict[str, Any]]:
         {"title": "The same for all trials", "facts": fixed},
         {"title": "Table", "facts": table},
     ]
+
+
+def _pruning(spec: SweepSpec) -> str:
+    """By whom, where, and who goes on."""
+    search = spec.search
+    who = f"the best one in {search.reduction}" if search.pruner == "halving" else "what is better than the median"
+    at = _listed(list(map(str, spec.rungs)))
+    return f"{search.pruner} at {'epoch' if len(spec.rungs) == 1 else 'the epochs'} {at}: {who} of a placement goes on"
 
 
 def _share(summary: SweepSummary) -> str:

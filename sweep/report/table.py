@@ -82,6 +82,7 @@ def _varying(summary: SweepSummary, depth: int) -> list[tuple[str, Getter]]:
         ("LR decay", plain("lr_decay")),
         ("Weight decay", plain("weight_decay")),
         ("Epoch", lambda trial: (float(trial.epoch), str(trial.epoch))),
+        ("Trained to", lambda trial: (float(trial.trained), str(trial.trained))),
         ("Seconds", lambda trial: (trial.seconds, f"{trial.seconds:.1f}")),
     ]
     return [pair for pair in candidates if len({pair[1](trial)[1] for trial in summary.trials}) > 1]
