@@ -15,7 +15,8 @@ What a backend guarantees
     6. *A block that stops at a rung can go on.* Its state, weights and velocities, stays with the worker; a job
        submitted ``after`` it takes its trials, or some of them, on from there, and gives the numbers of a job that
        never stopped. A lost state is made again by training, and costs nothing but time. It is kept as long as
-       its :class:`BlockDone` is.
+       its :class:`BlockDone` is, until :meth:`Launcher.cancel` or :meth:`Launcher.close`. Jobs are trained in the
+       order of submission, but those that go on from a rung come before those that begin.
     7. *An interrupt is the coordinator's.* Ctrl-C reaches the coordinator as ``KeyboardInterrupt`` while it waits;
        workers ignore it. After :meth:`Launcher.cancel` nothing of what was in flight comes back, and the launcher
        can be used again.
@@ -36,7 +37,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from sweep.errors import UserError
 from sweep.records import BlockJob, TrialResult
@@ -97,8 +98,8 @@ class BlockDone:
     state: object | None = None
 
 
-def warm(device: str) -> None:
-    """Has a worker import what training needs, and look for its device, before its first block.
+def reach(device: str) -> None:
+    """Has a worker import what training needs, and look for its device.
 
     Raises:
         UserError: It has no such device.
@@ -107,16 +108,35 @@ def warm(device: str) -> None:
     import_module("sweep.training.device").resolve(device)
 
 
-def train_shared(shared: Shared, job: BlockJob, device: str) -> BlockDone:
-    """What a worker does with a job, whichever backend it belongs to."""
+def warm(device: str) -> None:
+    """Has a worker make everything ready before its first block: imports, and what is compiled at first use.
+
+    Raises:
+        UserError: It has no such device.
+    """
+    reach(device)
+    if device == "cpu":
+        import_module("sweep.training.compiled").warm_up()
+
+
+def train_shared(shared: Shared, job: BlockJob, device: str, state: object | None = None) -> BlockDone:
+    """What a worker does with a job, whichever backend it belongs to.
+
+    Args:
+        shared: Table and folds.
+        job: To be trained.
+        device: On what.
+        state: Of the block that the job's trials go on from, as its ``BlockDone`` has it here; ``None`` to begin.
+    """
     # Only workers need torch.
     from sweep.training.device import resolve
-    from sweep.training.train import train_block
+    from sweep.training.state import BlockState
+    from sweep.training.train import train_segment
 
     resolve(device)  # one that came later was not asked
     start = perf_counter()
-    results = train_block(shared.data, shared.folds, job, device)
-    return BlockDone(job, results, perf_counter() - start)
+    results, reached = train_segment(shared.data, shared.folds, job, device, cast("BlockState | None", state))
+    return BlockDone(job, results, perf_counter() - start, reached)
 
 
 class Launcher(ABC):

@@ -17,7 +17,7 @@ from distributed.comm import connect as greet
 from distributed.core import send_recv
 
 from sweep.errors import LaunchError, UserError
-from sweep.launch.base import warm
+from sweep.launch.base import reach
 
 CONNECT_SECONDS = 8.0
 # For a worker in the middle of a block to leave by itself, before it is killed: it holds nothing worth waiting for.
@@ -83,7 +83,7 @@ def connect(address: str, device: str) -> Client:
         except TimeoutError:
             raise LaunchError(f"the Dask scheduler at {address} has no workers") from None
         try:
-            client.run(warm, device)
+            client.run(reach, device)
         except UserError as error:
             raise UserError(f"a worker of {address} cannot train: {error}") from error
         except Exception as error:  # no such package there, or another version: Dask may give a bare text

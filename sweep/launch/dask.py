@@ -1,14 +1,21 @@
-"""Blocks trained by Dask worker processes: on this machine, or wherever a scheduler has workers."""
+"""Blocks trained by Dask worker processes: on this machine, or wherever a scheduler has workers.
+
+The state of a block that stops at a rung stays on its worker, as the result of a future; a job that goes on from it
+has the future as an argument. Only the records of its trials are brought here, past the worker's queue: as a task they
+would wait for whatever block it trains next.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
-from distributed import Future, KilledWorker, LocalCluster, as_completed
+from distributed import Future, KilledWorker, LocalCluster, Worker, as_completed
 
 from sweep.errors import LaunchError
 from sweep.launch import cluster
@@ -25,6 +32,10 @@ NONE_SECONDS = 10.0
 # Workers that may die training a block before it is given up; Dask's own default for `allowed-failures`. It counts here
 # what Dask cannot: where no other worker had the table, it is lost with the worker, and the block with the table.
 LOSSES = 3
+# Before a result is looked for again that its worker has lost.
+LOST_SECONDS = 0.05
+# Of a future whose result will never be there.
+UNUSABLE = ("cancelled", "error")
 
 
 class DaskLauncher(Launcher):
@@ -64,7 +75,8 @@ class DaskLauncher(Launcher):
         self._table: Future | None = None
         self._flight: dict[Future, tuple[BlockJob, int]] = {}  # the job, and how often it was lost
         self._completed = as_completed(loop=self._client.loop)
-        # Importing torch takes seconds: let it begin while the coordinator reads the table. Kept, or Dask drops them.
+        self._states: WeakSet[Future] = WeakSet()  # of blocks at a rung; they belong to their BlockDone
+        # Imports take seconds: let them begin while the coordinator reads the table. Kept, or Dask drops them.
         self._warming = [
             self._client.submit(warm, device, workers=[worker], key=f"sweep-warm-{uuid.uuid4().hex}", pure=False)
             for worker in self._client.nthreads()
@@ -98,48 +110,93 @@ class DaskLauncher(Launcher):
                 self._table = table[key]
                 return
 
-    def submit(self, job: BlockJob) -> None:
+    def submit(self, job: BlockJob, after: BlockDone | None = None) -> None:
         """Hands the job to the scheduler."""
-        self._submit(job, losses=0)
+        state = None if after is None else after.state
+        self._submit(job, state if isinstance(state, Future) else None, losses=0)
 
-    def _submit(self, job: BlockJob, losses: int) -> None:
+    def _submit(self, job: BlockJob, state: Future | None, losses: int) -> None:
         if self._table is None or self._table.status != "finished":
             self._scatter()
-        key = f"sweep-block-{uuid.uuid4().hex}"
-        # Not pure, own key: an equal job is trained again, not answered from what Dask remembers. No retries:
-        # training is deterministic, and so are its exceptions. A worker's death is none; Dask gives the job to
-        # another worker then, until it has seen `allowed-failures` deaths.
-        future = self._client.submit(train_shared, self._table, job, self.device, key=key, pure=False, retries=0)
+        going_on = state is not None
+        if state is not None and state.status in UNUSABLE:
+            state = None  # the job begins at the first epoch: the numbers are the same
+        future = self._client.submit(
+            _train,
+            self._table,
+            job,
+            self.device,
+            state,
+            key=f"sweep-block-{uuid.uuid4().hex}",
+            # Not pure, own key: an equal job is trained again, not answered from what Dask remembers. No retries:
+            # training is deterministic, and so are its exceptions. A worker's death is none; Dask gives the job, and
+            # the one that made a state lost with it, to another worker then, until it has seen `allowed-failures`
+            # deaths.
+            pure=False,
+            retries=0,
+            priority=int(going_on),
+            fifo_timeout=0,  # without it Dask takes jobs submitted within 0.1 s in any order
+        )
         self._flight[future] = job, losses
         self._completed.add(future)
 
     def finished(self) -> Iterator[BlockDone]:
         """Results as the scheduler reports them."""
-        for future in self._completed:
-            job, losses = self._flight.pop(future)
-            try:
+        # Not a generator: its names would keep a state while the caller works.
+        return filter(None, map(self._result, self._completed))
+
+    def _result(self, future: Future) -> BlockDone | None:
+        """What a job gave; ``None`` if it is being trained again."""
+        job, losses = self._flight.pop(future)
+        done: BlockDone | None
+        try:
+            if job.end == job.plan.epochs or future.status in UNUSABLE:
                 done = future.result()
-            except KilledWorker as error:
-                raise _died(job, error.allowed_failures + 1) from None
-            except CancelledError:  # by Dask, which cannot make what it has lost
-                self._again(job, losses + 1)
-            else:
-                yield done
+                return done
+            done = self._records(future)
+        except KilledWorker as error:
+            raise _died(job, error.allowed_failures + 1) from None
+        except CancelledError:  # by Dask, which cannot make what it has lost
+            self._again(job, losses + 1)
+            return None
+        except Exception:
+            # Dask keeps the exception as long as the future, which the exception's frames keep, and states with it.
+            future.release()
+            raise
+        if done is None:  # lost between finishing and now: Dask makes it again
+            self._flight[future] = job, losses
+            self._completed.add(future)
+            return None
+        self._states.add(future)
+        return replace(done, state=future)
+
+    def _records(self, future: Future) -> BlockDone | None:
+        """A finished job without its state, from the worker that has it, though it may train; ``None`` if lost."""
+        for holder in self._client.who_has([future]).get(future.key, ()):
+            try:
+                found: BlockDone | None = self._client.run(_without_state, future.key, workers=[holder])[holder]
+            except (OSError, ValueError, KeyError):  # it has just died
+                continue
+            if found is not None:
+                return found
+        sleep(LOST_SECONDS)
+        return None
 
     def _again(self, job: BlockJob, losses: int) -> None:
-        """Hands in a job anew whose table, or whose scheduler, was lost."""
+        """Hands in a job anew whose table, state, or scheduler was lost."""
         if self._client.status != "running":
             raise LaunchError("the connection to the Dask scheduler is lost")
         if losses > LOSSES:
             raise _died(job, losses)
-        self._submit(job, losses)
+        self._submit(job, None, losses)
 
     def cancel(self) -> None:
-        """Withdraws what waits. What is being trained goes on until its end, unless :meth:`close` follows."""
-        if self._flight:
+        """Withdraws what waits, and drops states. What is being trained ends by itself, or with :meth:`close`."""
+        if dropped := [*self._flight, *self._states]:
             self._completed.clear()
-            self._client.cancel(list(self._flight), force=True)
+            self._client.cancel(dropped, force=True)
             self._flight.clear()
+            self._states.clear()
 
     def close(self) -> None:
         """Ends the processes that were started here, in the middle of training if need be, and disconnects."""
@@ -147,9 +204,21 @@ class DaskLauncher(Launcher):
             self._open = False
             self._shared = self._table = None
             self._flight.clear()
+            self._states.clear()
             self._completed.clear()
             self._warming.clear()
             cluster.disconnect(self._client, self._cluster)
+
+
+def _train(shared: Shared, job: BlockJob, device: str, after: BlockDone | None) -> BlockDone:
+    """What a task is: on a worker, a job with what the earlier job left there."""
+    return train_shared(shared, job, device, None if after is None else after.state)
+
+
+def _without_state(key: str, dask_worker: Worker) -> BlockDone | None:
+    """Runs in a worker beside its tasks."""
+    done: BlockDone | None = dask_worker.data.get(key)
+    return None if done is None else replace(done, state=None)
 
 
 def _died(job: BlockJob, times: int) -> LaunchError:

@@ -24,7 +24,9 @@ class InlineLauncher(Launcher):
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
         self._shared: Shared | None = None
-        self._waiting: deque[BlockJob] = deque()
+        # Jobs that go on from a rung, and jobs that begin, each with what it goes on from.
+        self._going_on: deque[tuple[BlockJob, object | None]] = deque()
+        self._beginning: deque[tuple[BlockJob, object | None]] = deque()
 
     @property
     def workers(self) -> int:
@@ -35,22 +37,29 @@ class InlineLauncher(Launcher):
         """Keeps a reference."""
         self._shared = Shared(data, folds)
 
-    def submit(self, job: BlockJob) -> None:
+    def submit(self, job: BlockJob, after: BlockDone | None = None) -> None:
         """Queues the job."""
-        self._waiting.append(job)
+        if after is None:
+            self._beginning.append((job, None))
+        else:
+            self._going_on.append((job, after.state))
 
     def finished(self) -> Iterator[BlockDone]:
-        """Trains the queued jobs, each when it is asked for, in the order of submission."""
-        while self._waiting:
-            if self._shared is None:
-                raise RuntimeError("share() comes before submit()")
-            yield train_shared(self._shared, self._waiting.popleft(), self.device)
+        """Trains the queued jobs, each when it is asked for."""
+        while queue := self._going_on or self._beginning:
+            yield self._train(*queue.popleft())  # no names: a generator keeps what they hold while its caller works
+
+    def _train(self, job: BlockJob, state: object | None) -> BlockDone:
+        if self._shared is None:
+            raise RuntimeError("share() comes before submit()")
+        return train_shared(self._shared, job, self.device, state)
 
     def cancel(self) -> None:
-        """Empties the queue."""
-        self._waiting.clear()
+        """Empties the queues."""
+        self._going_on.clear()
+        self._beginning.clear()
 
     def close(self) -> None:
-        """Empties the queue and lets the table go."""
+        """Empties the queues and lets the table go."""
         self.cancel()
         self._shared = None

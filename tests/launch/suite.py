@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sweep.launch.base import Launcher
+from sweep.launch.base import BlockDone, Launcher
 from sweep.records import BlockJob, TrialResult
 from sweep.training.train import train_block
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, random_trials
@@ -15,6 +16,7 @@ from tests.tables_for_tests import make_dataset, make_plan, make_splits, random_
 DATA = make_dataset("binary", rows=60)
 FOLDS = make_splits(DATA)
 TRIALS = random_trials(6, (7, 5))
+RUNGS: dict[str, Any] = {"epochs": 6, "checkpoints": (2, 4, 6)}
 
 
 def make_job(*numbers: int, **plan: Any) -> BlockJob:
@@ -25,9 +27,17 @@ def assert_same(found: tuple[TrialResult, ...], expected: tuple[TrialResult, ...
     """Bit for bit, but for the time it took."""
     assert len(found) == len(expected)
     for a, b in zip(found, expected, strict=True):
-        assert (a.number, a.epoch, a.score, a.diverged) == (b.number, b.epoch, b.score, b.diverged)
+        assert (a.number, a.epoch, a.trained, a.score) == (b.number, b.epoch, b.trained, b.score)
+        assert a.diverged == b.diverged
         np.testing.assert_array_equal(a.metrics, b.metrics)
         np.testing.assert_array_equal(a.predictions, b.predictions)
+
+
+def at_rung(launcher: Launcher, *numbers: int, **plan: Any) -> BlockDone:
+    """A block that has stopped at epoch 2 of 6."""
+    launcher.submit(replace(make_job(*numbers, **{**RUNGS, **plan}), until=2))
+    (done,) = launcher.finished()
+    return done
 
 
 class LauncherSuite:
@@ -88,7 +98,77 @@ class LauncherSuite:
         ready.submit(make_job(1))
         assert [done.job.numbers for done in ready.finished()] == [(1,)]
 
-    def test_what_was_cancelled_does_not_come_back(self, ready: Launcher) -> None:  # 6
+    def test_a_block_goes_on_from_rung_to_rung(self, ready: Launcher) -> None:  # 6
+        job = make_job(0, 1, 2, **RUNGS)
+        done = at_rung(ready, 0, 1, 2)
+        for until in (4, None):
+            assert done.state is not None
+            assert_same(done.results, train_block(DATA, FOLDS, done.job))
+            assert {result.trained for result in done.results} == {done.job.end}
+            ready.submit(replace(job, until=until), after=done)
+            (done,) = ready.finished()
+        assert done.state is None
+        assert_same(done.results, train_block(DATA, FOLDS, job))
+
+    def test_some_of_the_trials_go_on_in_other_blocks(self, ready: Launcher) -> None:  # 6
+        done = at_rung(ready, 0, 1, 2, 3)
+        jobs = [make_job(3, 1, **RUNGS), replace(make_job(0, **RUNGS), until=4)]
+        for job in jobs:
+            ready.submit(job, after=done)
+        found = {one.job.numbers: one for one in ready.finished()}
+        for job in jobs:
+            assert found[job.numbers].job == job
+            assert_same(found[job.numbers].results, train_block(DATA, FOLDS, job))
+
+    def test_blocks_go_on_while_others_finish(self, ready: Launcher) -> None:  # 3, 6
+        for number in range(3):
+            ready.submit(replace(make_job(number, **RUNGS), until=2))
+        found = []
+        for done in ready.finished():
+            if done.state is None:
+                found.append(done)
+            else:
+                ready.submit(make_job(*done.job.numbers, **RUNGS), after=done)
+        assert sorted(done.job.numbers for done in found) == [(0,), (1,), (2,)]
+        for done in found:
+            assert_same(done.results, train_block(DATA, FOLDS, make_job(*done.job.numbers, **RUNGS)))
+
+    def test_what_goes_on_comes_before_what_begins(self, ready: Launcher) -> None:  # 6
+        epochs = {"epochs": 40, "checkpoints": (2, 40)}
+        done = at_rung(ready, 0, 1, **epochs)
+        beginning = [make_job(2 + number % 4, **epochs) for number in range(8)]
+        for job in beginning:
+            ready.submit(job)
+        for number in (0, 1):
+            ready.submit(make_job(number, **epochs), after=done)
+        order = [one.job.numbers[0] for one in ready.finished()]
+        # What is being trained, and what is on its way to a worker, comes first.
+        assert max(order.index(0), order.index(1)) <= 2 * ready.workers + 1
+        assert len(order) == 10
+
+    def test_jobs_are_trained_in_the_order_of_submission(self, ready: Launcher) -> None:  # 6
+        for number in (3, 1, 4, 0, 5, 2):
+            ready.submit(make_job(number, epochs=20, checkpoints=(20,)))
+        order = [done.job.numbers[0] for done in ready.finished()]
+        for place, number in enumerate((3, 1, 4, 0, 5, 2)):
+            assert abs(order.index(number) - place) < ready.workers
+
+    def test_a_rung_after_cancelling(self, ready: Launcher) -> None:  # 6, 7
+        done = at_rung(ready, 0, 1)
+        ready.submit(make_job(1, **RUNGS), after=done)
+        ready.cancel()
+        assert list(ready.finished()) == []
+        ready.submit(make_job(0, **RUNGS), after=done)
+        (last,) = ready.finished()
+        assert_same(last.results, train_block(DATA, FOLDS, make_job(0, **RUNGS)))
+
+    def test_an_exception_after_a_rung_comes_out(self, ready: Launcher) -> None:  # 4
+        done = at_rung(ready, 0)
+        ready.submit(make_job(5, **RUNGS), after=done)  # is not in that block
+        with pytest.raises((KeyError, ValueError)):
+            list(ready.finished())
+
+    def test_what_was_cancelled_does_not_come_back(self, ready: Launcher) -> None:  # 7
         for number in range(3):
             ready.submit(make_job(number, epochs=40, checkpoints=(40,)))
         ready.cancel()
@@ -96,7 +176,7 @@ class LauncherSuite:
         ready.submit(make_job(5))
         assert [done.job.numbers for done in ready.finished()] == [(5,)]
 
-    def test_cancelling_ends_an_iteration(self, ready: Launcher) -> None:  # 6
+    def test_cancelling_ends_an_iteration(self, ready: Launcher) -> None:  # 7
         for number in range(4):
             ready.submit(make_job(number))
         for _ in ready.finished():

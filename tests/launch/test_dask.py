@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -7,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from distributed import LocalCluster
+from distributed import Future, LocalCluster
 
 from sweep.data import Dataset
 from sweep.errors import LaunchError, UserError
@@ -23,7 +25,7 @@ from sweep.launch.dask import DaskLauncher
 from sweep.records import BlockJob
 from sweep.run.prepare import prepare
 from sweep.training.train import train_block
-from tests.launch.suite import DATA, FOLDS, TRIALS, LauncherSuite, assert_same, make_job
+from tests.launch.suite import DATA, FOLDS, RUNGS, TRIALS, LauncherSuite, assert_same, at_rung, make_job
 from tests.processes import alive, children, wait_until_gone
 from tests.small_sweep import small_spec
 from tests.tables_for_tests import make_plan
@@ -112,6 +114,104 @@ def test_a_job_is_small(tmp_path: Path) -> None:
 def test_plans_can_be_compared() -> None:
     assert make_plan("binary") == make_plan("binary") != make_plan("binary", seed=12)
     assert len({make_plan("binary"), make_plan("binary")}) == 1
+
+
+# --- states of blocks at a rung ---------------------------------------------------------------------------------------
+
+
+def held(launcher: DaskLauncher) -> set[str]:
+    """Keys of blocks that workers hold."""
+    keys = {str(key) for keys in launcher._client.has_what().values() for key in keys}
+    return {key for key in keys if key.startswith("sweep-block")}
+
+
+def wait_until_held(launcher: DaskLauncher, count: int) -> None:
+    gc.collect()  # an exception and its frames
+    deadline = time.monotonic() + 10
+    while len(held(launcher)) != count:
+        assert time.monotonic() < deadline, held(launcher)
+        time.sleep(0.02)
+
+
+def test_a_state_stays_on_its_worker_as_long_as_its_block_is_there(local: DaskLauncher) -> None:
+    local.share(DATA, FOLDS)
+    first = at_rung(local, 0, 1)
+    second = at_rung(local, 2)
+    assert isinstance(first.state, Future)
+    wait_until_held(local, 2)
+    del second
+    wait_until_held(local, 1)
+
+    # Also while the iteration in which it finished goes on: a whole batch may come in between.
+    local.submit(replace(make_job(0, 1, **RUNGS), until=4), after=first)
+    finished = local.finished()
+    later = next(finished)
+    wait_until_held(local, 2)
+    del first
+    wait_until_held(local, 1)
+    del later
+    wait_until_held(local, 0)
+    assert list(finished) == []
+
+
+def test_an_exception_keeps_no_state(local: DaskLauncher) -> None:
+    local.share(DATA, FOLDS)
+    done = at_rung(local, 0)
+    local.submit(make_job(5, **RUNGS), after=done)  # is not in that block
+    with pytest.raises(ValueError, match="not in"):
+        list(local.finished())
+    wait_until_held(local, 1)
+    del done
+    wait_until_held(local, 0)
+
+
+def test_cancelling_drops_states(local: DaskLauncher) -> None:
+    local.share(DATA, FOLDS)
+    done = at_rung(local, 0)
+    wait_until_held(local, 1)
+    local.cancel()
+    wait_until_held(local, 0)
+    assert done.state is not None
+
+
+def test_the_records_of_a_rung_do_not_wait_for_what_its_worker_trains_next() -> None:
+    with DaskLauncher(workers=1) as launcher:
+        launcher.share(DATA, FOLDS)
+        launcher.submit(replace(make_job(0, **RUNGS), until=2))
+        launcher.submit(make_job(1, **ENDLESS))
+        done = next(launcher.finished())
+        assert_same(done.results, train_block(DATA, FOLDS, done.job))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_state_that_dies_with_its_worker_is_made_again(workers: int) -> None:
+    """With one worker the table is lost too."""
+    with DaskLauncher(workers=workers) as launcher:
+        launcher.share(DATA, FOLDS)
+        plan: dict[str, Any] = {"epochs": 1000, "checkpoints": (2, 4, 1000)}
+        done = at_rung(launcher, 0, 1, 2, **plan)
+        assert isinstance(done.state, Future)
+        kill_holder(launcher, done.state)
+        job = replace(make_job(2, 0, **plan), until=4)
+        launcher.submit(job, after=done)
+        (done,) = launcher.finished()
+        assert_same(done.results, train_block(DATA, FOLDS, job))
+
+        job = make_job(0, **plan)
+        launcher.submit(job, after=done)
+        kill_workers(launcher)  # while it trains, and with them the state and what that came from
+        (last,) = launcher.finished()
+        assert_same(last.results, train_block(DATA, FOLDS, job))
+
+
+def kill_holder(launcher: DaskLauncher, state: Future) -> None:
+    """Kills the workers that have it."""
+    holders = launcher._client.who_has([state])[state.key]
+    pids = set(launcher._client.run(os.getpid, workers=list(holders)).values())
+    assert pids
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    assert not wait_until_gone(pids, seconds=10)
 
 
 # --- interrupted and dying workers ------------------------------------------------------------------------------------
@@ -273,7 +373,7 @@ def test_workers_without_this_package(local: DaskLauncher, monkeypatch: pytest.M
     def missing(_: str) -> None:
         raise ModuleNotFoundError("No module named 'sweep'")
 
-    monkeypatch.setattr("sweep.launch.cluster.warm", missing)
+    monkeypatch.setattr("sweep.launch.cluster.reach", missing)
     with pytest.raises(LaunchError, match="cannot use this version of sweep: No module named 'sweep'"):
         DaskLauncher(address=address_of(local))
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
 
 import pytest
 import torch
 
 from sweep.launch.base import Launcher
 from sweep.launch.inline import InlineLauncher
-from tests.launch.suite import DATA, FOLDS, LauncherSuite, make_job
+from sweep.training.state import BlockState
+from tests.launch.suite import DATA, FOLDS, RUNGS, LauncherSuite, at_rung, make_job
 
 
 class TestInlineLauncher(LauncherSuite):
@@ -22,6 +27,20 @@ def test_a_job_trains_when_its_result_is_asked_for() -> None:
         launcher.share(DATA, FOLDS)
         launcher.submit(make_job(0, metric="no such metric"))  # would raise
         launcher.submit(make_job(1))
+
+
+def test_the_state_of_a_block_goes_with_it() -> None:
+    with InlineLauncher() as launcher:
+        launcher.share(DATA, FOLDS)
+        done = at_rung(launcher, 0)
+        launcher.submit(replace(make_job(0, **RUNGS), until=4), after=done)
+        finished = launcher.finished()
+        later = next(finished)
+        states = [weakref.ref(cast("BlockState", one.state).parameters[0][0]) for one in (done, later)]
+        del done, later
+        gc.collect()
+        assert [state() for state in states] == [None, None]
+        assert list(finished) == []
 
 
 def test_a_table_must_be_shared_first() -> None:
