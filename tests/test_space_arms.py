@@ -90,6 +90,7 @@ def test_the_budget_is_whole_rounds(
             8,
             "batches of 6 rounded up to 8: 2 of each arm, so that pruning compares equally many",
         ),
+        (["search.pruner=halving", "search.trials=4"], 8, None),  # there is one batch only
         (["search.pruner=median", "space.placement=all"], 6, None),
         (["search.pruner=median", "search.batch=8"], 8, None),
         (["search.pruner=halving", "search.allocation=sampler"], 6, None),

@@ -43,8 +43,8 @@ def page(summary: SweepSummary) -> dict[str, Any]:
             "(PED-ANOVA). It tells where the good trials lie, not what changing one parameter would do."
         ),
         "importance_missing": (
-            f"Too few trials to tell: at least {MIN_TRIALS} finished ones of a placement are needed, and a searched "
-            "parameter."
+            f"Too few trials to tell: at least {MIN_TRIALS} of a placement that were trained to their end are "
+            "needed, and a searched parameter."
         ),
         "compared": len(summary.trials) > 1,
         "stopped": any(trial.pruned for trial in summary.trials),
@@ -306,7 +306,7 @@ def _searched(summary: SweepSummary) -> list[dict[str, Any]]:
 def _pruning(spec: SweepSpec) -> str:
     """By whom, where, and who goes on."""
     search = spec.search
-    who = f"the best one in {search.reduction}" if search.pruner == "halving" else "what is better than the median"
+    who = f"the best one in {search.reduction}" if search.pruner == "halving" else "what is no worse than the median"
     at = _listed(list(map(str, spec.rungs)))
     return f"{search.pruner} at {'epoch' if len(spec.rungs) == 1 else 'the epochs'} {at}: {who} of a placement goes on"
 

@@ -238,7 +238,7 @@ def _note(spec: SweepSpec, trials: int, rounds: int, per_arm: Mapping[str, int])
         parts.append(
             f"{wanted} trials rounded up to {trials}: {rounds} for each of {full} {'other ' * bool(parts)}arms"
         )
-    if batch > spec.search.batch:
+    if trials > spec.search.batch < batch:
         of_each = f"{batch // len(per_arm)} of each arm, so that pruning compares equally many"
         parts.append(f"batches of {spec.search.batch} rounded up to {batch}: {of_each}")
     return "; ".join(parts) or None
