@@ -55,8 +55,12 @@ format: $(VENV)/.dev ## format, and fix what can be fixed by itself
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(VENV)/.dev ## a few minutes: the trial rate against a plain PyTorch loop
-	$(BIN)/python -m benchmarks.trial_rate
+bench: $(VENV)/.dev ## a few minutes: a training step against its floor, the trial rate against other stacks
+	$(BIN)/python -m benchmarks.run
+
+.PHONY: bench-full
+bench-full: $(VENV)/.dev ## an hour: every benchmark, longer
+	$(BIN)/python -m benchmarks.run --full
 
 .PHONY: clean
 clean: ## remove what make made, the virtual environment included

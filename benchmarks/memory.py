@@ -1,7 +1,7 @@
 """Memory of a large table: 500,000 rows of 100 columns, from the file to a few epochs.
 
-Every phase runs in one fresh process; before each the kernel's high-water mark is set back, so that its peak is its
-own. Beside it the table's size as float32, which is what the program keeps of it.
+In fresh processes; before each phase the kernel's high-water mark is set back, so that its peak is its own. Beside it
+the table's size as float32, which is what the program keeps of it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from benchmarks.shapes import Shape, Work
 from sweep.records import BlockJob
 from sweep.run.prepare import prepare
 from sweep.spec.definition import parse
+from sweep.spec.model import SweepSpec
 from sweep.tables.load import read_table
 from sweep.training.block_size import block_trials
 from sweep.training.train import train_block
@@ -76,7 +77,9 @@ def take(shape: Shape, kind: str, epochs: int = 2) -> list[Phase]:
         with fresh_process() as process:
             process.submit(write_table, path, shape, kind).result()
         with fresh_process() as process:
-            return process.submit(phases, path, shape, epochs).result()
+            found = process.submit(reading, path, shape).result()
+        with fresh_process() as process:
+            return found + process.submit(phases, path, shape, epochs).result()
 
 
 def write_table(path: Path, shape: Shape, kind: str) -> None:
@@ -87,15 +90,19 @@ def write_table(path: Path, shape: Shape, kind: str) -> None:
     pa.parquet.write_table(pa.table({**columns, "y": target}), path)
 
 
+def reading(path: Path, shape: Shape) -> list[Phase]:
+    """In a process of its own, since allocators keep what they once had: nothing, then the file as it is read."""
+    spec = _spec(path, shape)
+    nothing = Phase("Python and everything imported", held_bytes(), held_bytes(), held_bytes())
+    return [nothing, _phase("reading the file alone", lambda: read_table(spec.data, spec.base_dir))[0]]
+
+
 def phases(path: Path, shape: Shape, epochs: int) -> list[Phase]:
-    """In a fresh process: nothing, reading alone, reading and preparing, one block of as many trials as fit."""
+    """In another: reading and preparing, one trial, a block of as many trials as the program chooses."""
     prepare_process()
-    text = _DEFINITION.format(source=path, hidden=list(shape.hidden), batch=shape.batch, folds=shape.folds)
-    spec = parse(text)
-    found = [Phase("Python and everything imported", held_bytes(), held_bytes(), held_bytes())]
-    found.append(_phase("reading the file alone", lambda: read_table(spec.data, spec.base_dir))[0])
+    spec = _spec(path, shape)
     phase, setup = _phase("reading, encoding, splitting: `prepare`", lambda: prepare(spec))
-    found.append(phase)
+    found = [phase]
     work = Work(shape, setup.data, setup.folds)
     trials = block_trials(setup.data, setup.folds, shape.hidden, setup.plan)
     plan = replace(setup.plan, epochs=epochs, checkpoints=(epochs,))
@@ -106,6 +113,10 @@ def phases(path: Path, shape: Shape, epochs: int) -> list[Phase]:
     found.append(_phase(f"training {epochs} epochs: one trial", lambda: train(1))[0])
     found.append(_phase(f"training {epochs} epochs: a block of {trials} trials", lambda: train(trials))[0])
     return found
+
+
+def _spec(path: Path, shape: Shape) -> SweepSpec:
+    return parse(_DEFINITION.format(source=path, hidden=list(shape.hidden), batch=shape.batch, folds=shape.folds))
 
 
 def _phase(name: str, action: Callable[[], T]) -> tuple[Phase, T]:

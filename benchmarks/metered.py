@@ -43,11 +43,11 @@ class Metered(Launcher):
     def submit(self, *arguments: Any, **options: Any) -> None:
         """Notes when the first block comes."""
         self.meter.start_up = self.meter.start_up or perf_counter() - self.meter.begun
-        super().submit(*arguments, **options)
+        super().submit(*arguments, **options)  # type: ignore[safe-super]  # mixed into a launcher that has it
 
     def finished(self) -> Iterator[BlockDone]:
         """Notes how long each block was waited for, and how long it trained."""
-        blocks = super().finished()
+        blocks = super().finished()  # type: ignore[safe-super]  # likewise
         while True:
             asked = perf_counter()
             done = next(blocks, None)
