@@ -1,6 +1,7 @@
 """Running a sweep: ask a batch, train it in blocks, save, tell; and again until the budget is met.
 
-``loop``: the run loop · ``blocks``: from a batch to blocks · ``prepare``: definition and table brought together, and
-checked · ``resume``: a sweep made, or found again · ``study``: Optuna's side of the database · ``events``: what a run
-tells meanwhile · ``preview``: what would run, and for how long.
+``loop``: the run loop · ``blocks``: from a batch to blocks · ``rungs``: which trials are compared, and go on ·
+``trials``: the trials in the study · ``prepare``: definition and table brought together, and checked · ``resume``: a
+sweep made, or found again · ``study``: Optuna's side of the database · ``events``: what a run tells meanwhile ·
+``preview``: what would run, and for how long.
 """

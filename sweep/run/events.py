@@ -71,6 +71,7 @@ class TrialDone:
         score: Raw.
         epoch: Chosen.
         diverged: Epoch at which it was seen to diverge; ``None`` if it did not.
+        pruned: Whether it was stopped at a rung.
         seconds: Its share of its block's time.
         finished: Trials that count towards the budget, this one included.
         budget: How many of them are wanted.
@@ -82,6 +83,7 @@ class TrialDone:
     score: float
     epoch: int
     diverged: int | None
+    pruned: bool
     seconds: float
     finished: int
     budget: int

@@ -1,12 +1,17 @@
 """Running a sweep: ask a batch, train it in blocks, save, tell; and again until the budget is met.
 
-One coordinator, this loop, asks and tells; workers only train. What makes it safe to kill at any instant:
+One coordinator, this loop, asks and tells; workers only train. A batch is asked as soon as the batches that it has to
+see are finished: by ``search.lag`` one before it may still train, and so there is always work waiting for a worker
+that becomes free. At a rung the trials of a batch are compared, and the poor ones end there.
+
+What makes it safe to kill at any instant:
 
 1. A trial is asked in one transaction, as RUNNING, with all of its parameters. Half-asked trials do not exist.
-2. Its parameters are a function of (seed, number, the finished trials of earlier batches): asking again gives the same.
-   So it may train already while it is being stored.
+2. Its parameters are a function of (seed, number, the finished trials of the batches it sees): asking again gives the
+   same. So it may train already while it is being stored.
 3. Its results are committed before the study is told. A result that is saved but not told is told, not trained again.
-4. Whatever is RUNNING and not saved is trained again under its own number: training is a pure function too.
+4. What is decided at a rung is committed, with the results of the trials that end there, before it is acted on.
+5. Whatever is RUNNING and not saved is trained again under its own number: training is a pure function too.
 
 The budget counts COMPLETE and PRUNED trials. For a FAIL trial another one is asked at the end, if the space has one.
 """
@@ -14,22 +19,24 @@ The budget counts COMPLETE and PRUNED trials. For a FAIL trial another one is as
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from sweep import metrics
-from sweep.errors import MismatchError, StorageError
-from sweep.launch.base import Launcher
+from sweep.errors import MismatchError
+from sweep.launch.base import BlockDone, Launcher
 from sweep.records import BlockJob, Hyperparameters, TrialResult
 from sweep.run.blocks import cut_blocks
 from sweep.run.events import Best, Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone, ignore
 from sweep.run.prepare import Setup, prepare
 from sweep.run.resume import Opened, open_sweep
+from sweep.run.rungs import Cohort, Rungs, rung_score
 from sweep.run.study import marked_running, optuna_storage
+from sweep.run.trials import StudyTrials
+from sweep.space.arms import batch_size
 from sweep.space.proposer import Proposal, Proposer, hyperparameters
 from sweep.spec.model import SweepSpec
 from sweep.store.rows import TrialRecord
@@ -73,7 +80,8 @@ def run_sweep(
     with Store.open(storage, create=True) as store, optuna_storage(store) as tables:
         opened = open_sweep(store, tables, setup)
         setup = replace(setup, folds=replace(folds, kept_rows=opened.kept_rows))
-        run = _Run(setup, store, launcher, emit, opened, begun)
+        trials = StudyTrials(opened.study, tables, store.shown)
+        run = _Run(setup, store, trials, launcher, emit, opened, begun)
         with marked_running(opened.study):
             try:
                 run.restore()
@@ -110,6 +118,7 @@ class _Run:
         self,
         setup: Setup,
         store: Store,
+        study: StudyTrials,
         launcher: Launcher,
         emit: Callable[[Event], None],
         opened: Opened,
@@ -117,17 +126,20 @@ class _Run:
     ) -> None:
         self._setup = setup
         self._store = store
+        self._study = study
         self._launcher = launcher
         self._emit = emit
         self._opened = opened
         self._begun = begun
         self._name = setup.spec.name
-        self._study = opened.study
         self._direction = metrics.direction(setup.plan.metric)
         self._proposer = Proposer(setup.spec, self._direction)
+        self._rungs = Rungs(setup.spec, self._direction, self._proposer, store.rungs(opened.key))
         self._states: list[TrialState] = []
         self._trials: list[Hyperparameters] = []
         self._saved: dict[int, TrialRecord] = {}  # by earlier runs
+        self._training: set[int] = set()
+        self._stopped: list[BlockDone] = []  # at a rung where not all of its trials can be decided yet
         self._best: dict[str, Best] = {}
         self._told = 0
 
@@ -135,11 +147,11 @@ class _Run:
 
     def restore(self) -> None:
         """Takes over what earlier runs left."""
-        for trial in self._study.get_trials(deepcopy=False):
+        for trial in self._study.all():
             self._take(trial)
         self._saved = {record.number: record for record in self._store.trials(self._opened.key)}
         for number, record in self._saved.items():
-            if number < len(self._states) and self._states[number] in COUNTED:
+            if number < len(self._states) and self._states[number] == TrialState.COMPLETE:
                 self._compare(number, record.score)
 
     def _take(self, trial: FrozenTrial) -> None:
@@ -158,6 +170,9 @@ class _Run:
         self._trials.append(hyperparameters(self._setup.spec, trial.params))
         if trial.state.is_finished():
             self._observe(trial)
+        else:  # a run that was killed may not have come to report everything
+            scores = self._rungs.scores(trial.number)
+            self._study.report(trial.number, {e: scores[e] for e in scores if e not in trial.intermediate_values})
 
     # --- the loop
 
@@ -173,15 +188,12 @@ class _Run:
                 best=dict(self._best),
             )
         )
-        while batch := self._next_batch():
-            proposals = [self._propose(number) for number in batch if number >= len(self._states)]
-            left = [number for number in batch if self._states[number] == TrialState.RUNNING]
-            self._submit([number for number in left if number not in self._saved])
-            self._store_asked(proposals)  # while the workers train
-            for number in left:
-                if number in self._saved:
-                    self._tell(self._saved[number])
-            self._collect()
+        self._ask_ahead()
+        while self._training:
+            for done in self._launcher.finished():
+                self._take_in(done)
+                del done  # and with it where its networks stand, unless they wait to go on
+                self._ask_ahead()
         if self._finished < self._setup.budget.trials:
             logger.warning(
                 "%s ends with %d of %d trials: %d failed, and the space has no other configuration left to take their "
@@ -192,19 +204,37 @@ class _Run:
                 self._states.count(TrialState.FAIL),
             )
 
-    def _next_batch(self) -> range:
-        """Numbers of the first batch in which something is left to do, empty at the end.
+    def _ask_ahead(self) -> None:
+        """Begins every batch that may begin: all that its proposals see is finished.
 
         A batch is always the same numbers, whatever was done before: what its trials may see depends on it.
         """
-        wanted = self._setup.budget.trials + self._states.count(TrialState.FAIL)
-        if self._proposer.capacity is not None:
-            wanted = min(wanted, self._proposer.capacity)
-        unfinished = (number for number, state in enumerate(self._states) if not state.is_finished())
-        first = next(unfinished, len(self._states))
-        size = self._setup.spec.search.batch
-        start = first - first % size
-        return range(start, min(start + size, wanted) if first < wanted else start)
+        size, batch = batch_size(self._setup.spec), 0
+        while True:
+            unfinished = (number for number, state in enumerate(self._states) if not state.is_finished())
+            first = next(unfinished, len(self._states))
+            batch = max(batch, first // size)
+            wanted = self._setup.budget.trials + self._states.count(TrialState.FAIL)
+            if self._proposer.capacity is not None:
+                wanted = min(wanted, self._proposer.capacity)
+            start = batch * size
+            if start >= wanted or self._proposer.visible(start) > first:
+                return
+            self._begin(range(start, min(start + size, wanted)))
+            batch += 1
+
+    def _begin(self, batch: range) -> None:
+        """Asks, trains and tells what of a batch is still to be."""
+        proposals = [self._propose(number) for number in batch if number >= len(self._states)]
+        left = [n for n in batch if self._states[n] == TrialState.RUNNING and n not in self._training]
+        new = {number: self._trials[number] for number in left if number not in self._saved}
+        self._rungs.gather(new)
+        self._submit(new)
+        if proposals:
+            self._study.add(proposals)  # while the workers train
+        for number in left:
+            if number in self._saved:
+                self._tell(self._saved[number])
 
     def _propose(self, number: int) -> Proposal:
         proposal = self._proposer.propose(number)
@@ -212,62 +242,73 @@ class _Run:
         self._trials.append(hyperparameters(self._setup.spec, proposal.params))
         return proposal
 
-    def _store_asked(self, proposals: Sequence[Proposal]) -> None:
-        """Stores trials as asked: RUNNING, each with all of its parameters or not at all."""
-        if not proposals:
-            return
-        trials = [
-            create_trial(state=TrialState.RUNNING, params=dict(one.params), distributions=dict(one.distributions))
-            for one in proposals
-        ]
-        with self._study_there():
-            # Before as well as after: a second run of this sweep would have asked the very same trials.
-            self._check_alone(self._study.get_trials(deepcopy=False), len(self._states) - len(proposals))
-            for trial in trials:
-                self._study.add_trial(trial)
-            stored = self._study.get_trials(deepcopy=False)
-        self._check_alone(stored, len(self._states))
-        if any(stored[one.number].params != one.params for one in proposals):
-            raise self._not_alone()
-
-    def _check_alone(self, stored: Sequence[FrozenTrial], expected: int) -> None:
-        """Optuna gives out the numbers: they are ours only if nobody else adds trials."""
-        if len(stored) != expected:
-            raise self._not_alone()
-
-    def _not_alone(self) -> StorageError:
-        return StorageError(f"another program adds trials to the study {self._name} in {self._store.shown}")
-
-    def _submit(self, numbers: Sequence[int]) -> None:
-        """Hands trials to the workers."""
-        if not numbers:
+    def _submit(self, trials: Mapping[int, Hyperparameters]) -> None:
+        """Hands trials to the workers, which begin with them."""
+        if not trials:
             return
         self._launcher.share(self._setup.data, self._setup.folds)
-        trials = {number: self._trials[number] for number in numbers}
+        self._training |= trials.keys()
         workers, device = self._launcher.workers, self._launcher.device
-        for block in cut_blocks(trials, self._setup, workers=workers, device=device):
-            job = BlockJob(block, tuple(trials[number] for number in block), self._setup.plan)
-            self._launcher.submit(job)
+        for rung in {self._rungs.until(number): None for number in trials}:
+            alike = {number: trial for number, trial in trials.items() if self._rungs.until(number) == rung}
+            if rung is not None:  # who is compared trains together, as far as may be: no block waits for another then
+                alike = dict(sorted(alike.items(), key=lambda item: item[1].placement))
+            for block in cut_blocks(alike, self._setup, workers=workers, device=device):
+                self._launcher.submit(self._job(block))
 
-    def _collect(self) -> None:
-        """Saves and tells what the workers bring, as they bring it."""
-        for done in self._launcher.finished():
+    def _job(self, numbers: Sequence[int]) -> BlockJob:
+        """Trials of one network and with one rung to come, up to that."""
+        trials = tuple(self._trials[number] for number in numbers)
+        return BlockJob(tuple(numbers), trials, self._setup.plan, self._rungs.until(numbers[0]))
+
+    def _take_in(self, done: BlockDone) -> None:
+        """Saves and tells what a worker brings; at a rung decides who goes on."""
+        if done.job.end == self._setup.plan.epochs:
+            self._store.save_trials(self._opened.key, [(self._trials[one.number], one) for one in done.results])
             for result in done.results:
-                self._store.save_trial(self._opened.key, self._trials[result.number], result)
                 self._tell(result)
+            return
+        self._stopped.append(done)
+        for cohort in list(self._rungs.arrive(done.results)):
+            self._decide(cohort)
+
+    def _decide(self, cohort: Cohort) -> None:
+        """Compares trials at a rung: stores what is decided, then acts on it."""
+        plan, task = self._setup.plan, self._setup.data.info.task
+        scores = {number: rung_score(result, plan, task) for number, result in cohort.arrived.items()}
+        decisions = self._rungs.decide(cohort, scores)
+        ended = [cohort.arrived[decision.trial] for decision in decisions if not decision.kept]
+        self._store.save_rung(self._opened.key, decisions, [(self._trials[one.number], one) for one in ended])
+        self._rungs.settle(cohort, decisions)
+        self._go_on()
+        for decision in decisions:
+            self._study.report(decision.trial, {decision.epoch: decision.score})
+        for result in ended:
+            self._tell(result)
+
+    def _go_on(self) -> None:
+        """Submits what is left of the blocks at a rung all of whose trials are decided."""
+        waiting: list[BlockDone] = []
+        for block in self._stopped:
+            kept = {number: self._rungs.kept(number, block.job.end) for number in block.job.numbers}
+            if None in kept.values():
+                waiting.append(block)
+            elif any(kept.values()):
+                self._launcher.submit(self._job([number for number, goes_on in kept.items() if goes_on]), after=block)
+        self._stopped = waiting
 
     def _tell(self, result: TrialResult | TrialRecord) -> None:
         """Tells the study what is saved."""
-        number = result.number
-        with self._study_there():
-            # Finished already if somebody told it in the dashboard: then that stands.
-            trial = self._study.tell(number, result.score, skip_if_finished=True)
+        number, pruned = result.number, result.trained < self._setup.plan.epochs
+        trial = self._study.tell(number, None if pruned else result.score)
+        self._training.discard(number)
         self._states[number] = trial.state
         self._observe(trial)
         if trial.state not in COUNTED:
             return
         self._told += 1
-        self._compare(number, result.score)
+        if trial.state == TrialState.COMPLETE:
+            self._compare(number, result.score)
         self._emit(
             TrialDone(
                 number=number,
@@ -275,6 +316,7 @@ class _Run:
                 score=result.score,
                 epoch=result.epoch,
                 diverged=result.diverged,
+                pruned=pruned,
                 seconds=result.seconds,
                 finished=self._finished,
                 budget=self._setup.budget.trials,
@@ -285,7 +327,9 @@ class _Run:
     # --- what is known
 
     def _observe(self, trial: FrozenTrial) -> None:
-        self._proposer.observe(trial.number, trial.value if trial.state in COUNTED else None)
+        pruned = trial.state == TrialState.PRUNED
+        value = trial.value if trial.state == TrialState.COMPLETE else None
+        self._proposer.observe(trial.number, value, self._rungs.scores(trial.number), pruned=pruned)
 
     def _compare(self, number: int, score: float) -> None:
         """Keeps the best trial of each placement; of equal ones the first."""
@@ -302,7 +346,7 @@ class _Run:
 
     def recount(self) -> None:
         """After an interrupt, which may have fallen between telling the study and counting the trial here."""
-        for trial in self._study.get_trials(deepcopy=False):
+        for trial in self._study.all():
             if trial.number < len(self._states):
                 self._states[trial.number] = trial.state
 
@@ -319,12 +363,3 @@ class _Run:
             seconds=perf_counter() - self._begun,
             best=self._better(list(self._best.values())) if self._best else None,
         )
-
-    @contextmanager
-    def _study_there(self) -> Iterator[None]:
-        try:
-            yield
-        except (KeyError, ValueError) as error:  # Optuna's for a study or a trial that is not there
-            raise StorageError(
-                f"the study {self._name} in {self._store.shown} was changed or deleted while it ran ({error})"
-            ) from error

@@ -1,0 +1,127 @@
+"""Pruning at rungs: which trials are compared, and which of them go on.
+
+Trials of one placement asked in one batch are compared, a *cohort*: learning is slower with dropout, so that a trial
+of another arm says nothing about this one. They stand at the same epoch, and all of their folds with them. Nothing here
+stores or trains; decisions that were stored before are what a resumed sweep goes on from.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sweep.metrics import Direction, mean_over_splits, metrics_for
+from sweep.records import VALIDATION, Hyperparameters, Task, TrainingPlan, TrialResult
+from sweep.space.proposer import Proposer
+from sweep.spec.model import SweepSpec
+from sweep.store.rows import RungDecision
+
+
+@dataclass(slots=True)
+class Cohort:
+    """Trials that are compared with one another.
+
+    Attributes:
+        rung: Epoch at which they are compared next.
+        numbers: Those that are left.
+        arrived: Their results at the rung, as far as they are there.
+    """
+
+    rung: int
+    numbers: set[int]
+    arrived: dict[int, TrialResult] = field(default_factory=dict)
+
+
+class Rungs:
+    """What was decided at the rungs of a sweep, and what is to be.
+
+    Args:
+        spec: Of the sweep.
+        direction: Of the scores.
+        proposer: Knows what a trial can see of others.
+        decided: By earlier runs.
+    """
+
+    def __init__(
+        self, spec: SweepSpec, direction: Direction, proposer: Proposer, decided: Iterable[RungDecision]
+    ) -> None:
+        self._rungs, self._search = spec.rungs, spec.search
+        self._sign = 1 if direction == "maximize" else -1
+        self._proposer = proposer
+        self._decisions: dict[int, dict[int, RungDecision]] = defaultdict(dict)  # of a trial, by epoch
+        self._cohorts: list[Cohort] = []
+        for decision in decided:
+            self._decisions[decision.trial][decision.epoch] = decision
+
+    def until(self, number: int) -> int | None:
+        """The rung at which a trial has to stop next; ``None`` if it trains to the end."""
+        return next((rung for rung in self._rungs if rung not in self._decisions[number]), None)
+
+    def scores(self, number: int) -> dict[int, float]:
+        """Scores of a trial by epoch, at the rungs that are decided."""
+        return {epoch: decision.score for epoch, decision in sorted(self._decisions[number].items())}
+
+    def kept(self, number: int, rung: int) -> bool | None:
+        """Whether a trial goes on from a rung; ``None`` if that is not decided."""
+        decision = self._decisions[number].get(rung)
+        return None if decision is None else decision.kept
+
+    def gather(self, trials: Mapping[int, Hyperparameters]) -> None:
+        """Makes cohorts of the trials of a batch that are about to train."""
+        cohorts: dict[tuple[str, int], set[int]] = defaultdict(set)
+        for number, trial in trials.items():
+            rung = self.until(number)
+            if rung is not None:
+                cohorts[trial.placement, rung].add(number)
+        self._cohorts += [Cohort(rung, numbers) for (_, rung), numbers in cohorts.items()]
+
+    def arrive(self, results: Iterable[TrialResult]) -> Iterator[Cohort]:
+        """Takes trials that stand at a rung. Gives the cohorts that are complete with them."""
+        for result in results:
+            cohort = next(c for c in self._cohorts if c.rung == result.trained and result.number in c.numbers)
+            cohort.arrived[result.number] = result
+            if len(cohort.arrived) == len(cohort.numbers):
+                yield cohort
+
+    def decide(self, cohort: Cohort, scores: Mapping[int, float]) -> list[RungDecision]:
+        """Who of a complete cohort goes on, by their scores at its rung. Changes nothing: see :meth:`settle`."""
+        if self._search.pruner == "halving":
+            keeps = halving(scores, self._search.reduction, self._sign)
+        else:
+            keeps = {
+                number
+                for number, score in scores.items()
+                if not self._proposer.prunes(number, cohort.rung, {**self.scores(number), cohort.rung: score})
+            }
+        return [RungDecision(number, cohort.rung, scores[number], number in keeps) for number in sorted(scores)]
+
+    def settle(self, cohort: Cohort, decisions: Sequence[RungDecision]) -> None:
+        """Takes decisions that are stored: who is kept is compared again at the next rung."""
+        for decision in decisions:
+            self._decisions[decision.trial][decision.epoch] = decision
+        self._cohorts.remove(cohort)
+        kept = {decision.trial for decision in decisions if decision.kept}
+        rung = self.until(min(kept)) if kept else None
+        if rung is not None:
+            self._cohorts.append(Cohort(rung, kept))
+
+
+def halving(scores: Mapping[int, float], reduction: int, sign: int) -> set[int]:
+    """The best n / reduction of n trials, rounded up; of equal ones the first.
+
+    Synchronous successive halving (Jamieson & Talwalkar 2016): what stays does not depend on the order in which
+    results come.
+
+    Args:
+        scores: Trial number to score.
+        reduction: At least 2.
+        sign: 1 if larger is better, else -1.
+    """
+    ranked = sorted(scores, key=lambda number: (-sign * scores[number], number))
+    return set(ranked[: -(-len(ranked) // reduction)])
+
+
+def rung_score(result: TrialResult, plan: TrainingPlan, task: Task) -> float:
+    """The plan's metric on validation rows where a trial stands, mean over all splits where it is defined."""
+    return mean_over_splits(plan.metric, result.metrics[:, -1, VALIDATION, metrics_for(task).index(plan.metric)])

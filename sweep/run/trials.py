@@ -1,0 +1,93 @@
+"""The trials of a sweep in its Optuna study: added as they are asked, reported at rungs, told at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from sweep.errors import StorageError
+from sweep.space.proposer import Proposal
+
+
+class StudyTrials:
+    """Writes through Optuna's own interface, and notices when somebody else writes too.
+
+    Args:
+        study: Of the sweep.
+        storage: That it is in.
+        where: Name of the database, for messages.
+    """
+
+    def __init__(self, study: optuna.Study, storage: BaseStorage, where: str) -> None:
+        self._study, self._storage, self._where = study, storage, where
+        self._name = study.study_name
+        self._study_id = storage.get_study_id_from_name(self._name)
+
+    def all(self) -> list[FrozenTrial]:
+        """Every trial, in the order of the numbers."""
+        return self._study.get_trials(deepcopy=False)
+
+    def add(self, proposals: Sequence[Proposal]) -> None:
+        """Stores trials as asked: RUNNING, each with all of its parameters or not at all.
+
+        Raises:
+            StorageError: Somebody else has added trials, or the study is gone.
+        """
+        trials = [
+            create_trial(state=TrialState.RUNNING, params=dict(one.params), distributions=dict(one.distributions))
+            for one in proposals
+        ]
+        with self._there():
+            # Before as well as after: a second run of this sweep would have asked the very same trials. Optuna gives
+            # out the numbers: they are ours only if nobody else adds any.
+            if len(self.all()) != proposals[0].number:
+                raise self._not_alone()
+            for trial in trials:
+                self._study.add_trial(trial)
+            stored = self.all()
+        if len(stored) != proposals[-1].number + 1 or any(stored[one.number].params != one.params for one in proposals):
+            raise self._not_alone()
+
+    def report(self, number: int, scores: Mapping[int, float]) -> None:
+        """Stores scores of a running trial by epoch, as Optuna's intermediate values.
+
+        Raises:
+            StorageError: The study is gone.
+        """
+        if not scores:
+            return
+        # One that somebody has told in the dashboard has ended: that stands.
+        with self._there(), suppress(UpdateFinishedTrialError):
+            trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+            for epoch, score in scores.items():
+                self._storage.set_trial_intermediate_value(trial_id, epoch, score)
+
+    def tell(self, number: int, score: float | None) -> FrozenTrial:
+        """Ends a trial: COMPLETE with its score; or PRUNED, for ``None``, with the last score reported.
+
+        Returns:
+            The trial as it is now. If somebody has told it in the dashboard, that stands.
+
+        Raises:
+            StorageError: The study is gone.
+        """
+        state = TrialState.PRUNED if score is None else TrialState.COMPLETE
+        with self._there():
+            return self._study.tell(number, score, state=state, skip_if_finished=True)
+
+    def _not_alone(self) -> StorageError:
+        return StorageError(f"another program adds trials to the study {self._name} in {self._where}")
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, ValueError) as error:  # Optuna's for a study or a trial that is not there
+            raise StorageError(
+                f"the study {self._name} in {self._where} was changed or deleted while it ran ({error})"
+            ) from error
