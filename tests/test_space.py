@@ -357,10 +357,12 @@ def test_a_study_in_a_database_takes_and_returns_the_proposals(tmp_path: Path) -
     assert proposer.propose(20) == whole[20]
 
 
-def test_optuna_says_nothing_of_studies_in_memory(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("allocation", ["equal", "sampler"])
+def test_optuna_says_nothing_of_studies_in_memory(allocation: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither that there are any, nor that a placement's rates are drawn one by one, each without the others."""
     optuna.logging.enable_default_handler()
     before = optuna.logging.get_verbosity()
-    run(make(), 12)
+    run(make(f"search.allocation={allocation}"), 36)
     assert capfd.readouterr() == ("", "")
     assert optuna.logging.get_verbosity() == before
 

@@ -69,10 +69,14 @@ class ArmSampler:
         self._spec = spec
         self._storage = InMemoryStorage()
         self._study = study_in_memory(direction, self._storage)  # ``_draw`` asks a fresh sampler each time
+        # Samplers want a running trial to draw for, and leave it out of what they learn from. It is always this one:
+        # a new one each time would be one more for them to go through ever after.
+        self._study.ask()
+        (self._drawn_for,) = self._study.get_trials()
         self._tried: set[tuple[tuple[str, Any], ...]] = set()
         self._study_numbers: dict[int, int] = {}
         spaces = [self._searched(cell) for cell in arm.cells]
-        # What every cell has is drawn jointly; what only some have, one by one once the cell is known.
+        # What every cell has is drawn first; what only some have, once the cell is known.
         self._common = {name: own for name, own in spaces[0].items() if all(name in other for other in spaces)}
         self._points = _SobolPoints(arm, self._generator(_SOBOL, position)) if spec.search.sampler == "qmc" else None
         # Only ``budget`` lets grids through, and those are finite.
@@ -112,7 +116,7 @@ class ArmSampler:
                 state=TrialState.RUNNING, params={name: params[name] for name in space}, distributions=dict(space)
             )
         )
-        self._study_numbers[number] = self._study.get_trials(deepcopy=False)[-1].number
+        self._study_numbers[number] = len(self._study_numbers) + 1
         self._tried.add(_key(params))
 
     def tell(self, number: int, ended: Ended) -> None:
@@ -144,27 +148,26 @@ class ArmSampler:
                 yield self.arm.configuration((start + step) % self.arm.size)
 
     def _draw(self, sampler: BaseSampler) -> dict[str, Any]:
-        """A configuration from a fresh sampler.
+        """A configuration from a fresh sampler: what all cells have jointly, then jointly what the chosen cell adds.
 
-        The samplers want a running trial to draw for: one is opened, and closed as failed, which they ignore. A
-        cache inside Optuna, of the trials a sampler sees, is renewed by opening and closing too.
+        Layers' rates are drawn together, from the trials that have them all, as in an arm of one placement.
         """
-        opened = self._study.ask()
-        trial = self._study.get_trials(deepcopy=False)[-1]
-        drawn = sampler.sample_relative(self._study, trial, self._common)
+        drawn = self._jointly(sampler, self._common)
         fixed = {"placement": self.arm.cells[0].placement, "hidden": hidden_name(self.arm.cells[0].hidden)}
-        for name, own in self._common.items():
-            if name not in drawn:
-                drawn[name] = sampler.sample_independent(self._study, trial, name, own)
         cell = self.arm.cell(fixed | drawn)
-        for name, own in self._searched(cell).items():
-            if name not in drawn:
-                drawn[name] = sampler.sample_independent(self._study, trial, name, own)
-        self._study.tell(opened.number, state=TrialState.FAIL)
+        drawn |= self._jointly(sampler, {k: own for k, own in self._searched(cell).items() if k not in drawn})
         params: dict[str, Any] = {"placement": cell.placement, "hidden": hidden_name(cell.hidden)}
         for name, dimension in cell.dimensions.items():
             params[name] = snapped(dimension, drawn[name]) if name in drawn else dimension_at(dimension, 0.0)
         return params
+
+    def _jointly(self, sampler: BaseSampler, space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """Values for all of a space, one by one where the sampler has too little to learn from, or does not learn."""
+        drawn = sampler.sample_relative(self._study, self._drawn_for, space)
+        for name, own in space.items():
+            if name not in drawn:
+                drawn[name] = sampler.sample_independent(self._study, self._drawn_for, name, own)
+        return drawn
 
     def _searched(self, cell: Cell) -> dict[str, BaseDistribution]:
         """The parameters of a cell that have more than one value in this arm."""
