@@ -89,8 +89,8 @@ def operations(work: Work) -> int:
     return 3 * sum(layers) - layers[0]
 
 
-def best_members(work: Work, own: int, device: str = "cpu") -> Products:
-    """The number of members at which the products alone are quickest, ``own`` among those tried."""
+def best_members(work: Work, own: int, device: str = "cpu", seconds: float = 0.05) -> Products:
+    """The number of members at which the products alone are quickest, ``own`` among those tried, each so long."""
     kind = device.partition(":")[0]
     rows, widths = _padded(work)
     floats = sum(2 * rows * width for width in widths) + 2 * sum(a * b for a, b in itertools.pairwise(widths))
@@ -99,7 +99,7 @@ def best_members(work: Work, own: int, device: str = "cpu") -> Products:
     times: dict[int, float] = {}
     for members in sorted(candidates):
         products = Products.allocate(work, members, device)
-        times[members] = products.seconds(steps_for(products, 0.05))
+        times[members] = products.seconds(steps_for(products, seconds))
     return Products.allocate(work, min(times, key=times.__getitem__), device)
 
 

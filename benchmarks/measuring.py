@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -19,6 +20,8 @@ import torch
 
 ROUNDS = 5
 """How often everything takes its turn."""
+
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +88,26 @@ class Lengths:
 
     @classmethod
     def for_seconds(cls, run: Callable[[int], object], seconds: float) -> Lengths:
-        """Lengths that are so far apart. Runs two epochs twice, which also loads and compiles what is needed."""
-        run(2)
-        epoch = max(seconds_of(lambda: run(2)) / 2, 1e-6)  # with the start-up in it: too long rather than too short
-        between = max(1, round(seconds / epoch))
+        """Lengths that are about so far apart. Runs before, which also loads and compiles what is needed."""
+        run(1)
+        epochs = 1
+        # Until beginning the run, which is in this time too, is a small part of it.
+        while (took := seconds_of(partial(run, epochs))) < seconds / 2:
+            epochs *= 2
+        between = max(1, round(epochs * seconds / took))
         return cls(max(1, between // 4), max(1, between // 4) + between)
 
     def epoch_seconds(self, run: Callable[[int], object]) -> float:
         """Time of one epoch.
 
         Raises:
-            RuntimeError: The longer run was not slower: the machine is far too busy.
+            RuntimeError: The longer run was never slower: the machine is far too busy.
         """
-        short, long = seconds_of(lambda: run(self.short)), seconds_of(lambda: run(self.long))
-        if long <= short:
-            raise RuntimeError(f"{self.long} epochs took no longer than {self.short}: the machine is too busy")
-        return (long - short) / (self.long - self.short)
+        for _ in range(_ATTEMPTS):
+            short, long = seconds_of(lambda: run(self.short)), seconds_of(lambda: run(self.long))
+            if long > short:
+                return (long - short) / (self.long - self.short)
+        raise RuntimeError(f"{self.long} epochs took no longer than {self.short}: the machine is too busy")
 
 
 # --- processes and their memory ---------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def take(shape: Shape, settings: Settings) -> Point:
     trials = block_trials(work.data, work.folds, shape.hidden, work.plan(1), device)
     member_steps = trials * work.steps
     same = floor.Products.allocate(work, trials * shape.folds, device)
-    best = floor.best_members(work, trials * shape.folds, device)
+    best = floor.best_members(work, trials * shape.folds, device, settings.seconds / 20)
     lengths = Lengths.for_seconds(lambda epochs: work.train(trials, epochs, device), settings.seconds)
     steps, best_steps = (floor.steps_for(products, settings.seconds / 4) for products in (same, best))
     step, alone, alone_best, rate = in_turn(

@@ -56,6 +56,10 @@ def _train_fold(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperpar
     scaled = (features - mean) / torch.where(std > 0, std, 1.0)
     x, y = scaled[train], data.target[train]
     sides = ((x, y), (scaled[test], data.target[test]))
+    centre, spread = 0.0, 1.0
+    if data.info.task == "regression":
+        centre, spread = float(y.mean()), float(y.std(correction=0))
+        y = (y - centre) / spread
 
     net = network(features.shape[1], data.info.outputs, plan, trial)
     linears = [module for module in net if isinstance(module, nn.Linear)]
@@ -85,7 +89,7 @@ def _train_fold(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperpar
                     for linear in linears[:-1]:
                         linear.weight.renorm_(2, 0, trial.max_norm)
         if epoch + 1 in plan.checkpoints:
-            checkpoints.append(_evaluate(net, data, sides))
+            checkpoints.append(_evaluate(net, data, sides, centre, spread))
     return np.stack(checkpoints)
 
 
@@ -105,11 +109,13 @@ def network(features: int, outputs: int, plan: TrainingPlan, trial: Hyperparamet
     return nn.Sequential(*modules[:-1])
 
 
-def _evaluate(net: nn.Sequential, data: Dataset, sides: tuple[tuple[Tensor, Tensor], ...]) -> Metrics:
-    """Every metric on each side, ``[2, Q]``."""
+def _evaluate(
+    net: nn.Sequential, data: Dataset, sides: tuple[tuple[Tensor, Tensor], ...], centre: float, spread: float
+) -> Metrics:
+    """Every metric on each side, ``[2, Q]``; a regression's outputs are in units of ``spread`` around ``centre``."""
     net.eval()
     with torch.inference_mode():
-        scores = [_scores(data.info, target, net(rows)) for rows, target in sides]
+        scores = [_scores(data.info, target, net(rows) * spread + centre) for rows, target in sides]
     net.train()
     return np.array(scores)
 

@@ -129,7 +129,7 @@ def run(task: Task) -> Found:
             trials = () if sweep is None else store.trials(sweep.key)
     searched = perf_counter()
     whole = setup.plan.epochs
-    spent = {trial.number: getattr(trial, "trained", whole) for trial in trials}
+    spent = {trial.number: trial.trained for trial in trials}
     complete = [trial for trial in trials if spent[trial.number] == whole]
     maximize = direction(setup.plan.metric) == "maximize"
     best = max(complete, key=lambda trial: (trial.score if maximize else -trial.score, -trial.number))

@@ -1,42 +1,116 @@
+"""What is compared must train the same thing, and tables and JSON must come out. Nothing is timed here."""
+
 from __future__ import annotations
 
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from benchmarks import plain_loop, sonar_published, trial_rate
+from benchmarks import (
+    floor,
+    keras_peer,
+    measuring,
+    member_step,
+    memory,
+    overhead,
+    plain_loop,
+    report,
+    run,
+    scaling,
+    search,
+    skorch_peer,
+    sonar_published,
+    trial_rate,
+    wide,
+)
+from benchmarks.confirm import confirmed
 from benchmarks.machine import Machine, machine
-from sweep.records import BlockJob, Hyperparameters
+from benchmarks.measuring import Lengths, Ratio, Settings
+from benchmarks.metered import Meter, MeteredInline
+from benchmarks.shapes import SHAPES, SONAR, Shape
+from sweep.records import BlockJob, Hyperparameters, Task
+from sweep.run.prepare import prepare
 from sweep.store.rows import TrialRecord
 from sweep.training.train import train_block
+from tests.small_sweep import small_spec
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, make_trial
 
 MACHINE = Machine("2026-01-02T03:04:05+00:00", "A Processor", 2, 0.1, "3.12.0", "2.13.0")
+TINY = Shape("tiny", "multiclass", 40, 5, (6, 4), 3, 8, 2)
+QUICK = Settings(rounds=2, seconds=0.02)
 
 
-def test_plain_loop_trains_what_we_train() -> None:
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in a benchmark; and small matrices do to see that something multiplies."""
+    monkeypatch.setitem(floor._EDGE, "cpu", 64)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+# --- the peers train what we train ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_plain_loop_trains_what_we_train(task: Task) -> None:
     """Other random draws, but the same network on the same folds learns the same table as well."""
-    data = make_dataset("binary", rows=240, features=4)
+    data = make_dataset(task, rows=240, features=4)
     folds = make_splits(data, folds=4)
-    plan = make_plan("binary", epochs=20, checkpoints=(10, 20), batch_size=16)
-    trial = make_trial((12, 6), dropout=(0.1, 0.2, 0.2), max_norm=2.0, weight_decay=0.001)
+    plan = make_plan(task, epochs=20, checkpoints=(10, 20), batch_size=16)
+    trial = make_trial((12, 6), dropout=(0.1, 0.1, 0.1), max_norm=2.0, weight_decay=0.001, learning_rate=0.05)
     (ours,) = train_block(data, folds, BlockJob((0,), (trial,), plan))
     plain = plain_loop.train_trial(data, folds, plan, trial)
+    if task == "regression":
+        assert ours.score < 15  # the target's standard deviation is 29
+        assert plain == pytest.approx(ours.score, rel=0.25)
+    else:
+        assert ours.score > 0.75
+        assert abs(plain - ours.score) < 0.08
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        pytest.param(skorch_peer, id="skorch"),
+        pytest.param(
+            keras_peer,
+            id="keras",
+            marks=pytest.mark.skipif(not keras_peer.AVAILABLE, reason="TensorFlow is not installed"),
+        ),
+    ],
+)
+def test_other_stacks_train_what_we_train(peer: object) -> None:
+    data = make_dataset("binary", rows=240, features=4)
+    folds = make_splits(data, folds=4)
+    plan = make_plan("binary", epochs=12, checkpoints=(12,), batch_size=16)
+    trial = make_trial((12, 6), dropout=(0.1, 0.2, 0.2), max_norm=2.0, weight_decay=0.001)
+    (ours,) = train_block(data, folds, BlockJob((0,), (trial,), plan))
     assert ours.score > 0.8
-    assert abs(plain - ours.score) < 0.06
+    assert abs(peer.train_trial(data, folds, plan, trial) - ours.score) < 0.06  # type: ignore[attr-defined]
 
 
 def test_plain_network_has_dropout_where_the_trial_has() -> None:
-    net = plain_loop.network(5, make_plan("binary"), make_trial((7, 3), dropout=(0.2, 0.0, 0.5)))
+    net = plain_loop.network(5, 3, make_plan("binary"), make_trial((7, 4), dropout=(0.2, 0.0, 0.5)))
     names = [type(module).__name__ for module in net]
     assert names == ["Dropout", "Linear", "ReLU", "Linear", "ReLU", "Dropout", "Linear"]
+    assert net(torch.zeros(2, 5)).shape == (2, 3)
 
 
 def record(number: int, placement: str) -> TrialRecord:
     trial = Hyperparameters((4,), placement, (0.0, 0.0), 0.1, 0.9, None, 1.0, 0.0)
-    return TrialRecord(number, trial, 1, 1, 0.5, None, 1.0, datetime(2026, 1, 1, tzinfo=UTC))
+    fields = {"number": number, "hyperparameters": trial, "epoch": 1, "trained": 1, "score": 0.5, "diverged": None}
+    fields |= {"seconds": 1.0, "saved_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    return TrialRecord(**{name: value for name, value in fields.items() if name in TrialRecord.__slots__})
 
 
 def test_sample_takes_every_placement_in_turn() -> None:
@@ -45,20 +119,159 @@ def test_sample_takes_every_placement_in_turn() -> None:
     assert len(trial_rate.spread(trials, 9)) == 5
 
 
-def test_ratio_counts_every_process_of_the_plain_loop() -> None:
+# --- arithmetic -------------------------------------------------------------------------------------------------------
+
+
+def test_ratio_is_the_median_of_pairs_with_its_range() -> None:
+    assert Ratio.of([2.0, 9.0, 4.0], [1.0, 3.0, 4.0]) == Ratio(2.0, 1.0, 3.0)
+    assert str(Ratio(2.0, 1.0, 3.0)) == "2.00 (1.00 to 3.00)"
+
+
+def test_everything_takes_its_turn() -> None:
+    order: list[str] = []
+
+    def take(name: str, value: float) -> float:
+        order.append(name)
+        return value
+
+    assert measuring.in_turn([lambda: take("a", 1.0), lambda: take("b", 2.0)], 2) == [[1.0, 1.0], [2.0, 2.0]]
+    assert order == ["a", "b", "a", "b"]
+
+
+def test_epoch_is_the_difference_of_two_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Five seconds to begin with, two an epoch.
+    monkeypatch.setattr(measuring, "seconds_of", lambda action: action())
+    assert Lengths(1, 3).epoch_seconds(lambda epochs: 5.0 + 2.0 * epochs) == pytest.approx(2.0)
+    with pytest.raises(RuntimeError, match="too busy"):
+        Lengths(1, 3).epoch_seconds(lambda _: 5.0)
+
+
+def test_operations_of_a_step_are_those_of_its_products() -> None:
+    # 8 rows of 16 → 16 → 16 → 16, all padded: forward three, weights three, inputs two.
+    work = TINY.work()
+    assert floor.operations(work) == 8 * (2 * 8 * 16 * 16)
+    products = floor.Products.allocate(work, 3)
+    products.step()
+    expected = torch.bmm(products.inputs[1], products.weights[1])
+    torch.testing.assert_close(products.outputs[1], expected)
+    below = torch.bmm(products.deltas[2], products.weights[2].mT)
+    torch.testing.assert_close(products.deltas[1], below)
+
+
+def test_shapes_count_their_steps() -> None:
+    work = SONAR.work()
+    assert SONAR.network == "60-60-30-1"
+    assert work.steps == 10 * 12  # 187 or 188 rows in batches of 16
+    assert {trial.placement for trial in work.trials(8)} == {"none", "input", "hidden", "all"}
+    assert len({shape.name for shape in SHAPES}) == 5
+
+
+def test_ratio_counts_every_process_of_a_peer() -> None:
     # Ours: 64 trials in 32 s, 2 a second. The loop: 10 s a trial on each of two processes, 0.2 a second.
-    turns = (
-        trial_rate.Turn(32, 16.0, (10.0, 10.0), ((0.8, 0.9), (0.8, 0.9))),
-        trial_rate.Turn(32, 16.0, (8.0, 12.0), ((0.8, 0.9), (0.8, 0.9))),
-    )
-    comparison = trial_rate.Comparison(MACHINE, "Sonar", 2, turns)
+    def turn(*seconds: float) -> trial_rate.Turn:
+        sample = tuple(trial_rate.Sampled(each, 0.9, 0.8) for each in seconds)
+        return trial_rate.Turn(32, 16.0, {plain_loop.WHAT: sample})
+
+    comparison = trial_rate.Comparison("Sonar", 2, (turn(10.0, 10.0), turn(8.0, 12.0)), Meter(0.0, training=48.0))
     assert comparison.ours == pytest.approx(2.0)
-    assert comparison.plain == pytest.approx(0.2)
-    assert comparison.ratio == pytest.approx(10.0)
-    assert comparison.ratios == pytest.approx((10.0, 10.0))
-    text = trial_rate.report(comparison)
-    assert "**10.0** (10.0 to 10.0 by turn)" in text
-    assert "2026-01-02, 2 cores of A Processor" in text
+    assert comparison.rate(plain_loop.WHAT) == pytest.approx(0.2)
+    assert comparison.ratio(plain_loop.WHAT) == pytest.approx(10.0)
+    assert comparison.ratios(plain_loop.WHAT) == pytest.approx((10.0, 10.0))
+    text = trial_rate.section(comparison, small_definition()).markdown()
+    assert "**10.0** (10.0 to 10.0 by turn) | 0.9000 (0.8000)" in text
+    assert "workers trained for 75%" in text
+
+
+def small_definition() -> search.SweepSpec:
+    return search.definition(search.Task("sonar", "tpe", 1, search.Sizes()))
+
+
+def test_overhead_is_what_workers_do_not_train() -> None:
+    spent = overhead.Spent(10.0, 2, Meter(0.0, start_up=2.0, training=12.0, waiting=5.0))
+    assert spent.share == pytest.approx(0.4)
+    assert spent.running_share == pytest.approx(0.25)
+    assert spent.coordinator == pytest.approx(3.0)
+    text = overhead.section({"SQLite": [spent]}, "Sonar").markdown()
+    assert "| SQLite | 10.0 | **40.0%** | 25.0% | 2.0 | 5.0 | 3.0 |" in text
+
+
+# --- each of them, tiny -----------------------------------------------------------------------------------------------
+
+
+def test_member_step_and_wide_make_their_tables() -> None:
+    one = member_step.section({"tiny": member_step.take(TINY, QUICK)}, "cpu")
+    other = wide.compare(TINY, QUICK)
+    for section in (one, other):
+        json.dumps(section.figures, allow_nan=False)
+        assert all(len(row) == len(section.header) for row in section.rows)
+    assert "tiny 5-6-4-3" in one.markdown()
+    assert "the products take" in other.markdown()
+
+
+def test_memory_has_a_peak_for_every_phase(tmp_path: Path) -> None:
+    shape = Shape("large", "binary", 400, 5, (4,), 2, 64, 2)
+    path = tmp_path / "table.parquet"
+    memory.write_table(path, shape, "float64")
+    found = [*memory.reading(path, shape), *memory.phases(path, shape, 1)]
+    assert all(0 < phase.before <= phase.peak for phase in found)
+    assert len(memory.section(shape, {"float64": found}).rows) == len(found) == 5
+
+
+def test_point_of_an_axis_has_a_process_of_its_own() -> None:
+    (point,) = scaling.along([("2", TINY, 2)], QUICK)
+    assert len(point.seconds) == 2
+    assert 0 < point.base < point.peak
+    text = scaling.section({"trials": [point, replace(point, label="4")]}).markdown()
+    assert "| trials | 4 |" in text
+    assert "**1.00 (1.00 to 1.00)**" in text
+
+
+def test_meter_sees_every_block(tmp_path: Path) -> None:
+    with MeteredInline() as launcher:
+        spent = overhead.spend(small_spec(tmp_path), f"sqlite:///{tmp_path / 'sweep.db'}", launcher)
+    assert launcher.meter.blocks >= 3  # one for each batch at least
+    assert 0 < spent.meter.training <= spent.meter.waiting < spent.wall
+
+
+# --- the search -------------------------------------------------------------------------------------------------------
+
+SIZES = search.Sizes(trials=4, epochs=2, folds=2, repeats=2)
+
+
+def test_search_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(search.DATASETS, "sklearn:iris", ("network.hidden=[4]",))
+    path = tmp_path / "runs.json"
+    tasks = [search.Task("sklearn:iris", method, 1, SIZES) for method in ("random", "tpe")]
+    done = [search.run(task) for task in tasks]
+    report.write_json(path, [search.asdict(found) for found in done])
+    again, refused = search.run_all(tasks, path, 1)
+    assert again == done
+    assert not refused
+    assert all(found.epochs == 8 and found.complete == 4 for found in done)
+
+
+def test_confirmation_is_on_other_folds_with_other_draws(tmp_path: Path) -> None:
+    setup = prepare(small_spec(tmp_path, "network.hidden=[4]"))
+    trial = make_trial((4,), dropout=(0.0, 0.0))
+    epoch = setup.plan.checkpoints[0]
+    scores = {confirmed(setup, trial, epoch, repeats) for repeats in (2, 2, 3)}
+    assert len(scores) == 2
+    (raw,) = train_block(setup.data, setup.folds, BlockJob((0,), (trial,), setup.plan))
+    assert raw.score not in scores
+
+
+def test_search_compares_seed_by_seed() -> None:
+    def found(method: str, seed: int, score: float, epochs: int) -> search.Found:
+        return search.Found(search.Task("sonar", method, seed, SIZES), 0.9, score, True, epochs, 4, 1.0, 1.0)
+
+    text = search.section(
+        [found("tpe", 1, 0.80, 10), found("tpe", 2, 0.90, 10), found("tpe+halving", 2, 0.92, 4)]
+    ).markdown()
+    assert "| sonar | tpe | 2 | 0.8500 ± 0.0500 |" in text
+    assert "| 40.0% | +0.0200 ± ? |" in text
+
+
+# --- the tutorial's figures -------------------------------------------------------------------------------------------
 
 
 def test_figures_hold_inside_the_range_and_near_the_mean() -> None:
@@ -83,14 +296,37 @@ def test_folds_of_the_tutorial_are_stratified_folds_of_all_rows() -> None:
         assert abs(float(data.target[test].mean()) - 0.5) < 0.06
 
 
+# --- around them ------------------------------------------------------------------------------------------------------
+
+
 def test_busy_machine_is_named() -> None:
-    assert machine().cores >= 1
+    found = machine()
+    assert found.cores >= 1
+    assert found.packages["optuna"]
     assert "NOT QUIET" not in MACHINE.describe()
     busy = Machine(**{**{field: getattr(MACHINE, field) for field in MACHINE.__slots__}, "load": 3.0})
     assert "NOT QUIET, load 3.0" in busy.describe()
 
 
-def test_readme_has_the_commands() -> None:
+def test_command_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "figures.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(member_step, "SHAPES", (TINY,))
+        run.main(["--only", "member_step", "--rounds", "1", "--seconds", "0.02", "--json", str(path)])
+    assert "## A member-step against its matrix products" in capsys.readouterr().out
+    document = json.loads(path.read_text())
+    assert document["machine"]["torch"] == torch.__version__
+    assert len(document["member_step"]["tiny"]["step"]) == 1
+
+
+def test_readme_has_every_benchmark() -> None:
     text = (Path(trial_rate.__file__).parent / "README.md").read_text()
-    assert "make bench" in text
-    assert "python -m benchmarks.sonar_published" in text
+    commands = ("make bench", "make bench-full", "python -m benchmarks.sonar_published", "python -m benchmarks.search")
+    for word in (*commands, *(f"`{name}`" for name in run.ALL)):
+        assert word in text, word
+
+
+def test_peers_are_a_dependency_of_benchmarks_alone() -> None:
+    project = tomllib.loads((Path(trial_rate.__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert any(line.startswith("skorch") for line in project["optional-dependencies"]["bench"])
+    assert not any(line.startswith("skorch") for line in project["dependencies"])
