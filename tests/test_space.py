@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import optuna
 import pytest
+from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
 from sweep.errors import DefinitionError
@@ -271,6 +272,20 @@ def test_networks_of_different_depth_in_one_sampler(sampler: str) -> None:
     assert {len(p.params) for p in whole if p.params["placement"] == "none"} == {7}
 
 
+def test_one_sampler_draws_the_rates_of_a_placement_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = make('space.placement={choices = ["none", "all"]}', "search.allocation=sampler", "search.lag=0")
+    whole = run(spec, 36)
+    proposer = resumed(spec, whole, [])
+    observe(proposer, whole, lambda params: float(params["placement"] == "all"))
+
+    def alone(*_: object) -> None:
+        raise AssertionError("one by one")
+
+    monkeypatch.setattr(TPESampler, "sample_independent", alone)
+    more = [proposer.propose(number) for number in range(36, 42)]
+    assert "all" in {proposal.params["placement"] for proposal in more}
+
+
 def test_a_shared_rate_is_one_parameter() -> None:
     spec = make("space.shared=true", 'space.placement={choices = ["none", "input", "all"]}')
     none, inputs, everywhere = run(spec, 3)
@@ -359,7 +374,6 @@ def test_a_study_in_a_database_takes_and_returns_the_proposals(tmp_path: Path) -
 
 @pytest.mark.parametrize("allocation", ["equal", "sampler"])
 def test_optuna_says_nothing_of_studies_in_memory(allocation: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither that there are any, nor that a placement's rates are drawn one by one, each without the others."""
     optuna.logging.enable_default_handler()
     before = optuna.logging.get_verbosity()
     run(make(f"search.allocation={allocation}"), 36)
