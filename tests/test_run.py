@@ -342,7 +342,7 @@ def leave(reference: Reference, storage: str, states: Sequence[str]) -> None:
                 create_trial(state=TrialState.RUNNING, params=trial.params, distributions=trial.distributions)
             )
             if state in ("saved", "told"):
-                store.save_trial(record.key, *reference.trained[number])
+                store.save_trials(record.key, [reference.trained[number]])
             if state == "told":
                 study.tell(number, trial.value)
 

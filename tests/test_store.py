@@ -109,7 +109,7 @@ def _counts(store: Store) -> dict[str, int]:
 
 def _save(store: Store, key: str, *numbers: int) -> None:
     for number in numbers:
-        assert store.save_trial(key, hyperparameters(number), result(number))
+        assert store.save_trials(key, [(hyperparameters(number), result(number))]) == {number}
 
 
 # --------------------------------------------------------------------------------------------------------------- sweeps
@@ -278,7 +278,7 @@ def test_all_arrays_come_in_number_order(store: Store, key: str) -> None:
 def test_saving_again_changes_nothing(store: Store, key: str) -> None:
     _save(store, key, 3)
     before, counts = store.trials(key), _counts(store)
-    assert not store.save_trial(key, hyperparameters(3), replace(result(3), seconds=99.0))
+    assert store.save_trials(key, [(hyperparameters(3), replace(result(3), seconds=99.0))]) == set()
     assert store.trials(key) == before
     assert _counts(store) == counts
 
@@ -315,7 +315,7 @@ def test_of_a_block_all_is_stored_or_nothing(store: Store, key: str) -> None:
 def test_epochs_trained_are_counted(store: Store, key: str) -> None:
     assert store.trained_epochs(key) == {}
     _save(store, key, 0, 1)
-    store.save_trial(key, hyperparameters(2), stopped(2))
+    store.save_trials(key, [(hyperparameters(2), stopped(2))])
     assert store.trained_epochs(key) == {10: 1, 20: 2}
 
 
@@ -412,7 +412,7 @@ def test_a_result_that_does_not_fit_is_refused_whole(store: Store, key: str) -> 
         (replace(good, score=float("nan")), "score of trial 0 must be finite"),
     ):
         with pytest.raises(ValueError, match=says):
-            store.save_trial(key, hyperparameters(0), bad)
+            store.save_trials(key, [(hyperparameters(0), bad)])
     assert _counts(store)["trials"] == 0
 
 
@@ -421,7 +421,7 @@ def test_a_trial_of_a_deleted_sweep_is_not_stored(store: Store, key: str, storag
     with Store.open(storage_url) as other:
         other.delete_sweep(key)
     with pytest.raises(NotFoundError, match=f"no sweep with key {key}"):
-        store.save_trial(key, hyperparameters(1), result(1))
+        store.save_trials(key, [(hyperparameters(1), result(1))])
     with pytest.raises(NotFoundError, match=f"no sweep with key {key}"):
         store.save_artifact(key, "a", b"", "text/plain")
     with Store.open(storage_url) as other, pytest.raises(NotFoundError, match=f"no sweep with key {key}"):

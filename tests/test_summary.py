@@ -132,7 +132,7 @@ def fill(
                 "weight_decay": 0.0,
             } | ({"dropout_input": float(rng.uniform(0.05, 0.5))} if placement == "input" else {})
             saved = result(number)
-            store.save_trial(key, hyperparameters(SPEC, params), saved)
+            store.save_trials(key, [(hyperparameters(SPEC, params), saved)])
             study.add_trial(
                 optuna.trial.create_trial(
                     state=TrialState.PRUNED if saved.trained < CHECKPOINTS[-1] else TrialState.COMPLETE,
@@ -331,7 +331,7 @@ def test_other_trials_have_another_honest_score(sqlite_url: str) -> None:
         before = summarise(store, "made").honest
         sweep = store.sweep("made")
         assert sweep is not None
-        assert store.save_trial(sweep.key, store.trials(sweep.key)[0].hyperparameters, result(6))
+        assert store.save_trials(sweep.key, [(store.trials(sweep.key)[0].hyperparameters, result(6))]) == {6}
         after = summarise(store, "made").honest
         store.save_artifact(sweep.key, honest_sweep.ARTIFACT, b"{", "application/json")
         assert summarise(store, "made").honest == after, "what cannot be read is computed again"

@@ -17,7 +17,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
-from sweep.records import Hyperparameters, TrialResult
 from sweep.store import convert, database, statements, versions
 from sweep.store.models import Artifact, Dataset, Fold, Rung, Sweep, Trial
 from sweep.store.rows import (
@@ -179,10 +178,6 @@ class Store:
             return convert.dataset_record(row)
 
     # --------------------------------------------------------------------------------------------------- trials
-
-    def save_trial(self, key: str, hyperparameters: Hyperparameters, result: TrialResult) -> bool:
-        """Store one finished trial, as :meth:`save_trials`. Gives whether it was stored now."""
-        return bool(self.save_trials(key, [(hyperparameters, result)]))
 
     def save_trials(self, key: str, trained: statements.Trained) -> set[int]:
         """Store finished trials, such as those of a block: all of them or none.
