@@ -90,11 +90,11 @@ class Lengths:
     def for_seconds(cls, run: Callable[[int], object], seconds: float) -> Lengths:
         """Lengths that are about so far apart. Runs before, which also loads and compiles what is needed."""
         run(1)
-        epochs = 1
-        # Until beginning the run, which is in this time too, is a small part of it.
-        while (took := seconds_of(partial(run, epochs))) < seconds / 2:
-            epochs *= 2
-        between = max(1, round(epochs * seconds / took))
+        epochs, before = 1, seconds_of(partial(run, 1))
+        # Twice as many, until they make a difference that beginning the run does not hide.
+        while (difference := (took := seconds_of(partial(run, 2 * epochs))) - before) < seconds / 4:
+            epochs, before = 2 * epochs, took
+        between = max(1, round(epochs * seconds / difference))
         return cls(max(1, between // 4), max(1, between // 4) + between)
 
     def epoch_seconds(self, run: Callable[[int], object]) -> float:

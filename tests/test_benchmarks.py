@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from benchmarks.metered import Meter, MeteredInline
 from benchmarks.shapes import SHAPES, SONAR, Shape
 from sweep.records import BlockJob, Hyperparameters, Task
 from sweep.run.prepare import prepare
+from sweep.spec.model import SweepSpec
 from sweep.store.rows import TrialRecord
 from sweep.training.train import train_block
 from tests.small_sweep import small_spec
@@ -108,9 +109,16 @@ def test_plain_network_has_dropout_where_the_trial_has() -> None:
 
 def record(number: int, placement: str) -> TrialRecord:
     trial = Hyperparameters((4,), placement, (0.0, 0.0), 0.1, 0.9, None, 1.0, 0.0)
-    fields = {"number": number, "hyperparameters": trial, "epoch": 1, "trained": 1, "score": 0.5, "diverged": None}
-    fields |= {"seconds": 1.0, "saved_at": datetime(2026, 1, 1, tzinfo=UTC)}
-    return TrialRecord(**{name: value for name, value in fields.items() if name in TrialRecord.__slots__})
+    return TrialRecord(
+        number=number,
+        hyperparameters=trial,
+        epoch=1,
+        trained=1,
+        score=0.5,
+        diverged=None,
+        seconds=1.0,
+        saved_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
 
 
 def test_sample_takes_every_placement_in_turn() -> None:
@@ -182,7 +190,7 @@ def test_ratio_counts_every_process_of_a_peer() -> None:
     assert "workers trained for 75%" in text
 
 
-def small_definition() -> search.SweepSpec:
+def small_definition() -> SweepSpec:
     return search.definition(search.Task("sonar", "tpe", 1, search.Sizes()))
 
 
@@ -243,7 +251,7 @@ def test_search_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "runs.json"
     tasks = [search.Task("sklearn:iris", method, 1, SIZES) for method in ("random", "tpe")]
     done = [search.run(task) for task in tasks]
-    report.write_json(path, [search.asdict(found) for found in done])
+    report.write_json(path, [asdict(found) for found in done])
     again, refused = search.run_all(tasks, path, 1)
     assert again == done
     assert not refused
