@@ -167,6 +167,7 @@ def compare(overrides: Sequence[str], table: str, processes: int, samples: Seque
         for name in sorted(names):
             list(pool.map(_warm, [PEERS[name]] * 2 * processes, [spec] * 2 * processes))
         storage, budget = f"sqlite:///{Path(folder) / 'sweep.db'}", prepare(spec).budget.trials
+        totals = parts(budget, len(samples), spec.search.batch)
         turns: list[Turn] = []
         begun = perf_counter()
         with Popen(
@@ -178,7 +179,7 @@ def compare(overrides: Sequence[str], table: str, processes: int, samples: Seque
         ) as sweep:
             for place, sample in enumerate(samples):
                 begun = perf_counter() if place else begun
-                answer = _go_on(sweep, budget * (place + 1) // len(samples), last=place == len(samples) - 1)
+                answer = _go_on(sweep, totals[place], last=place == len(samples) - 1)
                 seconds = perf_counter() - begun
                 first = sum(turn.trials for turn in turns)
                 new = [trial for trial in _trials(storage, spec.name) if trial.number >= first]
@@ -189,6 +190,12 @@ def compare(overrides: Sequence[str], table: str, processes: int, samples: Seque
                     print(f"; {name} {mean(one.seconds for one in sampled):.1f} s a trial and process", end="")
                 print(flush=True)
     return Comparison(table, processes, tuple(turns), Meter(**json.loads(answer)))
+
+
+def parts(budget: int, count: int, batch: int) -> list[int]:
+    """Totals after each part of a sweep. At the end of a batch where there are enough: in a cut one workers wait."""
+    unit = batch if budget >= count * batch else 1
+    return [min(budget, -(-budget * place // (count * unit)) * unit) for place in range(1, count + 1)]
 
 
 def _go_on(sweep: Popen[str], trials: int, *, last: bool) -> str:

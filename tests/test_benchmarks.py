@@ -127,6 +127,11 @@ def test_sample_takes_every_placement_in_turn() -> None:
     assert len(trial_rate.spread(trials, 9)) == 5
 
 
+def test_parts_of_a_sweep_end_with_a_batch() -> None:
+    assert trial_rate.parts(128, 5, 16) == [32, 64, 80, 112, 128]
+    assert trial_rate.parts(20, 2, 16) == [10, 20]
+
+
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
 
