@@ -50,6 +50,11 @@ class BlockState:
         nets = [tuple(net.layers()) for net, _ in parts]
         return cls(job.numbers, job.end, layers(nets), layers([own for _, own in parts]), scored)
 
+    def __sizeof__(self) -> int:
+        """Bytes: a scheduler sends the job that goes on from a state to where the state lies."""
+        tensors = [t for stack in (self.parameters, self.velocities) for layer in stack for t in layer]
+        return sum(t.nbytes for t in tensors) + self.scored.metrics.nbytes + self.scored.predictions.nbytes
+
     def of(self, numbers: Sequence[int]) -> BlockState:
         """That of some of the trials, in the order of ``numbers``: copies."""
         places = [self.numbers.index(number) for number in numbers]
