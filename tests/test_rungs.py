@@ -24,7 +24,7 @@ from sweep.records import VALIDATION, BlockJob, Hyperparameters, TrialResult
 from sweep.run.events import Event, Interrupted, TrialDone
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
-from sweep.run.rungs import halving
+from sweep.run.rungs import halving, share_of_epochs
 from sweep.run.study import optuna_storage
 from sweep.run.trials import StudyTrials
 from sweep.store.rows import RungDecision
@@ -129,6 +129,7 @@ def test_every_arm_is_pruned_alike(tmp_path: Path, sqlite_url: str) -> None:
         outcome = run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup, on_event=note)
     assert setup.spec.rungs == (2, 4)
     assert (outcome.complete, outcome.pruned) == (6, 18)  # of four trials two, then one
+    assert share_of_epochs(setup.spec) == (4 * 2 + 2 * 2 + 1 * 4) / (4 * 8)
     assert [event.pruned for event in seen].count(True) == 18
     assert seen[-1].finished == outcome.budget == 24
     spent: dict[str, Counter[int]] = defaultdict(Counter)

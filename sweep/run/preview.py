@@ -10,6 +10,8 @@ from sweep import metrics
 from sweep.records import BlockJob
 from sweep.run.blocks import cut_blocks
 from sweep.run.prepare import Setup
+from sweep.run.rungs import share_of_epochs
+from sweep.space.arms import batch_size
 from sweep.space.proposer import Proposer, hyperparameters
 from sweep.training.estimate import block_seconds
 
@@ -22,7 +24,8 @@ class Preview:
         blocks: Network (units of its hidden layers) to the most trials that would be trained together.
         workers: Blocks trained at the same time.
         device: Of the workers.
-        seconds: Estimated time of the whole sweep. Measured for a moment: right to a factor of two or so.
+        seconds: Estimated time of the whole sweep. Measured for a moment: right to a factor of two or so; too much if
+            trials are pruned by the median.
     """
 
     blocks: Mapping[tuple[int, ...], int]
@@ -34,7 +37,7 @@ class Preview:
 def preview(setup: Setup, *, workers: int, device: str) -> Preview:
     """Looks ahead. Trains for a few seconds at most; stores nothing."""
     proposer = Proposer(setup.spec, metrics.direction(setup.plan.metric))
-    batch = min(setup.spec.search.batch, setup.budget.trials)
+    batch = min(batch_size(setup.spec), setup.budget.trials)
     trials = {number: hyperparameters(setup.spec, proposer.propose(number).params) for number in range(batch)}
     shapes: dict[tuple[int, ...], list[tuple[int, ...]]] = defaultdict(list)
     for block in cut_blocks(trials, setup, workers=workers, device=device):
@@ -47,4 +50,5 @@ def preview(setup: Setup, *, workers: int, device: str) -> Preview:
         seconds = block_seconds(setup.data, setup.folds, job, device)
         busy += seconds * sum(map(len, blocks)) / len(numbers)
     sizes = {hidden: len(numbers) for hidden, numbers in largest.items()}
-    return Preview(sizes, workers, device, busy / min(workers, batch) * setup.budget.trials / batch)
+    seconds = busy / min(workers, batch) * setup.budget.trials / batch * share_of_epochs(setup.spec)
+    return Preview(sizes, workers, device, seconds)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from sweep.metrics import Direction, mean_over_splits, metrics_for
 from sweep.records import VALIDATION, Hyperparameters, Task, TrainingPlan, TrialResult
+from sweep.space.arms import batch_size
 from sweep.space.proposer import Proposer
 from sweep.spec.model import SweepSpec
 from sweep.store.rows import RungDecision
@@ -125,3 +126,15 @@ def halving(scores: Mapping[int, float], reduction: int, sign: int) -> set[int]:
 def rung_score(result: TrialResult, plan: TrainingPlan, task: Task) -> float:
     """The plan's metric on validation rows where a trial stands, mean over all splits where it is defined."""
     return mean_over_splits(plan.metric, result.metrics[:, -1, VALIDATION, metrics_for(task).index(plan.metric)])
+
+
+def share_of_epochs(spec: SweepSpec) -> float:
+    """Share of the epochs that ``halving`` leaves to be trained, in (0, 1]; 1 for other pruners: nobody knows before."""
+    if spec.search.pruner != "halving":
+        return 1.0
+    left = whole = max(1, batch_size(spec) // len(spec.space.placements))
+    trained, before = 0, 0
+    for rung in (*spec.rungs, spec.training.epochs):
+        trained += left * (rung - before)
+        left, before = -(-left // spec.search.reduction), rung
+    return trained / (whole * spec.training.epochs)
