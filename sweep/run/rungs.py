@@ -129,7 +129,7 @@ def rung_score(result: TrialResult, plan: TrainingPlan, task: Task) -> float:
 
 
 def share_of_epochs(spec: SweepSpec) -> float:
-    """Share of the epochs that ``halving`` leaves to be trained, in (0, 1]; 1 for other pruners: nobody knows before."""
+    """Share of the epochs that ``halving`` leaves to train, in (0, 1]; 1 for other pruners: nobody knows before."""
     if spec.search.pruner != "halving":
         return 1.0
     left = whole = max(1, batch_size(spec) // len(spec.space.placements))

@@ -38,7 +38,9 @@ def load_encoded(data: DataSpec, base_dir: Path | None, *, align: int = 1) -> En
         NotFoundError: No such file, or no such bundled table.
         DataError: The table cannot be used; the message names file, column and row.
     """
-    return encode(read_table(data, base_dir), data, align=align)
+    encoded = encode(read_table(data, base_dir), data, align=align)
+    _give_back()
+    return encoded
 
 
 def read_table(data: DataSpec, base_dir: Path | None) -> Table:
@@ -109,7 +111,14 @@ def _read_file(path: Path, source: str, header: bool | None) -> Table:
 def _to_frame(table: pa.Table) -> pd.DataFrame:
     """Pandas columns, each a block of its own; Arrow's memory is given back column by column."""
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
+    del table
+    _give_back()
     return frame
+
+
+def _give_back() -> None:
+    """Has Arrow return the memory that it no longer uses: of a large table it would keep more than twice its size."""
+    pa.default_memory_pool().release_unused()
 
 
 def _checked(table: Table) -> Table:

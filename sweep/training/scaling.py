@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Rows worked on at a time in double precision.
-_CHUNK = 1 << 16
+# Numbers worked on at a time in double precision, a few copies of them: 4 MB each.
+_CHUNK = 1 << 19
 
 # Less than this is no spread. Tables bring columns to sizes from 2^-60 to 2^60, so what is scaled stays finite.
 _LEAST = 2.0**-64
@@ -73,11 +73,12 @@ def _moments(features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """
     count = torch.zeros(features.shape[1], dtype=torch.float64, device=features.device)
     total, squares = torch.zeros_like(count), torch.zeros_like(count)
-    for chunk in torch.split(rows, _CHUNK):
+    parts = torch.split(rows, max(1, _CHUNK // features.shape[1]))
+    for chunk in parts:
         x = features.index_select(0, chunk).double()
         count += x.isfinite().sum(0)
         total += x.nansum(0)
     mean = total / count.clamp(min=1)
-    for chunk in torch.split(rows, _CHUNK):
+    for chunk in parts:
         squares += (features.index_select(0, chunk).double() - mean).square().nansum(0)
     return mean, (squares / count.clamp(min=1)).sqrt()
