@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -36,6 +35,8 @@ def importance(trials: Sequence[FrozenTrial], metric: Metric) -> tuple[tuple[str
         Parameter name and share, together 1, largest first; equal shares by name. Empty with fewer than
         :data:`MIN_TRIALS` complete trials, without a searched parameter, or when no trial is better than another.
     """
+    from optuna.importance import PedAnovaImportanceEvaluator  # brings scikit-learn's forests
+
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     searched = _searched(complete)
     if len(complete) < MIN_TRIALS or not searched or len({trial.value for trial in complete}) < 2:

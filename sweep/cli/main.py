@@ -224,6 +224,10 @@ def run(
     with cli_errors.interruptible(), display(quiet=quiet) as shown:
         if (beside := Path(f"{definition}.toml")).is_file() and not Path(definition).exists():
             shown.say(f"{definition} is the definition that comes with the program; {beside} is another one")
+        if cluster == "local":
+            from sweep.launch import forkserver
+
+            forkserver.start()  # workers import while this process does
         shown.doing("loading PyTorch")
         from sweep.cli import run as cli_run
         from sweep.cli import show as cli_show

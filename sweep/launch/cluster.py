@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from contextlib import suppress
 from time import monotonic, sleep
 
+import dask.config
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, Security
 from distributed.comm import connect as greet
 from distributed.core import send_recv
 
 from sweep.errors import LaunchError, UserError
+from sweep.launch import forkserver
 from sweep.launch.base import reach
 
 CONNECT_SECONDS = 8.0
@@ -38,8 +37,11 @@ def start_local(workers: int) -> tuple[LocalCluster, Client]:
         LaunchError: They do not start.
     """
     _silence()
+    # Until `disconnect`: Dask looks again whenever it replaces a worker.
+    method = dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
     try:
-        with _interrupts_blocked():
+        forkserver.start()
+        with forkserver.interrupts_blocked():
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -53,8 +55,10 @@ def start_local(workers: int) -> tuple[LocalCluster, Client]:
                 memory_limit=None,
                 silence_logs=logging.CRITICAL,
             )
+            cluster.method = method
             return cluster, Client(cluster, set_as_default=False)
     except (OSError, RuntimeError) as error:
+        method.__exit__(None, None, None)
         raise LaunchError(f"cannot start {workers} worker processes: {error}") from error
 
 
@@ -114,6 +118,7 @@ def disconnect(client: Client, cluster: LocalCluster | None) -> None:
     client.close(timeout=GRACE_SECONDS)
     if cluster is not None:
         cluster.close(timeout=GRACE_SECONDS)
+        cluster.method.__exit__(None, None, None)
 
 
 async def _greet(address: str) -> None:
@@ -137,20 +142,3 @@ def _silence() -> None:
     if not logging.getLogger("sweep").isEnabledFor(logging.DEBUG):
         for name in LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Threads and processes started inside never see SIGINT, nor do those that they start later.
-
-    A terminal sends Ctrl-C to the whole process group. Workers would print a traceback each, when it is for the
-    coordinator to end them. A blocked signal is inherited by threads and through ``exec``, so there is no moment
-    at which a worker could be hit.
-    """
-    # Started before: by itself it starts inside, and its code unblocks the signal when it has.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -10,7 +10,6 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
-from scipy.stats.qmc import Sobol
 
 from sweep.errors import DefinitionError
 from sweep.metrics import Direction
@@ -199,6 +198,8 @@ class _SobolPoints:
     """
 
     def __init__(self, arm: Arm, generator: np.random.Generator) -> None:
+        from scipy.stats.qmc import Sobol  # a second to import, which other samplers need not pay
+
         self._arm = arm
         self._names = ["", *_searched_names(arm)]
         self._engine = Sobol(len(self._names), scramble=True, rng=generator)

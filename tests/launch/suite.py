@@ -150,8 +150,9 @@ class LauncherSuite:
         for number in (3, 1, 4, 0, 5, 2):
             ready.submit(make_job(number, epochs=20, checkpoints=(20,)))
         order = [done.job.numbers[0] for done in ready.finished()]
-        for place, number in enumerate((3, 1, 4, 0, 5, 2)):
-            assert abs(order.index(number) - place) < ready.workers
+        # A worker may be held up while another trains all the rest; but none begins with what came last.
+        assert order[0] in (3, 1, 4, 0, 5, 2)[: ready.workers]
+        assert sorted(order) == list(range(6))
 
     def test_a_rung_after_cancelling(self, ready: Launcher) -> None:  # 6, 7
         done = at_rung(ready, 0, 1)
