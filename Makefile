@@ -29,9 +29,9 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
 .PHONY: demo
 demo: $(VENV)/.user ## install, sweep dropout over the breast cancer table, show the best configuration
 	@mkdir -p $(DEMO)
-	SWEEP_STORAGE=sqlite:///$(DEMO)/sweep.db $(BIN)/sweep run breast_cancer
-	SWEEP_STORAGE=sqlite:///$(DEMO)/sweep.db $(BIN)/sweep best breast_cancer
-	SWEEP_STORAGE=sqlite:///$(DEMO)/sweep.db $(BIN)/sweep report breast_cancer -o $(DEMO)/breast_cancer.html
+	$(BIN)/sweep run breast_cancer --storage sqlite:///$(DEMO)/sweep.db
+	$(BIN)/sweep report breast_cancer --storage sqlite:///$(DEMO)/sweep.db -o $(DEMO)/breast_cancer.html --force
+	@echo "open $(DEMO)/breast_cancer.html in a browser; for the commands above, first: source $(BIN)/activate"
 
 .PHONY: install
 install: $(VENV)/.user ## install sweep into .venv

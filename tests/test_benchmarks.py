@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from benchmarks import (
+    ask,
     floor,
     keras_peer,
     measuring,
@@ -343,3 +344,11 @@ def test_peers_are_a_dependency_of_benchmarks_alone() -> None:
     project = tomllib.loads((Path(trial_rate.__file__).parents[1] / "pyproject.toml").read_text())["project"]
     assert any(line.startswith("skorch") for line in project["optional-dependencies"]["bench"])
     assert not any(line.startswith("skorch") for line in project["dependencies"])
+
+
+@pytest.mark.parametrize("allocation", ["equal", "sampler"])
+def test_asks_are_taken_in_turn(allocation: str) -> None:
+    asks = ask.take(allocation, 40)
+    assert len(asks.ours) == len(asks.optuna) == 31
+    assert min(asks.ours) > 0
+    assert f"| {allocation} |" in ask.section([asks], 40).markdown()
