@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.storages import InMemoryStorage
-from optuna.trial import TrialState, create_trial
 
 from sweep.errors import DefinitionError
 from sweep.metrics import Direction
 from sweep.space.arms import Arm, Cell, dimension_at, dimension_size, snapped
-from sweep.space.memory import Ended, study_in_memory
+from sweep.space.memory import Ended
+from sweep.space.view import View
 from sweep.spec.layers import hidden_name
 from sweep.spec.model import Choices, Dimension, Range, SweepSpec
 
@@ -52,9 +51,9 @@ def distributions(spec: SweepSpec, names: Iterable[str]) -> dict[str, BaseDistri
 
 
 class ArmSampler:
-    """One arm: the configurations it has tried, and the sampler's view of them in a study in memory.
+    """One arm: the configurations it has tried, and the sampler's view of them.
 
-    The study holds searched parameters only, and only of this arm.
+    It holds searched parameters only, and only of this arm.
 
     Args:
         spec: Of the sweep.
@@ -66,14 +65,8 @@ class ArmSampler:
     def __init__(self, spec: SweepSpec, arm: Arm, position: int, direction: Direction) -> None:
         self.arm = arm
         self._spec = spec
-        self._storage = InMemoryStorage()
-        self._study = study_in_memory(direction, self._storage)  # ``_draw`` asks a fresh sampler each time
-        # Samplers want a running trial to draw for, and leave it out of what they learn from. It is always this one:
-        # a new one each time would be one more for them to go through ever after.
-        self._study.ask()
-        (self._drawn_for,) = self._study.get_trials()
+        self._view = View(direction)
         self._tried: set[tuple[tuple[str, Any], ...]] = set()
-        self._study_numbers: dict[int, int] = {}
         spaces = [self._searched(cell) for cell in arm.cells]
         # What every cell has is drawn first; what only some have, once the cell is known.
         self._common = {name: own for name, own in spaces[0].items() if all(name in other for other in spaces)}
@@ -110,24 +103,12 @@ class ArmSampler:
         if _key(params) in self._tried:
             raise ValueError(f"trial {number} must differ from every earlier one, however: {params}")
         space = self._searched(cell)
-        self._study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING, params={name: params[name] for name in space}, distributions=dict(space)
-            )
-        )
-        self._study_numbers[number] = len(self._study_numbers) + 1
+        self._view.add(number, {name: params[name] for name in space}, space)
         self._tried.add(_key(params))
 
     def tell(self, number: int, ended: Ended) -> None:
-        """Finishes a trial. Samplers ignore failed ones, and rank pruned ones by their last epoch and score there."""
-        place = self._study_numbers[number]
-        if ended.pruned:
-            study = self._storage.get_study_id_from_name(self._study.study_name)
-            trial = self._storage.get_trial_id_from_study_id_trial_number(study, place)
-            for epoch, score in sorted(ended.intermediate.items()):
-                self._storage.set_trial_intermediate_value(trial, epoch, score)
-        values = ended.value if ended.state == TrialState.COMPLETE else None
-        self._study.tell(place, values, state=ended.state)
+        """Finishes a trial, the first of those that run. Samplers ignore failed ones, and rank pruned ones lower."""
+        self._view.tell(number, ended)
 
     def _candidates(self, number: int, index: int) -> Iterator[dict[str, Any]]:
         """Configurations for a trial, best first; the later ones are for when the earlier have been tried."""
@@ -162,10 +143,10 @@ class ArmSampler:
 
     def _jointly(self, sampler: BaseSampler, space: dict[str, BaseDistribution]) -> dict[str, Any]:
         """Values for all of a space, one by one where the sampler has too little to learn from, or does not learn."""
-        drawn = sampler.sample_relative(self._study, self._drawn_for, space)
+        drawn = sampler.sample_relative(self._view.study, self._view.drawn_for, space)
         for name, own in space.items():
             if name not in drawn:
-                drawn[name] = sampler.sample_independent(self._study, self._drawn_for, name, own)
+                drawn[name] = sampler.sample_independent(self._view.study, self._view.drawn_for, name, own)
         return drawn
 
     def _searched(self, cell: Cell) -> dict[str, BaseDistribution]:
