@@ -21,7 +21,16 @@ KILLS = 4
 SWEEPS = {
     # TPE draws at random until an arm has ten finished trials: one arm, so that it comes to think.
     "tpe": ("search.sampler=tpe", "space.placement=all", "search.trials=24", "search.batch=4"),
-    "random": ("search.sampler=random", "search.trials=24"),
+    # Rungs at epochs 1 and 2 of 4; of four trials of a placement two go on, then one.
+    "halving": (
+        "search.sampler=random",
+        "search.pruner=halving",
+        "search.reduction=2",
+        "search.trials=24",
+        "search.batch=12",
+        "training.epochs=4",
+        "training.checkpoints=4",
+    ),
 }
 
 
@@ -42,7 +51,7 @@ def processes() -> ForkServerContext:
     return context
 
 
-@pytest.mark.parametrize(("sampler", "database"), [("tpe", "sqlite_url"), ("random", "postgres_url")])
+@pytest.mark.parametrize(("sampler", "database"), [("tpe", "sqlite_url"), ("halving", "postgres_url")])
 def test_killed_again_and_again(
     sampler: str, database: str, processes: ForkServerContext, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -73,8 +82,11 @@ def test_killed_again_and_again(
 
     run_sweep(spec, storage=storage, launcher=InlineLauncher())
     left = what_is_left(storage)
-    assert_complete(left, 24)
     assert_same(left, what_is_left(undisturbed))
+    if sampler == "halving":
+        assert sorted(left.states) == ["COMPLETE"] * 6 + ["PRUNED"] * 18
+    else:
+        assert_complete(left, 24)
 
 
 def listen(reports: Connection, events: int) -> None:
