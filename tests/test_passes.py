@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from sweep.records import BlockJob, Task, TrialResult
-from sweep.training.passes import TorchPasses
+from sweep.training.buffers import Buffers
+from sweep.training.compiled import CompiledPasses
+from sweep.training.draws import Draws
+from sweep.training.passes import Passes, TorchPasses
+from sweep.training.state import initial
 from sweep.training.train import train_block, train_segment
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, make_trial, random_trials
 
@@ -57,6 +63,22 @@ def test_weights_too_large_to_be_squared_have_a_bound(monkeypatch: pytest.Monkey
         monkeypatch.setattr("sweep.training.train.CompiledPasses", TorchPasses)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("kind", [CompiledPasses, TorchPasses])
+def test_what_is_not_a_number_stays_so(kind: type[Passes], activation: str) -> None:
+    """Or a network that diverges would be seen to on one device only."""
+    data = make_dataset("binary", rows=32, features=16)
+    plan = make_plan("binary", activation=activation)
+    job = BlockJob((0,), (make_trial((16,), dropout=(0.0, 0.0)),), plan)
+    net, velocities = initial(data, job, Draws(7), (0,))
+    buffers = Buffers.around(net, velocities, 1, 8, job.trials)
+    passes = kind(buffers, "binary", nesterov=False)
+    buffers.hidden[0].fill_(math.nan)
+    (bits,) = passes.arrays(torch.zeros(1, 8 * 32, dtype=torch.int16))
+    passes.activate(0, bits)
+    assert buffers.inputs[1].isnan().all()
+
+
 # --- rungs ------------------------------------------------------------------------------------------------------------
 
 
@@ -90,7 +112,10 @@ def test_who_goes_on_from_a_rung_gets_the_numbers_it_would_have_had_alone(task: 
     last, end = train_segment(data, folds, BlockJob((3,), (trials[3],), plan), state=between)
 
     assert end is None
+    assert state is not None
+    assert between is not None
     same(last[0], whole[3])
+    assert last[0].seconds > between.seconds > state.seconds > 0  # of the whole training, not of the last segment
     for one, other in zip(second, again, strict=True):
         same(one, other)
     for result in (*first, *second):

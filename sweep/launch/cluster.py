@@ -37,10 +37,9 @@ def start_local(workers: int) -> tuple[LocalCluster, Client]:
         LaunchError: They do not start.
     """
     _silence()
-    # Until `disconnect`: Dask looks again whenever it replaces a worker.
-    method = dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    cluster = None
+    _forked.begin()
     try:
-        forkserver.start()
         with forkserver.interrupts_blocked():
             cluster = LocalCluster(
                 n_workers=workers,
@@ -55,11 +54,37 @@ def start_local(workers: int) -> tuple[LocalCluster, Client]:
                 memory_limit=None,
                 silence_logs=logging.CRITICAL,
             )
-            cluster.method = method
             return cluster, Client(cluster, set_as_default=False)
-    except (OSError, RuntimeError) as error:
-        method.__exit__(None, None, None)
-        raise LaunchError(f"cannot start {workers} worker processes: {error}") from error
+    except BaseException as error:
+        if cluster is not None:
+            cluster.close(timeout=GRACE_SECONDS)
+        _forked.end()
+        if isinstance(error, OSError | RuntimeError):
+            raise LaunchError(f"cannot start {workers} worker processes: {error}") from error
+        raise
+
+
+class _Forked:
+    """Has Dask fork the workers of clusters that are open here, the ones that replace dead ones too."""
+
+    def __init__(self) -> None:
+        self._open = 0
+
+    def begin(self) -> None:
+        """A cluster is about to be started."""
+        if self._open == 0:
+            method = "forkserver" if forkserver.start() else "spawn"
+            self._setting = dask.config.set({"distributed.worker.multiprocessing-method": method})
+        self._open += 1
+
+    def end(self) -> None:
+        """It is closed. With the last one Dask's setting is what it was."""
+        self._open -= 1
+        if self._open == 0:
+            self._setting.__exit__(None, None, None)
+
+
+_forked = _Forked()
 
 
 def connect(address: str, device: str) -> Client:
@@ -112,13 +137,16 @@ def replace_workers(local: LocalCluster) -> None:
 
 def disconnect(client: Client, cluster: LocalCluster | None) -> None:
     """Leaves a cluster, and ends one that was started here, in the middle of a block if need be."""
-    if cluster is not None:
-        with suppress(asyncio.TimeoutError):
-            cluster.sync(_end_workers, cluster)
-    client.close(timeout=GRACE_SECONDS)
-    if cluster is not None:
-        cluster.close(timeout=GRACE_SECONDS)
-        cluster.method.__exit__(None, None, None)
+    try:
+        if cluster is not None:
+            with suppress(asyncio.TimeoutError):
+                cluster.sync(_end_workers, cluster)
+        client.close(timeout=GRACE_SECONDS)
+        if cluster is not None:
+            cluster.close(timeout=GRACE_SECONDS)
+    finally:
+        if cluster is not None:
+            _forked.end()
 
 
 async def _greet(address: str) -> None:

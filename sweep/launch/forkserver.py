@@ -9,29 +9,33 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 
 # What a worker needs.
 _MODULES = ["distributed", "sweep.training.train"]
-# Libraries that would start threads when they are imported. A worker trains on one; and a process with threads should
-# not be forked.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+_ours = False
 
 
-def start() -> None:
-    """Starts the fork server of this process, unless it runs, and returns at once. It ends with this process."""
-    before = dict(os.environ)
-    with interrupts_blocked():
-        try:
-            os.environ.update(_ONE_THREAD)
+def start() -> bool:
+    """Starts the fork server of this process, if it does not run yet, and returns at once. It ends with this process.
+
+    Workers have the environment of this moment.
+
+    Returns:
+        Whether workers may be forked from it: not from one that another part of the program had started before, which
+        Ctrl-C reaches.
+    """
+    global _ours
+    if not _ours and forkserver._forkserver._forkserver_pid is None:  # type: ignore[attr-defined]  # nothing public says it
+        with interrupts_blocked(), _environment():
             forkserver.set_forkserver_preload(_MODULES)
             forkserver.ensure_running()
-        finally:
-            for name in _ONE_THREAD:
-                os.environ.pop(name)
-            os.environ.update(before)
+        _ours = True
+    return _ours
 
 
 @contextmanager
@@ -49,3 +53,26 @@ def interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """That of the server, as long as it is being started."""
+    wanted = {
+        # Libraries that would start threads when they are imported. A worker trains on one; and a process with threads
+        # should not be forked.
+        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+        # The server imports from where this process does, and not from whatever folder this is.
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONSAFEPATH": "1",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

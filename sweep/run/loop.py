@@ -20,13 +20,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
 
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep import metrics
-from sweep.errors import MismatchError
+from sweep.errors import MismatchError, StorageError
 from sweep.launch.base import BlockDone, Launcher
 from sweep.records import BlockJob, Hyperparameters, TrialResult
 from sweep.run.blocks import cut_blocks
@@ -87,7 +89,8 @@ def run_sweep(
                 run.restore()
                 run.to_the_end()
             except KeyboardInterrupt:
-                run.recount()
+                with suppress(StorageError, StorageInternalError):  # gone meanwhile: then as far as is known here
+                    run.recount()
                 raise Interrupted(run.outcome()) from None
             finally:
                 launcher.cancel()
@@ -151,7 +154,8 @@ class _Run:
             self._take(trial)
         self._saved = {record.number: record for record in self._store.trials(self._opened.key)}
         for number, record in self._saved.items():
-            if number < len(self._states) and self._states[number] == TrialState.COMPLETE:
+            whole = record.trained == self._setup.plan.epochs
+            if whole and number < len(self._states) and self._states[number] == TrialState.COMPLETE:
                 self._compare(number, record.score)
 
     def _take(self, trial: FrozenTrial) -> None:
@@ -207,7 +211,8 @@ class _Run:
     def _ask_ahead(self) -> None:
         """Begins every batch that may begin: all that its proposals see is finished.
 
-        A batch is always the same numbers, whatever was done before: what its trials may see depends on it.
+        A batch is always the same numbers: what its trials may see depends on it. A larger budget, or a failed trial's
+        replacement, may only add to the last one.
         """
         size, batch = batch_size(self._setup.spec), 0
         while True:
@@ -307,7 +312,7 @@ class _Run:
         if trial.state not in COUNTED:
             return
         self._told += 1
-        if trial.state == TrialState.COMPLETE:
+        if trial.state == TrialState.COMPLETE and not pruned:
             self._compare(number, result.score)
         self._emit(
             TrialDone(

@@ -29,8 +29,13 @@ class StudyTrials:
         self._study_id = storage.get_study_id_from_name(self._name)
 
     def all(self) -> list[FrozenTrial]:
-        """Every trial, in the order of the numbers."""
-        return self._study.get_trials(deepcopy=False)
+        """Every trial, in the order of the numbers.
+
+        Raises:
+            StorageError: The study is gone.
+        """
+        with self._there():
+            return self._study.get_trials(deepcopy=False)
 
     def add(self, proposals: Sequence[Proposal]) -> None:
         """Stores trials as asked: RUNNING, each with all of its parameters or not at all.

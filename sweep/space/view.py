@@ -54,7 +54,7 @@ class View:
         self._run(number)
 
     def tell(self, number: int, ended: Ended) -> None:
-        """Finishes the first of the running trials."""
+        """Finishes the first of the running trials: they are told in the order of their numbers."""
         trial = self._running.pop(number)
         value = ended.value if ended.state == TrialState.COMPLETE else None
         last = max(ended.intermediate, default=None)

@@ -71,7 +71,8 @@ def _rectify(value: Floats, bias: Floats, draws: Bits, start: int, thresholds: B
             own = draws[split, start + row * width : start + (row + 1) * width]
             for unit in range(width):
                 sum_ = value[member, row, unit] + bias[member, 0, unit]
-                value[member, row, unit] = sum_ * scale if sum_ > _ZERO and own[unit] >= threshold else _ZERO
+                # This way round NaN stays NaN, as in PyTorch.
+                value[member, row, unit] = _ZERO if sum_ <= _ZERO or own[unit] < threshold else sum_ * scale
 
 
 @_compiled
@@ -130,7 +131,7 @@ def _backward(
         threshold, scale = thresholds[trial], scales[trial]
         if kind == RELU:  # 0 where the unit was dropped, too: no need of the draws
             for k in range(size):
-                delta[member, k] = delta[member, k] * scale if hidden[member, k] > _ZERO else _ZERO
+                delta[member, k] = _ZERO if hidden[member, k] <= _ZERO else delta[member, k] * scale
             continue
         own = draws[split, start : start + size]
         for k in range(size):

@@ -26,6 +26,7 @@ class BlockState:
         parameters: Weights and biases of each layer, ``[S, T, ...]`` float32, splits in the order of ``by_length``.
         velocities: Theirs, likewise.
         scored: What is known of the trials.
+        seconds: Wall time that each of them took so far: their shares of their blocks'.
     """
 
     numbers: tuple[int, ...]
@@ -33,9 +34,12 @@ class BlockState:
     parameters: Parameters
     velocities: Parameters
     scored: Scored
+    seconds: float
 
     @classmethod
-    def joined(cls, job: BlockJob, parts: Sequence[tuple[StackedMLP, Parameters]], scored: Scored) -> BlockState:
+    def joined(
+        cls, job: BlockJob, parts: Sequence[tuple[StackedMLP, Parameters]], scored: Scored, seconds: float
+    ) -> BlockState:
         """From the networks and velocities of all splits, some splits in each part."""
         trials = len(job.trials)
 
@@ -48,7 +52,7 @@ class BlockState:
             )
 
         nets = [tuple(net.layers()) for net, _ in parts]
-        return cls(job.numbers, job.end, layers(nets), layers([own for _, own in parts]), scored)
+        return cls(job.numbers, job.end, layers(nets), layers([own for _, own in parts]), scored, seconds)
 
     def __sizeof__(self) -> int:
         """Bytes: a scheduler sends the job that goes on from a state to where the state lies."""
@@ -63,7 +67,8 @@ class BlockState:
             return tuple((w[:, places], b[:, places]) for w, b in parameters)
 
         scored = self.scored.of(places)
-        return BlockState(tuple(numbers), self.epoch, chosen(self.parameters), chosen(self.velocities), scored)
+        own = chosen(self.parameters), chosen(self.velocities)
+        return BlockState(tuple(numbers), self.epoch, *own, scored, self.seconds)
 
     def part(self, data: Dataset, job: BlockJob, start: int, splits: int) -> tuple[StackedMLP, Parameters]:
         """Networks of the ``splits`` splits from ``start`` on, and their velocities. They share the memory."""

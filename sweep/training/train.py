@@ -86,8 +86,9 @@ def train_segment(
                 for split, trials in block.parts():
                     block.board.record(epoch + 1, split, trials, block.evaluate(split, trials))
                 block.board.choose(epoch + 1)
-        results = block.board.results(job.numbers, job.end, (time.perf_counter() - started) / len(job.trials))
-        return results, None if job.end == plan.epochs else block.state()
+        seconds = (time.perf_counter() - started) / len(job.trials) + (0.0 if state is None else state.seconds)
+        results = block.board.results(job.numbers, job.end, seconds)
+        return results, None if job.end == plan.epochs else block.state(seconds)
 
 
 @contextlib.contextmanager
@@ -155,10 +156,10 @@ class _Block:
         """
         return next(tile for tile in self._tiles if split in tile.order).evaluate(split, trials)
 
-    def state(self) -> BlockState:
-        """Where they stand at the job's end."""
+    def state(self, seconds: float) -> BlockState:
+        """Where they stand at the job's end, ``seconds`` a trial after they began."""
         nets = [(tile.net, tile.velocities) for tile in self._tiles]
-        return BlockState.joined(self._job, nets, self.board.scored)
+        return BlockState.joined(self._job, nets, self.board.scored, seconds)
 
 
 # --- a tile: a few splits of the block --------------------------------------------------------------------------------
