@@ -1,9 +1,9 @@
 """Pruning at rungs: which trials are compared, and which of them go on.
 
 Trials of one placement that begin together, those of a batch, are compared, a *cohort*: learning is slower with
-dropout, so that a trial of another arm says nothing about this one. They stand at the same epoch, and all of their folds
-with them. What joins a batch later, since the budget grew or for a failed trial, is a cohort of its own. Nothing here
-stores or trains; decisions that were stored before are what a resumed sweep goes on from.
+dropout, so that a trial of another arm says nothing about this one. They stand at the same epoch, and all of their
+folds with them. What joins a batch later, since the budget grew or for a failed trial, is a cohort of its own. Nothing
+here stores or trains; decisions that were stored before are what a resumed sweep goes on from.
 """
 
 from __future__ import annotations
