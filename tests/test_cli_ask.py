@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import sys
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def init(monkeypatch: pytest.MonkeyPatch, table: str, answers: str) -> tuple[int
             patch.setattr(sys, "stderr", shown)
             patch.setattr(sys, "stdout", shown)
             status = run_program(["init", "t.csv"])
-        seen = os.read(mine, 65536)
+        seen = b""
+        while select.select([mine], [], [], 0.3)[0]:  # a terminal hands over what was written by and by
+            seen += os.read(mine, 65536)
     os.close(mine)
     return status, seen.decode().replace("\r\n", "\n")
 

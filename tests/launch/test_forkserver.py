@@ -8,17 +8,24 @@ from pathlib import Path
 
 import dask.config
 
-from sweep.launch.dask import DaskLauncher
+from sweep.launch import base, cluster, forkserver
 
 METHOD = "distributed.worker.multiprocessing-method"
 
 SCRIPT = """
-from sweep.launch.dask import DaskLauncher
+from multiprocessing import get_context
+from sweep.launch import forkserver
+
+def report():
+    import sweep.launch.base
+    print(sweep.launch.base.__file__, flush=True)
 
 if __name__ == "__main__":
-    with DaskLauncher(workers=1) as launcher:
-        found = launcher._client.run(lambda: __import__("sweep.launch.base", fromlist=["warm"]).__file__)
-        print(*found.values())
+    assert forkserver.start()
+    process = get_context("forkserver").Process(target=report)
+    process.start()
+    process.join()
+    raise SystemExit(process.exitcode)
 """
 
 
@@ -27,12 +34,11 @@ def test_a_module_in_the_current_folder_is_not_taken_for_one_of_ours(tmp_path: P
     here.mkdir()
     elsewhere.mkdir()
     for name in ("sweep", "random", "torch"):
-        (here / f"{name}.py").write_text("raise SystemExit('taken from the current folder')\n")
+        (here / f"{name}.py").write_text("print('taken from the current folder', flush=True)\n")
     (elsewhere / "script.py").write_text(SCRIPT)
     run = [sys.executable, str(elsewhere / "script.py")]
-    done = subprocess.run(run, cwd=here, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip() == sys.modules["sweep.launch.base"].__file__
+    done = subprocess.run(run, cwd=here, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == base.__file__
 
 
 def test_another_ones_server_is_not_used() -> None:
@@ -44,10 +50,12 @@ def test_another_ones_server_is_not_used() -> None:
 
 def test_dask_is_left_as_it_was() -> None:
     before = dask.config.get(METHOD)
-    first = DaskLauncher(workers=1)
-    second = DaskLauncher(workers=1)
+    forked = cluster._Forked()
+    forked.begin()
+    forked.begin()
     during = dask.config.get(METHOD)
-    first.close()
+    assert during == ("forkserver" if forkserver.start() else "spawn")
+    forked.end()
     assert dask.config.get(METHOD) == during
-    second.close()
+    forked.end()
     assert dask.config.get(METHOD) == before
