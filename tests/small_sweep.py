@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import optuna
 import pytest
 from numpy.typing import NDArray
 
+from sweep.launch.base import BlockDone
+from sweep.launch.inline import InlineLauncher
 from sweep.records import BlockJob, Hyperparameters, TrialResult
 from sweep.run.study import optuna_storage
 from sweep.spec.definition import parse
@@ -136,8 +139,45 @@ def assert_complete(left: Left, budget: int) -> None:
 Trained = dict[int, tuple[Hyperparameters, TrialResult]]
 
 
-def remember(trained: Trained, job: BlockJob, results: tuple[TrialResult, ...]) -> None:
-    """Adds a block to what was trained; a trial twice is an error."""
-    for number, hyperparameters, result in zip(job.numbers, job.trials, results, strict=True):
-        assert number not in trained
-        trained[number] = hyperparameters, result
+class Recorder(InlineLauncher):
+    """Trains for real, remembers what it trained, and is interrupted before one of its results, as by Ctrl-C.
+
+    Nothing is trained twice: a trial only goes on from where it was.
+
+    Args:
+        interrupt_at: Which result: 0 for the first.
+        workers: That it claims to have.
+
+    Attributes:
+        jobs: All that were submitted.
+        gone_on: For each of them, whether it goes on from an earlier one.
+        trained: The trials of what was handed out, as far as they were trained.
+    """
+
+    def __init__(self, interrupt_at: int | None = None, workers: int = 1) -> None:
+        super().__init__()
+        self.jobs: list[BlockJob] = []
+        self.gone_on: list[bool] = []
+        self.trained: Trained = {}
+        self._countdown = interrupt_at
+        self._workers = workers
+
+    @property
+    def workers(self) -> int:
+        return self._workers
+
+    def submit(self, job: BlockJob, after: BlockDone | None = None) -> None:
+        self.jobs.append(job)
+        self.gone_on.append(after is not None)
+        super().submit(job, after)
+
+    def finished(self) -> Iterator[BlockDone]:
+        for done in super().finished():
+            if self._countdown is not None:
+                if self._countdown == 0:
+                    raise KeyboardInterrupt
+                self._countdown -= 1
+            for number, trial, result in zip(done.job.numbers, done.job.trials, done.results, strict=True):
+                assert number not in self.trained or self.trained[number][1].trained < result.trained
+                self.trained[number] = trial, result
+            yield done

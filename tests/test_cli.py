@@ -27,6 +27,7 @@ from sweep.cli.main import run_program
 from sweep.errors import LaunchError
 from sweep.spec import definition as spec
 from sweep.store.store import Store
+from tests.processes import children, wait_until_gone
 from tests.small_sweep import wait_for_trials
 
 ROOT = Path(__file__).parents[1]
@@ -512,11 +513,14 @@ def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(small: Program) -> None:
-    long = ("--trials", "400", "--set", "training.epochs=40", "--set", "search.batch=4", "--cluster", "inline")
-    with start(small.folder, "run", "small.toml", *long) as process:
+    long = ("--trials", "400", "--set", "training.epochs=40", "--set", "search.batch=4", "--workers", "1")
+    with start(small.folder, "run", "small.toml", *long, start_new_session=True) as process:
         wait_for_trials(small.folder / "sweep.db", 8)
-        process.send_signal(signal.SIGINT)
+        family = children(process.pid)
+        assert len(family) >= 2
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
         out, err = process.communicate(timeout=20)
+    assert not wait_until_gone(family, seconds=1)
     assert process.returncode == 130
     assert out == ""
     assert "Traceback" not in err

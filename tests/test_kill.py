@@ -17,7 +17,7 @@ from sweep.run.loop import run_sweep
 from sweep.spec.model import SweepSpec
 from tests.small_sweep import assert_complete, assert_same, small_spec, what_is_left
 
-KILLS = 4
+KILLS = 3
 SWEEPS = {
     # TPE draws at random until an arm has ten finished trials: one arm, so that it comes to think.
     "tpe": ("search.sampler=tpe", "space.placement=all", "search.trials=24", "search.batch=4"),
@@ -67,8 +67,8 @@ def test_killed_again_and_again(
         process = processes.Process(target=run_and_report, args=(spec, storage, theirs))
         process.start()
         theirs.close()
-        # The first ones while the tables are being made, the others some trials later, in the middle of anything.
-        if attempt < 2:
+        # The first one while the tables are being made, the others some trials later, in the middle of anything.
+        if attempt == 0:
             time.sleep(draw.uniform(0.0, 0.3))
         else:
             listen(reports, draw.randrange(2, 7))
@@ -78,7 +78,7 @@ def test_killed_again_and_again(
         reports.close()
         killed += process.exitcode == -9
         process.close()
-    assert killed >= KILLS - 2
+    assert killed >= KILLS - 1
 
     run_sweep(spec, storage=storage, launcher=InlineLauncher())
     left = what_is_left(storage)

@@ -23,10 +23,8 @@ from sweep.data import Dataset
 from sweep.errors import MismatchError, StorageError
 from sweep.folds import Folds
 from sweep.launch.base import BlockDone, Launcher
-from sweep.launch.dask import DaskLauncher
 from sweep.launch.inline import InlineLauncher
 from sweep.metrics import direction
-from sweep.records import BlockJob
 from sweep.run.events import Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
@@ -34,10 +32,10 @@ from sweep.run.study import optuna_storage
 from sweep.store.store import Store
 from tests.small_sweep import (
     Left,
+    Recorder,
     Trained,
     assert_complete,
     assert_same,
-    remember,
     small_spec,
     what_is_left,
     write_table,
@@ -48,39 +46,6 @@ SWEEPS = {
     "tpe": ("search.sampler=tpe", "space.placement=all", "search.trials=18", "search.batch=4"),
     "random": ("search.sampler=random", "search.trials=12", "search.batch=5"),
 }
-
-
-class Recorder(InlineLauncher):
-    """Trains for real, remembers what it trained, and is interrupted before one of its results.
-
-    Args:
-        interrupt_at: Which result: 0 for the first.
-        workers: That it claims to have.
-    """
-
-    def __init__(self, interrupt_at: int | None = None, workers: int = 1) -> None:
-        super().__init__()
-        self.jobs: list[BlockJob] = []
-        self.trained: Trained = {}
-        self._countdown = interrupt_at
-        self._workers = workers
-
-    @property
-    def workers(self) -> int:
-        return self._workers
-
-    def submit(self, job: BlockJob, after: BlockDone | None = None) -> None:
-        self.jobs.append(job)
-        super().submit(job, after)
-
-    def finished(self) -> Iterator[BlockDone]:
-        for done in super().finished():
-            if self._countdown is not None:
-                if self._countdown == 0:
-                    raise KeyboardInterrupt
-                self._countdown -= 1
-            remember(self.trained, done.job, done.results)
-            yield done
 
 
 @dataclass(frozen=True)
@@ -258,20 +223,25 @@ def test_the_metric_decides_what_is_best(tmp_path: Path, sqlite_url: str) -> Non
 # --- interrupted and gone on with -------------------------------------------------------------------------------------
 
 
-def test_interrupted_at_random_points(each: Reference, storage_url: str) -> None:
+@pytest.mark.parametrize(("sampler", "database"), [("random", "sqlite_url"), ("tpe", "postgres_url")])
+def test_interrupted_at_random_points(
+    sampler: str, database: str, references: dict[str, Reference], request: pytest.FixtureRequest
+) -> None:
     """Again and again, with another number of workers each time; on both databases."""
-    draw = random.Random(f"{each.budget} {storage_url[:6]}")
+    reference = references[sampler]
+    storage: str = request.getfixturevalue(database)
+    draw = random.Random(sampler)
     interrupted = 0
     while True:
         launcher = Recorder(interrupt_at=draw.randrange(4), workers=draw.randrange(1, 5))
         try:
-            outcome = run(each.setup, storage_url, launcher)
+            outcome = run(reference.setup, storage, launcher)
             break
         except Interrupted:
             interrupted += 1
     assert interrupted
-    assert outcome.complete == each.budget
-    assert_same(what_is_left(storage_url), each.left)
+    assert outcome.complete == reference.budget
+    assert_same(what_is_left(storage), reference.left)
 
 
 def test_a_trial_that_was_told_when_the_interrupt_came_is_counted(
@@ -312,22 +282,25 @@ STATES = ("running", "saved", "told")
 
 @given(stored=st.integers(0, 17), frontier=st.lists(st.sampled_from(STATES), min_size=10, max_size=10))
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
-def test_resumed_from_any_state(each: Reference, tmp_path: Path, stored: int, frontier: list[str]) -> None:
+def test_resumed_from_any_state(
+    references: dict[str, Reference], tmp_path: Path, stored: int, frontier: list[str]
+) -> None:
     """The first ``stored`` trials were asked; of the last two batches they are in the given states, before told."""
-    storage = each.begun(tmp_path)
-    stored = min(stored, each.budget)
-    start = max(0, stored - stored % each.batch - each.setup.spec.search.lag * each.batch)
+    reference = references["tpe"]
+    storage = reference.begun(tmp_path)
+    stored = min(stored, reference.budget)
+    start = max(0, stored - stored % reference.batch - reference.setup.spec.search.lag * reference.batch)
     states = ["told"] * start + frontier[: stored - start]
-    leave(each, storage, states)
+    leave(reference, storage, states)
 
     launcher = Recorder()
-    outcome = run(each.setup, storage, launcher)
+    outcome = run(reference.setup, storage, launcher)
     left = what_is_left(storage)
-    assert_same(left, each.left)
-    assert_complete(left, each.budget)
+    assert_same(left, reference.left)
+    assert_complete(left, reference.budget)
     # What was saved is not trained again, all else is, once.
-    assert sorted(launcher.trained) == [n for n in range(each.budget) if n >= stored or states[n] == "running"]
-    assert outcome.told == each.budget - states.count("told")
+    assert sorted(launcher.trained) == [n for n in range(reference.budget) if n >= stored or states[n] == "running"]
+    assert outcome.told == reference.budget - states.count("told")
 
 
 def leave(reference: Reference, storage: str, states: Sequence[str]) -> None:
@@ -423,15 +396,6 @@ def test_a_failed_trial_of_a_space_that_is_used_up(
         optuna.load_study(study_name="small", storage=tables).add_trial(create_trial(value=1.0))
     with pytest.raises(MismatchError, match=r"trial 2 .* \(the space has no more configurations\)"):
         run(setup, sqlite_url)
-
-
-# --- both backends ----------------------------------------------------------------------------------------------------
-
-
-def test_worker_processes_give_the_same_numbers(reference: Reference, sqlite_url: str) -> None:
-    with DaskLauncher(workers=2) as launcher:
-        run(reference.setup, sqlite_url, launcher)
-    assert_same(what_is_left(sqlite_url), reference.left)
 
 
 # --- refused ----------------------------------------------------------------------------------------------------------

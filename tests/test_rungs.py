@@ -29,7 +29,7 @@ from sweep.run.trials import StudyTrials
 from sweep.store.rows import RungDecision
 from sweep.store.store import Store
 from sweep.training.train import train_block
-from tests.small_sweep import assert_same, small_spec, what_is_left
+from tests.small_sweep import Recorder, assert_same, small_spec, what_is_left
 
 # Checkpoints at 2, 4, 6 and 8 of 8 epochs, rungs at 2 and 4. Four trials of each of three placements in a batch.
 HALVING = (
@@ -40,7 +40,9 @@ HALVING = (
     "training.epochs=8",
     "training.checkpoints=4",
 )
-MEDIAN = (*HALVING, "search.pruner=median", "search.batch=6", "search.trials=36", "space.placement=input")
+# Two of each.
+SMALL = (*HALVING, "search.batch=6", "search.trials=12")
+MEDIAN = (*HALVING, "search.pruner=median", "search.batch=6", "search.trials=24", "space.placement=input")
 
 
 @given(
@@ -60,27 +62,6 @@ def test_halving_keeps_the_best_of_equal_ones_the_first(scores: list[float], red
 # --- a whole sweep ----------------------------------------------------------------------------------------------------
 
 
-class Recorder(InlineLauncher):
-    """Trains for real; raises at a given result, as Ctrl-C would."""
-
-    def __init__(self, interrupt_at: int | None = None) -> None:
-        super().__init__()
-        self.jobs: list[tuple[BlockJob, bool]] = []
-        self._countdown = interrupt_at
-
-    def submit(self, job: BlockJob, after: BlockDone | None = None) -> None:
-        self.jobs.append((job, after is not None))
-        super().submit(job, after)
-
-    def finished(self) -> Iterator[BlockDone]:
-        for done in super().finished():
-            if self._countdown is not None:
-                if self._countdown == 0:
-                    raise KeyboardInterrupt
-                self._countdown -= 1
-            yield done
-
-
 Swept = tuple[Setup, str, Recorder]
 
 
@@ -95,7 +76,7 @@ def sweep(folder: Path, *changes: str) -> Swept:
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
-    return sweep(tmp_path_factory.mktemp("halving"), *HALVING)
+    return sweep(tmp_path_factory.mktemp("halving"), *SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +168,7 @@ def test_survivors_go_on_where_they_stand(each: Swept) -> None:
     """Nothing is trained twice: the epochs of all jobs are those that the trials were trained for."""
     setup, storage, launcher = each
     spent = 0
-    for job, goes_on in launcher.jobs:
+    for job, goes_on in zip(launcher.jobs, launcher.gone_on, strict=True):
         begun = max((rung for rung in setup.spec.rungs if rung < job.end), default=0) if goes_on else 0
         spent += (job.end - begun) * len(job.numbers)
     with Store.open(storage) as store:
@@ -321,7 +302,7 @@ class Curves(InlineLauncher):
 
 
 @pytest.mark.parametrize(
-    ("pruner", "allocation", "trials"), [("halving", "equal", 24), ("halving", "sampler", 24), ("median", "equal", 60)]
+    ("pruner", "allocation", "trials"), [("halving", "equal", 24), ("halving", "sampler", 24), ("median", "equal", 48)]
 )
 def test_an_arm_that_starts_slow_and_ends_best_is_found(
     pruner: str, allocation: str, trials: int, tmp_path: Path, sqlite_url: str

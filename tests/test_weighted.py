@@ -50,7 +50,8 @@ def test_counts_stand_for_rows(task: Task, metric: str, seed: int) -> None:
     weights = np.stack([np.bincount(some, minlength=N) for some in rows], axis=1).astype(np.float64)
     found = weighted.scores(metric, outputs, truth, weights)
     expected = [[written_out(metric, out, truth, some) for some in rows] for out in outputs]
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    # Outputs have single precision; an R² near 0 is a difference of numbers near 1.
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=3e-7)
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "f1"])

@@ -134,11 +134,11 @@ class LauncherSuite:
             assert_same(done.results, train_block(DATA, FOLDS, make_job(*done.job.numbers, **RUNGS)))
 
     def test_what_goes_on_comes_before_what_begins(self, ready: Launcher) -> None:  # 6
-        epochs = {"epochs": 40, "checkpoints": (2, 40)}
+        epochs: dict[str, Any] = {"epochs": 40, "checkpoints": (2, 40)}
         done = at_rung(ready, 0, 1, **epochs)
-        beginning = [make_job(2 + number % 4, **epochs) for number in range(8)]
-        for job in beginning:
-            ready.submit(job)
+        for number in range(8):
+            # So long that workers keep step, and are busy until the last one is submitted.
+            ready.submit(make_job(2 + number % 4, epochs=150, checkpoints=(150,)))
         for number in (0, 1):
             ready.submit(make_job(number, **epochs), after=done)
         order = [one.job.numbers[0] for one in ready.finished()]

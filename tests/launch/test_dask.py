@@ -333,19 +333,6 @@ def test_workers_end_when_the_coordinator_is_killed() -> None:
         assert not wait_until_gone(family, seconds=10)
 
 
-def test_ctrl_c_ends_everything_quickly_and_quietly() -> None:
-    with start_coordinator() as coordinator:
-        assert coordinator.stdout is not None
-        assert coordinator.stdout.readline() == "ready\n"
-        family = children(coordinator.pid)
-        start = time.monotonic()
-        os.killpg(coordinator.pid, signal.SIGINT)  # as a terminal does it
-        output, errors = coordinator.communicate(timeout=20)
-        assert time.monotonic() - start < 10
-        assert (coordinator.returncode, output, errors) == (130, "", "")
-        assert not wait_until_gone(family, seconds=1)
-
-
 # --- addresses --------------------------------------------------------------------------------------------------------
 
 
