@@ -38,7 +38,7 @@ _MEMBERS = (8, 1, 2, 4, 16, 32, 64)
 _FOLDS = (10, 2, 5, 20)
 _ROWS = (208, 2_000, 20_000)
 _WORKERS = (1, 2)
-_PART = 16  # trials of a sweep in a round: a batch
+_BATCHES = 3  # of a sweep in a round
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,11 @@ def _step() -> float:
 
 
 def workers(spec: SweepSpec, counts: Sequence[int], rounds: int) -> list[Point]:
-    """The same sweep with each number of workers, a batch a round; starting them is not counted.
+    """The same sweep with each number of workers, a few batches a round; starting them is not counted.
 
-    A first batch goes before: workers import what they need, and TPE has something to go on.
+    A first round goes before: workers import what they need, and TPE has something to go on.
     """
-    part = max(_PART, spec.search.batch)
+    part = _BATCHES * spec.search.batch
     with ExitStack() as stack:
         takes: list[Callable[[], float]] = []
         for count in counts:
@@ -166,7 +166,8 @@ def section(found: dict[str, list[Point]]) -> Section:
         notes=(
             f"The Sonar shape {SONAR.network} on random tables. With the number of folds the block changes as the "
             "program chooses it. Memory: of the process that trained, above what Python and the table took before.",
-            f"Workers: parts of {_PART} trials of the Sonar definition, SQL included.",
+            f"Workers: parts of {_BATCHES} batches of the Sonar definition, SQL included. "
+            "At the end of each one worker waits for the other.",
         ),
         figures={axis: [asdict(point) for point in points] for axis, points in found.items()},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from benchmarks import (
     member_step,
     memory,
     overhead,
+    parts,
     plain_loop,
     report,
     run,
@@ -220,6 +221,32 @@ def test_member_step_and_wide_make_their_tables() -> None:
         assert all(len(row) == len(section.header) for row in section.rows)
     assert "tiny 5-6-4-3" in one.markdown()
     assert "the products take" in other.markdown()
+
+
+def test_parts_of_a_block_make_up_the_whole() -> None:
+    work, bmm = TINY.work(), torch.bmm
+    found = parts.take(lambda: work.train(2, 3), trials=2, steps=3 * work.steps, rounds=2)
+    assert torch.bmm is bmm
+    assert all(min(seconds) > 0 for seconds in found.parts.values())
+    np.testing.assert_allclose(np.sum([*found.parts.values()], axis=0), found.clocked)
+    assert len(parts.section(found, "tiny").rows) == len(found.parts) + 1
+
+
+def test_a_part_is_not_charged_for_those_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(parts, "perf_counter", lambda: now)
+
+    def lasts(seconds: float, *inner: Callable[[], None]) -> None:
+        nonlocal now
+        now += seconds
+        for each in inner:
+            each()
+
+    clocks = parts.Clocks()
+    inner = clocks.around("inner", lambda: lasts(2.0))
+    clocks.around("outer", lambda: lasts(1.0, inner, inner))()
+    clocks.around("scores", lambda: lasts(0.5, inner))()
+    assert clocks.seconds == {"inner": 4.0, "outer": 1.0, "scores": 2.5}
 
 
 def test_memory_has_a_peak_for_every_phase(tmp_path: Path) -> None:
