@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
+from benchmarks import floor
 from benchmarks.machine import sonar
 from benchmarks.measuring import (
     Lengths,
@@ -47,9 +48,9 @@ class Point:
 
     Attributes:
         label: Of the point.
-        seconds: In each round: of a member-step, or of a trial.
+        seconds: In each round: of a member-step, or of a trial; with several at once, divided by how many.
         base: Bytes held before anything was done, and
-        peak: at most; 0 where no single process did it all.
+        peak: at most; 0 where no single process did it all, or it was not looked at.
     """
 
     label: str
@@ -69,6 +70,10 @@ def measure(settings: Settings) -> Section:
     found = {axis: along(points, settings) for axis, points in axes.items()}
     overrides, _ = sonar()
     found["workers, a whole sweep"] = workers(load("sonar", overrides), _WORKERS, settings.rounds)
+    block = partial(_begin, SONAR, own[SONAR], settings.seconds)
+    found["processes at once, a block each"] = at_once(block, _step, _WORKERS, settings.rounds)
+    products = partial(_begin_products, SONAR, own[SONAR], settings.seconds)
+    found["processes at once, products alone"] = at_once(products, _step_of_products, _WORKERS, settings.rounds)
     return section(found)
 
 
@@ -100,6 +105,8 @@ class _Measured:
     run: Callable[[int], None]
     lengths: Lengths
     member_steps: int
+    products: floor.Products
+    steps: int
 
 
 def _begin(shape: Shape, trials: int, seconds: float) -> int:
@@ -114,6 +121,38 @@ def _begin(shape: Shape, trials: int, seconds: float) -> int:
 
 def _step() -> float:
     return _Measured.lengths.epoch_seconds(_Measured.run) / _Measured.member_steps
+
+
+def _begin_products(shape: Shape, trials: int, seconds: float) -> None:
+    prepare_process()
+    _Measured.products = floor.Products.allocate(shape.work(), trials * shape.folds)
+    _Measured.steps = floor.steps_for(_Measured.products, seconds)
+
+
+def _step_of_products() -> float:
+    return _Measured.products.seconds(_Measured.steps)
+
+
+def at_once(begin: Callable[[], object], step: Callable[[], float], counts: Sequence[int], rounds: int) -> list[Point]:
+    """The same in so many processes at once, which share nothing but the machine: what it has to give.
+
+    Args:
+        begin: Prepares a process.
+        step: Seconds of a member-step in it.
+        counts: How many processes.
+        rounds: Turns.
+    """
+
+    def take(count: int) -> float:
+        futures = [process.submit(step) for process in processes[:count]]
+        return mean(future.result() for future in futures) / count
+
+    with ExitStack() as stack:
+        processes = [stack.enter_context(fresh_process()) for _ in range(max(counts))]
+        for process in processes:
+            process.submit(begin).result()
+        times = in_turn([partial(take, count) for count in counts], rounds)
+    return [Point(f"{count}", tuple(seconds)) for count, seconds in zip(counts, times, strict=True)]
 
 
 def workers(spec: SweepSpec, counts: Sequence[int], rounds: int) -> list[Point]:
@@ -155,7 +194,8 @@ def section(found: dict[str, list[Point]]) -> Section:
     for axis, points in found.items():
         for point in points:
             memory = f"{(point.peak - point.base) / 1e6:,.0f}" if point.peak else ""
-            unit = f"{1e6 * median(point.seconds):.1f} µs" if point.peak else f"{median(point.seconds):.2f} s a trial"
+            seconds = median(point.seconds)
+            unit = f"{seconds:.2f} s a trial" if seconds > 0.01 else f"{1e6 * seconds:.1f} µs"
             ratio = Ratio.of(point.seconds, points[0].seconds)
             rows.append((axis, point.label, unit, "1" if point is points[0] else f"**{ratio}**", memory))
     return Section(
@@ -167,7 +207,8 @@ def section(found: dict[str, list[Point]]) -> Section:
             f"The Sonar shape {SONAR.network} on random tables. With the number of folds the block changes as the "
             "program chooses it. Memory: of the process that trained, above what Python and the table took before.",
             f"Workers: parts of {_BATCHES} batches of the Sonar definition, SQL included. "
-            "At the end of each one worker waits for the other.",
+            "At the end of each one worker waits for the other. With W at once the time is divided by W: what is not "
+            "1 / W of the first is what they cost one another.",
         ),
         figures={axis: [asdict(point) for point in points] for axis, points in found.items()},
     )

@@ -2,32 +2,31 @@
 
 ``python -m benchmarks.trial_rate``, or with the others in ``make bench``. See benchmarks/README.md.
 
-Ours is the whole thing, in a process of its own: Python and torch started, the workers started, the table read, TPE,
+Ours is the whole thing, the command ``sweep run``: Python and torch started, the workers started, the table read, TPE,
 a Dask worker process per core, every result committed to SQLite. The peers get a sample of the very same trials, one
-process per core, and are not charged for starting processes, proposing, or storing anything. They take turns: a part
-of the sweep, a sample of each peer, and so on, so that all meet the same moods of the machine.
+process per core, and are not charged for starting processes, proposing, or storing anything. They take turns: a whole
+sweep, a sample of each peer, another sweep, and so on, so that all meet the same moods of the machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import mean
-from subprocess import PIPE, Popen
+from statistics import mean, median
 from time import perf_counter
 
 from benchmarks import keras_peer, plain_loop, skorch_peer
-from benchmarks.machine import RESULTS, ROOT, machine, sonar
-from benchmarks.measuring import Settings, prepare_process
-from benchmarks.metered import Meter
+from benchmarks.machine import RESULTS, machine, sonar
+from benchmarks.measuring import Ratio, Settings, prepare_process, seconds_of
 from benchmarks.report import Section, write
 from sweep.records import Hyperparameters
 from sweep.run.prepare import Setup, prepare
@@ -51,17 +50,22 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A part of the sweep, and the samples of its trials that the peers trained after it.
+    """A whole sweep, and the samples of its trials that the peers trained after it.
 
     Attributes:
-        trials: Of the sweep in this part.
-        seconds: Wall time; of the first part with everything that has to be started, of the last with its end.
+        trials: Of the sweep.
+        seconds: From the start of the command to the end of its process.
         peers: Peer to its sample; without those that had none in this turn.
     """
 
     trials: int
     seconds: float
     peers: Mapping[str, tuple[Sampled, ...]]
+
+    @property
+    def ours(self) -> float:
+        """Trials per second of the sweep."""
+        return self.trials / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +76,24 @@ class Comparison:
         table: Note about the table.
         processes: Of either side.
         turns: In order.
-        meter: Of the whole sweep.
     """
 
     table: str
     processes: int
     turns: tuple[Turn, ...]
-    meter: Meter
-
-    @property
-    def ours(self) -> float:
-        """Trials per second of the whole sweep."""
-        return sum(turn.trials for turn in self.turns) / self.seconds
-
-    @property
-    def seconds(self) -> float:
-        """Of the whole sweep."""
-        return sum(turn.seconds for turn in self.turns)
 
     def sample(self, peer: str) -> list[Sampled]:
         """All that a peer has trained."""
         return [sampled for turn in self.turns for sampled in turn.peers.get(peer, ())]
 
-    def rate(self, peer: str) -> float:
-        """A peer's trials per second, no process ever idle."""
-        return self.processes / mean(sampled.seconds for sampled in self.sample(peer))
+    def rates(self, peer: str) -> list[float]:
+        """A peer's trials per second in each turn that it was part of, no process ever idle."""
+        samples = [turn.peers[peer] for turn in self.turns if peer in turn.peers]
+        return [self.processes / mean(one.seconds for one in sample) for sample in samples]
 
-    def ratio(self, peer: str) -> float:
-        """How many times the peer's trial rate ours is."""
-        return self.ours / self.rate(peer)
-
-    def ratios(self, peer: str) -> tuple[float, ...]:
-        """The same, turn by turn."""
-        return tuple(
-            turn.trials / turn.seconds * mean(sampled.seconds for sampled in turn.peers[peer]) / self.processes
-            for turn in self.turns
-            if peer in turn.peers
-        )
+    def ratio(self, peer: str) -> Ratio:
+        """How many times the peer's trial rate ours is, turn by turn."""
+        return Ratio.of([turn.ours for turn in self.turns if peer in turn.peers], self.rates(peer))
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -118,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints, writes JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.trial_rate", description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=128, help="of the sweep (128)")
-    parser.add_argument("--turns", type=int, default=5, help="parts the sweep is divided into (5)")
+    parser.add_argument("--turns", type=int, default=5, help="how often all are measured (5)")
     parser.add_argument("--full", action="store_true", help="every peer in every turn, and larger samples")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change of the definition")
     parser.add_argument("--json", type=Path, default=RESULTS / "trial_rate.json", help="file for the figures")
@@ -134,8 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure(settings: Settings, changes: Sequence[str] = ()) -> Section:
     """The Sonar definition, with changes."""
     overrides, table = sonar()
-    overrides, processes = [*overrides, *changes], machine().cores
-    # skorch takes as long as ten of our batches, and Keras as long as a whole sweep.
+    processes = machine().cores
+    # Before anything is timed: what is compiled is there, and files are in memory.
+    run_command([*overrides, "training.epochs=12", "search.trials=8"], processes)
+    overrides = [*overrides, *changes]
+    # A trial takes skorch as long as us the whole sweep, and Keras longer.
     samples = {name: 2 * processes if name == plain_loop.WHAT else processes for name in PEERS}
     if not settings.full:
         samples[plain_loop.WHAT] = processes
@@ -150,72 +138,46 @@ def measure(settings: Settings, changes: Sequence[str] = ()) -> Section:
 
 
 def compare(overrides: Sequence[str], table: str, processes: int, samples: Sequence[Mapping[str, int]]) -> Comparison:
-    """Runs the sweep in parts, and after each of them some of its trials with the peers.
+    """Runs the sweep as often as there are samples, and after it some of its trials with the peers.
 
     Args:
         overrides: Of the Sonar definition; a table of two classes.
         table: Note about it.
         processes: Workers, and processes of the peers.
-        samples: For each part, peer to how many trials it trains.
+        samples: For each turn, peer to how many trials it trains.
     """
-    spec = load("sonar", overrides)
+    spec, trained = load("sonar", overrides), Counter[str]()
     names = {name for sample in samples for name in sample}
-    with (
-        tempfile.TemporaryDirectory(prefix="sweep-bench-") as folder,
-        ProcessPoolExecutor(processes, get_context("spawn"), prepare_process) as pool,
-    ):
+    with ProcessPoolExecutor(processes, get_context("spawn"), prepare_process) as pool:
         for name in sorted(names):
             list(pool.map(_warm, [PEERS[name]] * 2 * processes, [spec] * 2 * processes))
-        storage, budget = f"sqlite:///{Path(folder) / 'sweep.db'}", prepare(spec).budget.trials
-        totals = parts(budget, len(samples), spec.search.batch)
         turns: list[Turn] = []
-        begun = perf_counter()
-        with Popen(
-            [sys.executable, "-m", "benchmarks.sweep_in_parts", storage, str(processes), *overrides],
-            stdin=PIPE,
-            stdout=PIPE,
-            text=True,
-            cwd=ROOT,
-        ) as sweep:
-            for place, sample in enumerate(samples):
-                begun = perf_counter() if place else begun
-                answer = _go_on(sweep, totals[place], last=place == len(samples) - 1)
-                seconds = perf_counter() - begun
-                first = sum(turn.trials for turn in turns)
-                new = [trial for trial in _trials(storage, spec.name) if trial.number >= first]
-                peers = {name: _sampled(pool, PEERS[name], spec, spread(new, count)) for name, count in sample.items()}
-                turns.append(Turn(len(new), seconds, peers))
-                print(f"part {place + 1} of {len(samples)}: {len(new)} trials in {seconds:.1f} s", end="")
-                for name, sampled in peers.items():
-                    print(f"; {name} {mean(one.seconds for one in sampled):.1f} s a trial and process", end="")
-                print(flush=True)
-    return Comparison(table, processes, tuple(turns), Meter(**json.loads(answer)))
+        for place, sample in enumerate(samples):
+            trials, seconds = run_command(overrides, processes)
+            print(f"turn {place + 1} of {len(samples)}: {len(trials)} trials in {seconds:.1f} s", end="", flush=True)
+            peers: dict[str, tuple[Sampled, ...]] = {}
+            for name, count in sample.items():
+                own = spread(trials, trained[name] + count)[trained[name] :]
+                trained[name] += count
+                peers[name] = _sampled(pool, PEERS[name], spec, own)
+                each = mean(one.seconds for one in peers[name])
+                print(f"; {name} {each:.1f} s a trial and process", end="", flush=True)
+            print(flush=True)
+            turns.append(Turn(len(trials), seconds, peers))
+    return Comparison(table, processes, tuple(turns))
 
 
-def parts(budget: int, count: int, batch: int) -> list[int]:
-    """Totals after each part of a sweep. At the end of a batch where there are enough: in a cut one workers wait."""
-    unit = batch if budget >= count * batch else 1
-    return [min(budget, -(-budget * place // (count * unit)) * unit) for place in range(1, count + 1)]
-
-
-def _go_on(sweep: Popen[str], trials: int, *, last: bool) -> str:
-    """Has the sweep's process train up to so many trials, and end if these are the last.
-
-    Raises:
-        RuntimeError: It has ended before.
-    """
-    if sweep.stdin is None or sweep.stdout is None:
-        raise RuntimeError("the process of the sweep has no pipes")
-    sweep.stdin.write(f"{trials}\n")
-    sweep.stdin.flush()
-    answer = sweep.stdout.readline()
-    if last:
-        sweep.stdin.close()
-        answer = sweep.stdout.readline()
-        sweep.wait()
-    if not answer:
-        raise RuntimeError(f"the process of the sweep ended with status {sweep.wait()}")
-    return answer
+def run_command(overrides: Sequence[str], workers: int) -> tuple[tuple[TrialRecord, ...], float]:
+    """Runs ``sweep run sonar`` into a fresh database. Gives its trials, and the seconds from its start to its end."""
+    with tempfile.TemporaryDirectory(prefix="sweep-bench-") as folder:
+        storage = f"sqlite:///{Path(folder) / 'sweep.db'}"
+        command = ["run", "sonar", "--storage", storage, "--workers", f"{workers}", "--quiet"]
+        changes = [part for change in overrides for part in ("--set", change)]
+        program = Path(sys.executable).with_name("sweep")
+        seconds = seconds_of(
+            lambda: subprocess.run([program, *command, *changes], check=True, stdout=subprocess.DEVNULL)
+        )
+        return _trials(storage, load("sonar", overrides).name), seconds
 
 
 def _trials(storage: str, name: str) -> tuple[TrialRecord, ...]:
@@ -265,28 +227,28 @@ def _train(peer: str, spec: SweepSpec, trial: Hyperparameters) -> tuple[float, f
 
 def section(comparison: Comparison, spec: SweepSpec) -> Section:
     """The table, a row for each side."""
-    processes, meter = comparison.processes, comparison.meter
-    trials, ours = sum(turn.trials for turn in comparison.turns), comparison.ours
-    rows = [(f"`sweep run`, {processes} workers", f"{trials}", f"{processes / ours:.2f}", f"{60 * ours:.1f}", "", "")]
+    processes, turns = comparison.processes, comparison.turns
+    ours, trials = median(turn.ours for turn in turns), turns[0].trials
+    whole = f"{len(turns)} times {trials}"
+    rows = [(f"`sweep run`, {processes} workers", whole, f"{processes / ours:.2f}", f"{60 * ours:.1f}", "", "")]
     peers = {name for turn in comparison.turns for name in turn.peers}
     for name in [name for name in PEERS if name in peers]:
-        sample, rate, ratios = comparison.sample(name), comparison.rate(name), comparison.ratios(name)
+        sample, rate, ratio = comparison.sample(name), median(comparison.rates(name)), comparison.ratio(name)
         rows.append(
             (
                 f"{name}, {processes} processes",
                 f"{len(sample)} of these",
                 f"{processes / rate:.2f}",
                 f"{60 * rate:.2f}",
-                f"**{comparison.ratio(name):.1f}** ({min(ratios):.1f} to {max(ratios):.1f} by turn)",
+                f"**{ratio.value:.1f}** ({ratio.low:.1f} to {ratio.high:.1f})",
                 f"{mean(one.score for one in sample):.4f} ({mean(one.ours for one in sample):.4f})",
             )
         )
-    share = meter.training / processes / comparison.seconds
     notes = [
         f"{comparison.table}: {trials} trials of {spec.validation.folds} folds and {spec.training.epochs} epochs, "
         f"mini-batches of {spec.training.batch_size}.",
-        f"Ours with everything: {comparison.seconds:.1f} s from the start of Python to the last commit and the end of "
-        f"the workers; workers trained for {share:.0%} of it. Peers without start-up, proposals and storage.",
+        f"Ours is the whole command, from the start of Python to the end of its process: {trials / ours:.1f} s. Peers "
+        "without start-up, proposals and storage.",
         "Scores: mean raw score of the sample, in brackets ours of the same trials (chosen among the checkpoints).",
     ]
     if not keras_peer.AVAILABLE:
@@ -299,7 +261,7 @@ def section(comparison: Comparison, spec: SweepSpec) -> Section:
         header=("", "trials", "seconds a trial and process", "trials a minute", "ratio", "scores"),
         rows=tuple(rows),
         notes=tuple(notes),
-        figures={**asdict(comparison), "ratios": {name: comparison.ratio(name) for name in sorted(peers)}},
+        figures={**asdict(comparison), "ratios": {name: asdict(comparison.ratio(name)) for name in sorted(peers)}},
     )
 
 

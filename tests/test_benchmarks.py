@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -129,11 +131,6 @@ def test_sample_takes_every_placement_in_turn() -> None:
     assert len(trial_rate.spread(trials, 9)) == 5
 
 
-def test_parts_of_a_sweep_end_with_a_batch() -> None:
-    assert trial_rate.parts(128, 5, 16) == [32, 64, 80, 112, 128]
-    assert trial_rate.parts(20, 2, 16) == [10, 20]
-
-
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
 
@@ -182,19 +179,17 @@ def test_shapes_count_their_steps() -> None:
 
 
 def test_ratio_counts_every_process_of_a_peer() -> None:
-    # Ours: 64 trials in 32 s, 2 a second. The loop: 10 s a trial on each of two processes, 0.2 a second.
-    def turn(*seconds: float) -> trial_rate.Turn:
-        sample = tuple(trial_rate.Sampled(each, 0.9, 0.8) for each in seconds)
-        return trial_rate.Turn(32, 16.0, {plain_loop.WHAT: sample})
+    def turn(seconds: float, *peer: float) -> trial_rate.Turn:
+        return trial_rate.Turn(32, seconds, {plain_loop.WHAT: tuple(trial_rate.Sampled(s, 0.9, 0.8) for s in peer)})
 
-    comparison = trial_rate.Comparison("Sonar", 2, (turn(10.0, 10.0), turn(8.0, 12.0)), Meter(0.0, training=48.0))
-    assert comparison.ours == pytest.approx(2.0)
-    assert comparison.rate(plain_loop.WHAT) == pytest.approx(0.2)
-    assert comparison.ratio(plain_loop.WHAT) == pytest.approx(10.0)
-    assert comparison.ratios(plain_loop.WHAT) == pytest.approx((10.0, 10.0))
+    # 32 trials in 16 s are 2 a second. The loop: 10 s a trial on each of two processes, 0.2 a second.
+    turns = (turn(16.0, 10.0, 10.0), turn(8.0, 8.0, 12.0), turn(32.0, 10.0, 10.0))
+    comparison = trial_rate.Comparison("Sonar", 2, turns)
+    assert comparison.rates(plain_loop.WHAT) == pytest.approx([0.2, 0.2, 0.2])
+    assert comparison.ratio(plain_loop.WHAT) == Ratio(10.0, 5.0, 20.0)
     text = trial_rate.section(comparison, small_definition()).markdown()
-    assert "**10.0** (10.0 to 10.0 by turn) | 0.9000 (0.8000)" in text
-    assert "workers trained for 75%" in text
+    assert "| `sweep run`, 2 workers | 3 times 32 | 1.00 | 120.0 |" in text
+    assert "**10.0** (5.0 to 20.0) | 0.9000 (0.8000)" in text
 
 
 def small_definition() -> SweepSpec:
@@ -265,6 +260,19 @@ def test_point_of_an_axis_has_a_process_of_its_own() -> None:
     text = scaling.section({"trials": [point, replace(point, label="4")]}).markdown()
     assert "| trials | 4 |" in text
     assert "**1.00 (1.00 to 1.00)**" in text
+
+
+def test_what_several_do_at_once_is_divided_by_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaling, "fresh_process", lambda: ThreadPoolExecutor(1))
+    points = scaling.at_once(lambda: None, lambda: 3.0, (1, 2), rounds=2)
+    assert [point.seconds for point in points] == [(3.0, 3.0), (1.5, 1.5)]
+    assert (
+        "| at once | 2 | 1.50 s a trial | **0.50 (0.50 to 0.50)** |" in scaling.section({"at once": points}).markdown()
+    )
+    (alone,) = scaling.at_once(
+        partial(scaling._begin_products, TINY, 2, 0.01), scaling._step_of_products, (1,), rounds=1
+    )
+    assert 0 < alone.seconds[0] < 0.01
 
 
 def test_meter_sees_every_block(tmp_path: Path) -> None:
