@@ -2,8 +2,8 @@
 
 No handicap: tensors in memory and no ``DataLoader``, rows permuted once per epoch, one thread a process, the fused SGD
 of PyTorch (the quickest of its three on a CPU), max-norm in place, denormal numbers flushed to zero. It does the same
-work as ``sweep.train``: the same network, epochs, mini-batches and hyperparameters, and every metric of every fold
-on training and validation rows at every checkpoint. Only the random draws differ.
+work as ``sweep.train``, on the device of the table: the same network, epochs, mini-batches and hyperparameters, and
+every metric of every fold on training and validation rows at every checkpoint. Only the random draws differ.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _train_fold(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperpar
         centre, spread = float(y.mean()), float(y.std(correction=0))
         y = (y - centre) / spread
 
-    net = network(features.shape[1], data.info.outputs, plan, trial)
+    net = network(features.shape[1], data.info.outputs, plan, trial).to(features.device)
     linears = [module for module in net if isinstance(module, nn.Linear)]
     optimizer = torch.optim.SGD(
         [
@@ -78,7 +78,7 @@ def _train_fold(data: Dataset, folds: Folds, plan: TrainingPlan, trial: Hyperpar
     for epoch in range(plan.epochs):
         for group in optimizer.param_groups:
             group["lr"] = trial.learning_rate * trial.lr_decay ** (epoch / max(1, plan.epochs - 1))
-        order = torch.randperm(len(x))
+        order = torch.randperm(len(x), device=x.device)
         batches = torch.split(x[order], plan.batch_size), torch.split(y[order], plan.batch_size)
         for rows, target in zip(*batches, strict=True):
             optimizer.zero_grad()
@@ -129,5 +129,5 @@ def _scores(info: TableInfo, target: Tensor, output: Tensor) -> list[float]:
             truth, predicted = target, torch.softmax(output, 1)
         case "regression":
             truth, predicted = (v * info.target_scale + info.target_mean for v in (target, output[:, 0]))
-    y, p = truth.numpy(), np.nan_to_num(predicted.double().numpy(), nan=0.5)
+    y, p = truth.cpu().numpy(), np.nan_to_num(predicted.double().cpu().numpy(), nan=0.5)
     return [compute(name, y, p) for name in metrics_for(info.task)]

@@ -39,10 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from benchmarks.machine import RESULTS, machine
     from benchmarks.measuring import Settings, prepare_process
     from benchmarks.report import Section, write
+    from sweep.errors import UserError
     from sweep.training.device import resolve
 
     facts, sections = machine(), list[Section]()
-    settings = Settings(options.full, resolve(options.device), options.rounds, options.seconds)
+    try:
+        device = resolve(options.device)
+    except UserError as error:
+        parser.error(str(error))
+    settings = Settings(options.full, device, options.rounds, options.seconds)
     path = options.json or RESULTS / ("bench-full.json" if options.full else "bench.json")
     print(facts.describe(), flush=True)
     prepare_process()

@@ -38,8 +38,7 @@ METHODS = {
     "random": ("search.sampler=random",),
     "tpe": ("search.sampler=tpe",),
     "tpe+median": ("search.sampler=tpe", "search.pruner=median"),
-    # Six trials of each of four placements are compared at a rung.
-    "tpe+halving": ("search.sampler=tpe", "search.pruner=halving", "search.batch=24"),
+    "tpe+halving": ("search.sampler=tpe", "search.pruner=halving"),
 }
 TRIALS = {"tpe+halving": 1.375}
 """How many times the trials a method is given: what it saves of a trial's epochs is spent on more trials."""

@@ -11,6 +11,7 @@ sweep, a sample of each peer, another sweep, and so on, so that all meet the sam
 from __future__ import annotations
 
 import argparse
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -157,7 +158,8 @@ def compare(overrides: Sequence[str], table: str, processes: int, samples: Seque
             print(f"turn {place + 1} of {len(samples)}: {len(trials)} trials in {seconds:.1f} s", end="", flush=True)
             peers: dict[str, tuple[Sampled, ...]] = {}
             for name, count in sample.items():
-                own = spread(trials, trained[name] + count)[trained[name] :]
+                order = itertools.cycle(spread(trials, len(trials)))  # other trials every time, as long as there are
+                own = list(itertools.islice(order, trained[name], trained[name] + count))
                 trained[name] += count
                 peers[name] = _sampled(pool, PEERS[name], spec, own)
                 each = mean(one.seconds for one in peers[name])
@@ -171,7 +173,7 @@ def run_command(overrides: Sequence[str], workers: int) -> tuple[tuple[TrialReco
     """Runs ``sweep run sonar`` into a fresh database. Gives its trials, and the seconds from its start to its end."""
     with tempfile.TemporaryDirectory(prefix="sweep-bench-") as folder:
         storage = f"sqlite:///{Path(folder) / 'sweep.db'}"
-        command = ["run", "sonar", "--storage", storage, "--workers", f"{workers}", "--quiet"]
+        command = ["run", "sonar", "--storage", storage, "--workers", f"{workers}", "--device", "cpu", "--quiet"]
         changes = [part for change in overrides for part in ("--set", change)]
         program = Path(sys.executable).with_name("sweep")
         seconds = seconds_of(

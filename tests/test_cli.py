@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +177,14 @@ def test_an_exported_best_keeps_the_honest_score_of_its_choice(small: Program) -
     text = (small.folder / "again.toml").read_text()
     (small.folder / "again.toml").write_text(text.partition("[chosen]")[0])
     assert "nothing to do" in small(*run).err
+
+    # One that was exported before there was a lag has none, nor has its fingerprint.
+    exported = spec.parse(text, small.folder / "again.toml")
+    without = replace(exported, search=replace(exported.search, lag=0)).fingerprint
+    older, lags = re.subn(r"(?m)^lag = 1\b.*\n", "", text.replace(exported.fingerprint, without))
+    assert (lags, older.count(without)) == (1, 1)
+    (small.folder / "again.toml").write_text(older)
+    assert small.json(*run, "--name", "older")["honest_score"] == best["honest_score"]
 
     # Another key, or another table, is another configuration.
     (small.folder / "again.toml").write_text(text)

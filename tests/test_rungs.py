@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from sweep.records import VALIDATION, BlockJob, Hyperparameters, TrialResult
 from sweep.run.events import Event, Interrupted, TrialDone
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
-from sweep.run.rungs import halving, share_of_epochs
+from sweep.run.rungs import Rungs, halving, share_of_epochs
 from sweep.run.study import optuna_storage
 from sweep.run.trials import StudyTrials
+from sweep.space.proposer import Proposer
 from sweep.store.rows import RungDecision
 from sweep.store.store import Store
 from sweep.training.train import train_block
+from tests.launch.suite import TRIALS
 from tests.small_sweep import Recorder, assert_same, small_spec, what_is_left
 
 # Checkpoints at 2, 4, 6 and 8 of 8 epochs, rungs at 2 and 4. Four trials of each of three placements in a batch.
@@ -40,8 +43,8 @@ HALVING = (
     "training.epochs=8",
     "training.checkpoints=4",
 )
-# Two of each.
-SMALL = (*HALVING, "search.batch=6", "search.trials=12")
+# Likewise of two placements, in two batches.
+SMALL = (*HALVING, "search.batch=8", "search.trials=16", 'space.placement={choices = ["none", "all"]}')
 MEDIAN = (*HALVING, "search.pruner=median", "search.batch=6", "search.trials=24", "space.placement=input")
 
 
@@ -57,6 +60,36 @@ def test_halving_keeps_the_best_of_equal_ones_the_first(scores: list[float], red
     assert kept == halving(dict(reversed(trials.items())), reduction, sign)
     for one, other in itertools.product(kept, trials.keys() - kept):
         assert (sign * trials[one], -one) > (sign * trials[other], -other)
+
+
+def test_who_joins_a_batch_later_is_compared_as_after_a_resume(tmp_path: Path) -> None:
+    """Trials of one placement, with the same rung before them: that follows from what is stored."""
+    setup = prepare(small_spec(tmp_path, *HALVING))
+    trial = replace(TRIALS[0], placement="all")
+
+    def rungs(*decided: RungDecision) -> Rungs:
+        return Rungs(setup.spec, "maximize", Proposer(setup.spec, "maximize"), decided)
+
+    def at(number: int, epoch: int) -> TrialResult:
+        return TrialResult(number, epoch, epoch, 0.5, np.zeros(0), np.zeros(0, np.float32), None, 0.0)
+
+    live = rungs()
+    live.gather({1: trial, 5: trial})
+    assert not list(live.arrive([at(1, 2)]))
+    live.gather({9: trial, 13: trial})  # 13 belongs to the next batch
+    assert not list(live.arrive([at(5, 2)]))
+    (cohort,) = live.arrive([at(9, 2)])
+    decisions = live.decide(cohort, {1: 0.5, 5: 0.6, 9: 0.7})
+    assert [decision.trial for decision in decisions if decision.kept] == [5, 9]
+
+    live.settle(cohort, decisions)
+    resumed = rungs(*decisions)
+    resumed.gather({5: trial, 9: trial, 10: trial, 13: trial})
+    live.gather({10: trial})  # the others have gone on: 10 is compared with nobody
+    for one in (live, resumed):
+        assert [cohort.numbers for cohort in one.arrive([at(10, 2), at(13, 2)])] == [{10}, {13}]
+        assert not list(one.arrive([at(5, 4)]))
+        assert [cohort.numbers for cohort in one.arrive([at(9, 4)])] == [{5, 9}]
 
 
 # --- a whole sweep ----------------------------------------------------------------------------------------------------
@@ -109,7 +142,8 @@ def test_every_arm_is_pruned_alike(tmp_path: Path, sqlite_url: str) -> None:
         outcome = run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup, on_event=note)
     assert setup.spec.rungs == (2, 4)
     assert (outcome.complete, outcome.pruned) == (6, 18)  # of four trials two, then one
-    assert share_of_epochs(setup.spec) == (4 * 2 + 2 * 2 + 1 * 4) / (4 * 8)
+    assert share_of_epochs(setup.spec, 12) == (4 * 2 + 2 * 2 + 1 * 4) / (4 * 8)
+    assert share_of_epochs(setup.spec, 3) == 1  # of one trial one stays
     assert [event.pruned for event in seen].count(True) == 18
     assert seen[-1].finished == outcome.budget == 24
     spent: dict[str, Counter[int]] = defaultdict(Counter)

@@ -85,26 +85,33 @@ def test_the_budget_is_whole_rounds(
 @pytest.mark.parametrize(
     ("overrides", "size", "note"),
     [
+        (["search.pruner=halving"], 24, "batches of 6 rounded up to 24: 6 of each arm are compared"),
         (
-            ["search.pruner=halving"],
-            8,
-            "batches of 6 rounded up to 8: 2 of each arm, so that pruning compares equally many",
+            ["search.pruner=halving", "search.batch=26", "search.reduction=2"],
+            28,
+            "batches of 26 rounded up to 28: 7 of each arm are compared",
         ),
-        (["search.pruner=halving", "search.trials=4"], 8, None),  # there is one batch only
-        (["search.pruner=median", "space.placement=all"], 6, None),
-        (["search.pruner=median", "search.batch=8"], 8, None),
+        (["search.pruner=halving", "search.trials=4"], 24, None),  # there is one batch only
+        (["search.pruner=median"], 6, None),
         (["search.pruner=halving", "search.allocation=sampler"], 6, None),
         ([], 6, None),
     ],
 )
-def test_with_a_pruner_a_batch_holds_equally_many_of_each_arm(
-    overrides: list[str], size: int, note: str | None
-) -> None:
+def test_with_halving_a_batch_holds_equally_many_of_each_arm(overrides: list[str], size: int, note: str | None) -> None:
     spec = make(*overrides)
     assert (batch_size(spec), budget(spec).note) == (size, note)
-    if spec.search.pruner != "none" and spec.search.allocation == "equal":
+    if spec.search.pruner == "halving" and spec.search.allocation == "equal":
         counts = Counter(turns(spec, range(3 * size, 4 * size)))
         assert set(counts.values()) == {size // len(spec.space.placements)}
+
+
+def test_batches_after_an_arm_has_run_dry_are_not_said_to_hold_equally_many() -> None:
+    fixed = ("learning_rate=0.1", "momentum=0.9", "max_norm=1.0", "lr_decay=1.0")
+    spec = make("search.pruner=halving", "search.trials=32", *(f"space.{one}" for one in fixed))
+    note = budget(spec).note
+    assert note is not None
+    assert note.startswith("none has only 1 distinct configuration; ")
+    assert note.endswith("; batches of 6 rounded up to 24")
 
 
 def test_more_trials_than_configurations_are_refused() -> None:

@@ -139,9 +139,9 @@ def test_what_the_lag_hides_is_seen_by_the_batch_after_it(lag: int) -> None:
 
 def test_the_size_of_a_batch_is_that_of_the_definition() -> None:
     spec = make("search.pruner=halving", 'space.placement={choices = ["none", "input", "all"]}', "search.lag=0")
-    assert batch_size(spec) == 6
+    assert batch_size(spec) == 18
     proposer = Proposer(spec, "maximize")
-    assert [proposer.visible(number) for number in (0, 5, 6, 11, 12)] == [0, 0, 6, 6, 12]
+    assert [proposer.visible(number) for number in (0, 17, 18, 35, 36)] == [0, 0, 18, 18, 36]
 
 
 # --- pruned trials ----------------------------------------------------------------------------------------------------

@@ -113,7 +113,9 @@ def summarise(store: Store, name: str) -> SweepSummary:
 def _chosen(spec: SweepSpec, sweep: SweepRecord) -> Chosen | None:
     """How the configuration was chosen elsewhere, if that was on these rows and nothing of it was changed since."""
     chosen = spec.chosen
-    if chosen is None or (chosen.content_hash, chosen.fingerprint) != (sweep.data_hash, sweep.fingerprint):
+    # Exported before there was a lag, which means nothing to a single trial: without one.
+    known = sweep.fingerprint, replace(spec, search=replace(spec.search, lag=0)).fingerprint
+    if chosen is None or chosen.content_hash != sweep.data_hash or chosen.fingerprint not in known:
         return None
     return chosen
 

@@ -1,9 +1,10 @@
 """Pruning at rungs: which trials are compared, and which of them go on.
 
-Trials of one placement that begin together, those of a batch, are compared, a *cohort*: learning is slower with
-dropout, so that a trial of another arm says nothing about this one. They stand at the same epoch, and all of their
-folds with them. What joins a batch later, since the budget grew or for a failed trial, is a cohort of its own. Nothing
-here stores or trains; decisions that were stored before are what a resumed sweep goes on from.
+Trials of one placement in one batch are compared, a *cohort*: learning is slower with dropout, so that a trial of
+another arm says nothing about this one. They stand at the same epoch, and all of their folds with them. What joins a
+batch later, since the budget grew or for a failed trial, joins those of its placement that have the same rung before
+them, if there are any: who is compared follows from the trials and decisions that are stored, so that a resumed sweep
+goes on as the killed one would have. Nothing here stores or trains.
 """
 
 from __future__ import annotations
@@ -25,14 +26,19 @@ class Cohort:
     """Trials that are compared with one another.
 
     Attributes:
-        rung: Epoch at which they are compared next.
+        place: Their batch and placement, and the epoch at which they are compared next.
         numbers: Those that are left.
         arrived: Their results at the rung, as far as they are there.
     """
 
-    rung: int
+    place: tuple[int, str, int]
     numbers: set[int]
     arrived: dict[int, TrialResult] = field(default_factory=dict)
+
+    @property
+    def rung(self) -> int:
+        """Epoch at which they are compared next."""
+        return self.place[2]
 
 
 class Rungs:
@@ -49,10 +55,10 @@ class Rungs:
         self, spec: SweepSpec, direction: Direction, proposer: Proposer, decided: Iterable[RungDecision]
     ) -> None:
         self._rungs, self._search = spec.rungs, spec.search
-        self._sign = 1 if direction == "maximize" else -1
+        self._batch, self._sign = batch_size(spec), 1 if direction == "maximize" else -1
         self._proposer = proposer
         self._decisions: dict[int, dict[int, RungDecision]] = defaultdict(dict)  # of a trial, by epoch
-        self._cohorts: list[Cohort] = []
+        self._cohorts: dict[tuple[int, str, int], Cohort] = {}  # by place
         for decision in decided:
             self._decisions[decision.trial][decision.epoch] = decision
 
@@ -70,18 +76,21 @@ class Rungs:
         return None if decision is None else decision.kept
 
     def gather(self, trials: Mapping[int, Hyperparameters]) -> None:
-        """Makes cohorts of the trials of a batch that are about to train."""
-        cohorts: dict[tuple[str, int], set[int]] = defaultdict(set)
+        """Puts trials that are about to train into cohorts."""
         for number, trial in trials.items():
-            rung = self.until(number)
-            if rung is not None:
-                cohorts[trial.placement, rung].add(number)
-        self._cohorts += [Cohort(rung, numbers) for (_, rung), numbers in cohorts.items()]
+            self._put(number, trial.placement)
+
+    def _put(self, number: int, placement: str) -> None:
+        rung = self.until(number)
+        if rung is not None:
+            place = number // self._batch, placement, rung
+            self._cohorts.setdefault(place, Cohort(place, set())).numbers.add(number)
 
     def arrive(self, results: Iterable[TrialResult]) -> Iterator[Cohort]:
         """Takes trials that stand at a rung. Gives the cohorts that are complete with them."""
         for result in results:
-            cohort = next(c for c in self._cohorts if c.rung == result.trained and result.number in c.numbers)
+            cohorts = self._cohorts.values()
+            cohort = next(c for c in cohorts if c.rung == result.trained and result.number in c.numbers)
             cohort.arrived[result.number] = result
             if len(cohort.arrived) == len(cohort.numbers):
                 yield cohort
@@ -102,11 +111,10 @@ class Rungs:
         """Takes decisions that are stored: who is kept is compared again at the next rung."""
         for decision in decisions:
             self._decisions[decision.trial][decision.epoch] = decision
-        self._cohorts.remove(cohort)
-        kept = {decision.trial for decision in decisions if decision.kept}
-        rung = self.until(min(kept)) if kept else None
-        if rung is not None:
-            self._cohorts.append(Cohort(rung, kept))
+        del self._cohorts[cohort.place]
+        for decision in decisions:
+            if decision.kept:
+                self._put(decision.trial, cohort.place[1])
 
 
 def halving(scores: Mapping[int, float], reduction: int, sign: int) -> set[int]:
@@ -129,11 +137,16 @@ def rung_score(result: TrialResult, plan: TrainingPlan, task: Task) -> float:
     return mean_over_splits(plan.metric, result.metrics[:, -1, VALIDATION, metrics_for(task).index(plan.metric)])
 
 
-def share_of_epochs(spec: SweepSpec) -> float:
-    """Share of the epochs that ``halving`` leaves to train, in (0, 1]; 1 for other pruners: nobody knows before."""
+def share_of_epochs(spec: SweepSpec, batch: int) -> float:
+    """Share of the epochs that ``halving`` leaves to train, in (0, 1]; 1 for other pruners: nobody knows before.
+
+    Args:
+        spec: Of the sweep.
+        batch: How many trials are asked together: the sweep may have fewer than a batch has.
+    """
     if spec.search.pruner != "halving":
         return 1.0
-    left = whole = max(1, batch_size(spec) // len(spec.space.placements))
+    left = whole = max(1, batch // len(spec.space.placements))
     trained, before = 0, 0
     for rung in (*spec.rungs, spec.training.epochs):
         trained += left * (rung - before)

@@ -204,13 +204,14 @@ def budget(spec: SweepSpec) -> Budget:
 def batch_size(spec: SweepSpec) -> int:
     """How many trials are asked together.
 
-    With a pruner and equal allocation as many of each placement, ``search.batch`` rounded up: a rung compares the
-    trials of one placement in one batch, and keeps the same share of each only if they are equally many.
+    ``halving`` compares the trials of one placement in one batch, and keeps the same share of each only if they are
+    equally many. So with equal allocation ``search.batch`` is rounded up then, to as many of each arm, and at least
+    twice ``search.reduction``: of fewer it could hardly choose. (An arm that has run dry leaves its turns to others.)
     """
-    batch, arms = spec.search.batch, len(spec.space.placements)
-    if spec.search.pruner == "none" or spec.search.allocation == "sampler":
-        return batch
-    return -(-batch // arms) * arms
+    search, arms = spec.search, len(spec.space.placements)
+    if search.pruner != "halving" or search.allocation == "sampler":
+        return search.batch
+    return max(-(-search.batch // arms), 2 * search.reduction) * arms
 
 
 def _rounds(sizes: tuple[int | None, ...], wanted: int) -> int:
@@ -239,8 +240,8 @@ def _note(spec: SweepSpec, trials: int, rounds: int, per_arm: Mapping[str, int])
             f"{wanted} trials rounded up to {trials}: {rounds} for each of {full} {'other ' * bool(parts)}arms"
         )
     if trials > spec.search.batch < batch:
-        of_each = f"{batch // len(per_arm)} of each arm, so that pruning compares equally many"
-        parts.append(f"batches of {spec.search.batch} rounded up to {batch}: {of_each}")
+        of_each = f": {batch // len(per_arm)} of each arm are compared" if min(per_arm.values()) == rounds else ""
+        parts.append(f"batches of {spec.search.batch} rounded up to {batch}{of_each}")
     return "; ".join(parts) or None
 
 

@@ -15,6 +15,8 @@ from sweep.training.minibatches import ROW_ALIGN, effective_batch_size
 # What a step reads and writes on a CUDA device, in bytes. A constant, since the workers' devices may not be this
 # machine's: an eighth of a small one's memory, and a thousand trials of the Sonar shape.
 _CUDA_BYTES: Final = 1 << 30
+# How much of the L2 cache a tile may fill: a little too much is no slower, and one split less would be.
+_OVER: Final = 1.125
 # What the networks of a block may take, in bytes: many tiles of small ones, one or two members of very wide ones.
 _BLOCK_BYTES: Final = 1 << 28
 # What the out-of-fold predictions of a block's trials may take, which its worker holds to its end, in bytes.
@@ -35,7 +37,7 @@ def block_trials(data: Dataset, folds: Folds, hidden: Sequence[int], plan: Train
     if device.startswith("cuda"):
         most = _CUDA_BYTES // (each * folds.splits)
     else:
-        most = min(_tile_bytes() // each, _BLOCK_BYTES // (each * folds.splits))
+        most = min(_l2_bytes() // each, _BLOCK_BYTES // (each * folds.splits))
     kept = data.info.rows if folds.kept_rows is None else len(folds.kept_rows)
     checkpoints = len(plan.checkpoints) if plan.stop == "best" else 1
     predictions = checkpoints * folds.repeats * kept * data.info.outputs
@@ -53,9 +55,10 @@ def tile_splits(data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu")
     """
     if device == "cuda":
         return folds.splits
-    each = _member_bytes(data, folds, job.trials[0].hidden, job.plan.batch_size)
-    tiles = -(-folds.splits * len(job.trials) * each // _tile_bytes())
-    return -(-folds.splits // min(tiles, folds.splits))
+    each = len(job.trials) * _member_bytes(data, folds, job.trials[0].hidden, job.plan.batch_size)
+    most = max(1, int(_OVER * _l2_bytes()) // each)
+    tiles = -(-folds.splits // most)
+    return -(-folds.splits // tiles)  # tiles of one size, as far as may be
 
 
 def _member_bytes(data: Dataset, folds: Folds, hidden: Sequence[int], batch_size: int) -> int:
@@ -65,11 +68,6 @@ def _member_bytes(data: Dataset, folds: Folds, hidden: Sequence[int], batch_size
     rows = padded(effective_batch_size(folds, batch_size), ROW_ALIGN)
     # Weights, velocities, one layer's gradient; an input and a delta for each activation.
     return 4 * (2 * sum(parameters) + max(parameters) + 2 * rows * sum(widths))
-
-
-def _tile_bytes() -> int:
-    """What a tile's step may read and write: most of the L2 cache, see benchmarks/README.md."""
-    return _l2_bytes()
 
 
 def _l2_bytes() -> int:
