@@ -65,12 +65,13 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One sweep to be run."""
+    """One sweep to be run, with ``changes`` of its definition beside those of the method."""
 
     dataset: str
     method: str
     seed: int
     sizes: Sizes
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def definition(task: Task) -> SweepSpec:
         *table(_SOURCES.get(task.dataset, task.dataset)),
         *DATASETS.get(task.dataset, ()),
         *METHODS[task.method],
+        *task.changes,
         f"seed={task.seed}",
         f"search.trials={trials_of(task)}",
         f"training.epochs={task.sizes.epochs}",
@@ -180,7 +182,8 @@ def read(path: Path) -> Iterator[Found]:
     if path.exists():
         for plain in json.loads(path.read_text()):
             task = plain.pop("task")
-            yield Found(task=Task(**{**task, "sizes": Sizes(**task["sizes"])}), **plain)
+            task |= {"sizes": Sizes(**task["sizes"]), "changes": tuple(task.get("changes", ()))}
+            yield Found(task=Task(**task), **plain)
 
 
 # --- saying it --------------------------------------------------------------------------------------------------------
@@ -265,6 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=Sizes.epochs, help="of each trial (%(default)s)")
     parser.add_argument("--folds", type=int, default=Sizes.folds, help="(%(default)s)")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="of the confirmation (%(default)s)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change of the definitions")
     parser.add_argument("--processes", type=int, default=machine().cores, help="at a time (one a core)")
     parser.add_argument("--runs", type=Path, default=RESULTS / "search_runs.json", help="file of the single sweeps")
     parser.add_argument("--json", type=Path, default=RESULTS / "search.json", help="file for the figures")
@@ -272,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes, facts = Sizes(options.trials, options.epochs, options.folds, options.repeats), machine()
     # Seed by seed: whoever stops early has whole pairs.
     tasks = [
-        Task(dataset, method, seed, sizes)
+        Task(dataset, method, seed, sizes, tuple(options.set))
         for seed in range(1, options.seeds + 1)
         for dataset in options.datasets
         for method in options.methods
