@@ -15,9 +15,10 @@ AHEAD = Preview(seconds=1.0, workers=1, device="cpu", blocks={(4,): 3})
 def test_a_pruner_is_shown_with_its_rungs_and_the_batch_that_is_asked(tmp_path: Path) -> None:
     setup = prepare(small_spec(tmp_path, "search.pruner=halving", "training.epochs=12", "training.checkpoints=6"))
     text = check_text(setup, AHEAD, None)
-    assert "12, asked 6 at a time (random)" in text
+    assert "12, asked 12 at a time (random)" in text
     assert "by halving at epoch 2, 4" in text
-    assert "batches of 5 rounded up to 6: 2 of each arm, so that pruning compares equally many" in text
+    more = prepare(small_spec(tmp_path, "search.pruner=halving", "search.trials=36"))
+    assert "batches of 5 rounded up to 18: 6 of each arm are compared" in check_text(more, AHEAD, None)
     assert check_dict(setup, AHEAD, None)["rungs"] == [2, 4]
 
 

@@ -281,7 +281,7 @@ STATES = ("running", "saved", "told")
 
 
 @given(stored=st.integers(0, 17), frontier=st.lists(st.sampled_from(STATES), min_size=10, max_size=10))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 def test_resumed_from_any_state(
     references: dict[str, Reference], tmp_path: Path, stored: int, frontier: list[str]
 ) -> None:

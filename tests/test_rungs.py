@@ -230,9 +230,11 @@ def test_on_postgresql_too(swept: Swept, postgres_url: str) -> None:
 # --- through everything -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("interrupt_at", [1, 4])
-def test_interrupted_and_gone_on_with(each: Swept, sqlite_url: str, interrupt_at: int) -> None:
-    setup, storage, _ = each
+@pytest.mark.parametrize(("sweep", "interrupt_at"), [("swept", 1), ("swept", 4), ("by_median", 4)])
+def test_interrupted_and_gone_on_with(
+    sweep: str, interrupt_at: int, sqlite_url: str, request: pytest.FixtureRequest
+) -> None:
+    setup, storage, _ = request.getfixturevalue(sweep)
     with Recorder(interrupt_at) as launcher, pytest.raises(Interrupted):
         run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup)
     with Recorder() as launcher:

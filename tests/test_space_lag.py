@@ -78,7 +78,7 @@ def test_a_batch_can_be_asked_while_those_of_the_lag_train(lag: int) -> None:
     assert proposer.propose(len(first)).number == len(first)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     lag=st.integers(0, 2),
     allocation=st.sampled_from(["equal", "sampler"]),
