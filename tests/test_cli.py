@@ -511,13 +511,20 @@ def test_without_any_standard_output_it_works_all_the_same(monkeypatch: pytest.M
 # --- real processes --------------------------------------------------------------------------------------------------
 
 
-def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """The program as a process of its own."""
+@contextlib.contextmanager
+def start(folder: Path, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """The program as a process of its own. It is not waited for, but killed, where something fails meanwhile."""
     code = "from sweep.cli.main import main\nif __name__ == '__main__': main()"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SWEEP_")}
     environment["PYTHONPATH"] = str(ROOT)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=folder, env=environment, text=True, **pipes)
+    command = [sys.executable, "-c", code, *arguments]
+    with subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(small: Program) -> None:
