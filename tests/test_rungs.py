@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,34 +62,60 @@ def test_halving_keeps_the_best_of_equal_ones_the_first(scores: list[float], red
         assert (sign * trials[one], -one) > (sign * trials[other], -other)
 
 
-def test_who_joins_a_batch_later_is_compared_as_after_a_resume(tmp_path: Path) -> None:
-    """Trials of one placement, with the same rung before them: that follows from what is stored."""
-    setup = prepare(small_spec(tmp_path, *HALVING))
-    trial = replace(TRIALS[0], placement="all")
+def one_arm(tmp_path: Path, *decided: RungDecision) -> tuple[Rungs, Callable[..., None]]:
+    """Rungs at epochs 2 and 4, and a function by which trials of one placement join them."""
+    spec = small_spec(tmp_path, *HALVING)
+    rungs = Rungs(spec, "maximize", Proposer(spec, "maximize"), decided)
+    return rungs, lambda *numbers: rungs.gather(dict.fromkeys(numbers, replace(TRIALS[0], placement="all")))
 
-    def rungs(*decided: RungDecision) -> Rungs:
-        return Rungs(setup.spec, "maximize", Proposer(setup.spec, "maximize"), decided)
 
-    def at(number: int, epoch: int) -> TrialResult:
-        return TrialResult(number, epoch, epoch, 0.5, np.zeros(0), np.zeros(0, np.float32), None, 0.0)
+def at(number: int, epoch: int) -> list[TrialResult]:
+    return [TrialResult(number, epoch, epoch, 0.5, np.zeros(0), np.zeros(0, np.float32), None, 0.0)]
 
-    live = rungs()
-    live.gather({1: trial, 5: trial})
-    assert not list(live.arrive([at(1, 2)]))
-    live.gather({9: trial, 13: trial})  # 13 belongs to the next batch
-    assert not list(live.arrive([at(5, 2)]))
-    (cohort,) = live.arrive([at(9, 2)])
-    decisions = live.decide(cohort, {1: 0.5, 5: 0.6, 9: 0.7})
+
+def test_who_joins_a_batch_later_is_compared_with_who_is_there(tmp_path: Path) -> None:
+    rungs, join = one_arm(tmp_path)
+    join(1, 5)
+    rungs.arrive(at(1, 2))
+    join(9, 13)  # 13 belongs to the next batch
+    rungs.arrive(at(5, 2))
+    assert rungs.ready() is None
+    rungs.arrive(at(9, 2))
+    cohort = rungs.ready()
+    assert cohort is not None
+    decisions = rungs.decide(cohort, {1: 0.5, 5: 0.6, 9: 0.7})
     assert [decision.trial for decision in decisions if decision.kept] == [5, 9]
 
-    live.settle(cohort, decisions)
-    resumed = rungs(*decisions)
-    resumed.gather({5: trial, 9: trial, 10: trial, 13: trial})
-    live.gather({10: trial})  # the others have gone on: 10 is compared with nobody
-    for one in (live, resumed):
-        assert [cohort.numbers for cohort in one.arrive([at(10, 2), at(13, 2)])] == [{10}, {13}]
-        assert not list(one.arrive([at(5, 4)]))
-        assert [cohort.numbers for cohort in one.arrive([at(9, 4)])] == [{5, 9}]
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("order", [(5, 9, 10, 13), (10, 13, 5, 9), (13, 9, 10, 5)])
+@pytest.mark.parametrize("resumed", [True, False])
+def test_who_is_ahead_waits_for_who_joins_a_batch_later(
+    tmp_path: Path, resumed: bool, order: Sequence[int], kept: bool
+) -> None:
+    """Otherwise it would depend on who is quick who is compared with whom."""
+    first = [RungDecision(1, 2, 0.5, False), RungDecision(5, 2, 0.6, True), RungDecision(9, 2, 0.7, True)]
+    rungs, join = one_arm(tmp_path, *(first if resumed else ()))
+    if not resumed:
+        join(1, 5, 9)
+        for number in (1, 5, 9):
+            rungs.arrive(at(number, 2))
+        cohort = rungs.ready()
+        assert cohort is not None
+        rungs.settle(cohort, first)
+        join(10, 13)
+    else:
+        join(5, 9, 10, 13)
+    compared = list[tuple[int, set[int]]]()
+    for number in order:
+        rungs.arrive(at(number, 4 if number in (5, 9) else 2))
+        while cohort := rungs.ready():
+            compared.append((cohort.rung, cohort.numbers))
+            rungs.settle(cohort, [RungDecision(one, cohort.rung, 0.5, kept) for one in sorted(cohort.numbers)])
+            if kept and cohort.numbers == {10}:
+                rungs.arrive(at(10, 4))
+    assert [numbers for _, numbers in compared if 13 not in numbers] == [{10}, {5, 9, 10} if kept else {5, 9}]
+    assert (2, {13}) in compared
 
 
 # --- a whole sweep ----------------------------------------------------------------------------------------------------

@@ -274,7 +274,8 @@ class _Run:
                 self._tell(result)
             return
         self._stopped.append(done)
-        for cohort in list(self._rungs.arrive(done.results)):
+        self._rungs.arrive(done.results)
+        while cohort := self._rungs.ready():
             self._decide(cohort)
 
     def _decide(self, cohort: Cohort) -> None:

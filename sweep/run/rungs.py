@@ -3,14 +3,14 @@
 Trials of one placement in one batch are compared, a *cohort*: learning is slower with dropout, so that a trial of
 another arm says nothing about this one. They stand at the same epoch, and all of their folds with them. What joins a
 batch later, since the budget grew or for a failed trial, joins those of its placement that have the same rung before
-them, if there are any: who is compared follows from the trials and decisions that are stored, so that a resumed sweep
-goes on as the killed one would have. Nothing here stores or trains.
+them, and those that are ahead wait for it: who is compared follows from the trials and decisions that are stored, not
+from who is quick, so that a resumed sweep goes on as the killed one would have. Nothing here stores or trains.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sweep.metrics import Direction, mean_over_splits, metrics_for
@@ -86,17 +86,22 @@ class Rungs:
             place = number // self._batch, placement, rung
             self._cohorts.setdefault(place, Cohort(place, set())).numbers.add(number)
 
-    def arrive(self, results: Iterable[TrialResult]) -> Iterator[Cohort]:
-        """Takes trials that stand at a rung. Gives the cohorts that are complete with them."""
+    def arrive(self, results: Iterable[TrialResult]) -> None:
+        """Takes trials that stand at a rung."""
         for result in results:
             cohorts = self._cohorts.values()
             cohort = next(c for c in cohorts if c.rung == result.trained and result.number in c.numbers)
             cohort.arrived[result.number] = result
-            if len(cohort.arrived) == len(cohort.numbers):
-                yield cohort
+
+    def ready(self) -> Cohort | None:
+        """A cohort that can be compared: all of it is there, and nobody of its batch and placement comes after it."""
+        lowest: dict[tuple[int, str], Cohort] = {}
+        for cohort in self._cohorts.values():
+            lowest[cohort.place[:2]] = min(cohort, lowest.get(cohort.place[:2], cohort), key=lambda one: one.rung)
+        return next((cohort for cohort in lowest.values() if len(cohort.arrived) == len(cohort.numbers)), None)
 
     def decide(self, cohort: Cohort, scores: Mapping[int, float]) -> list[RungDecision]:
-        """Who of a complete cohort goes on, by their scores at its rung. Changes nothing: see :meth:`settle`."""
+        """Who of a cohort that is ready goes on, by their scores at its rung. Changes nothing: see :meth:`settle`."""
         if self._search.pruner == "halving":
             keeps = halving(scores, self._search.reduction, self._sign)
         else:
