@@ -168,7 +168,8 @@ def test_every_arm_is_pruned_alike(tmp_path: Path, sqlite_url: str) -> None:
         outcome = run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup, on_event=note)
     assert setup.spec.rungs == (2, 4)
     assert (outcome.complete, outcome.pruned) == (6, 18)  # of four trials two, then one
-    assert share_of_epochs(setup.spec, 12) == (4 * 2 + 2 * 2 + 1 * 4) / (4 * 8)
+    assert share_of_epochs(setup.spec, 24) == (4 * 2 + 2 * 2 + 1 * 4) / (4 * 8)
+    assert share_of_epochs(setup.spec, 12 + 6) == (16 * 3 + (2 * 2 + 1 * 6) * 3) / (18 * 8)  # the last batch is small
     assert share_of_epochs(setup.spec, 3) == 1  # of one trial one stays
     assert [event.pruned for event in seen].count(True) == 18
     assert seen[-1].finished == outcome.budget == 24

@@ -85,15 +85,33 @@ def test_the_budget_is_whole_rounds(
 @pytest.mark.parametrize(
     ("overrides", "size", "note"),
     [
-        (["search.pruner=halving"], 24, "batches of 6 rounded up to 24: 6 of each arm are compared"),
+        (
+            ["search.pruner=halving", "search.trials=48"],
+            24,
+            "batches of 6 rounded up to 24: 6 of each arm are compared",
+        ),
+        (
+            ["search.pruner=halving", "search.trials=100"],
+            24,
+            "batches of 6 rounded up to 24: 6, at last 1 of each arm are compared",
+        ),
+        (
+            ["search.pruner=halving", "search.trials=20"],
+            24,
+            "batches of 6 rounded up to 24: 5 of each arm are compared",
+        ),
         (
             ["search.pruner=halving", "search.batch=26", "search.reduction=2"],
             28,
-            "batches of 26 rounded up to 28: 7 of each arm are compared",
+            "batches of 26 rounded up to 28: 7, at last 4 of each arm are compared",
         ),
         (["search.pruner=halving", "search.trials=4"], 24, None),  # there is one batch only
         (["search.pruner=median"], 6, None),
-        (["search.pruner=halving", "search.allocation=sampler"], 6, None),
+        (
+            ["search.pruner=halving", "search.allocation=sampler"],
+            24,
+            "batches of 6 rounded up to 24: about 6 of each placement are compared",
+        ),
         ([], 6, None),
     ],
 )

@@ -192,6 +192,26 @@ def test_how_far_a_pruned_trial_came_counts() -> None:
     assert ends(3)[32:] != ends(9)[32:]
 
 
+@pytest.mark.parametrize(
+    ("overrides", "first"),
+    [
+        (["search.pruner=none"], 36),  # ten trials of each arm, which the first batch does not have
+        (["search.pruner=halving"], 24),  # the first batch will do
+        (["search.pruner=halving", "search.reduction=5", "search.batch=20"], 40),
+        (["search.pruner=halving", "search.allocation=sampler"], 24),  # it has ten of the only arm
+    ],
+)
+def test_with_halving_the_first_batch_is_learnt_from(overrides: list[str], first: int) -> None:
+    """Whatever the scores, the trials before are the same; they see no batch but the first, or none."""
+    spec = make('space.placement={choices = ["none", "input"]}', "search.batch=12", "search.lag=1", *overrides)
+    trials = first + batch_size(spec)
+    risen = run(spec, trials, lambda proposal: {"value": value_of(proposal.params)})
+    fallen = run(spec, trials, lambda proposal: {"value": -value_of(proposal.params)})
+    same = [one.params == two.params for one, two in zip(risen, fallen, strict=True)]
+    assert all(same[:first])
+    assert not all(same[first:])
+
+
 def test_scores_must_be_finite() -> None:
     proposer = Proposer(make(), "maximize")
     proposer.propose(0)

@@ -142,15 +142,21 @@ def rung_score(result: TrialResult, plan: TrainingPlan, task: Task) -> float:
     return mean_over_splits(plan.metric, result.metrics[:, -1, VALIDATION, metrics_for(task).index(plan.metric)])
 
 
-def share_of_epochs(spec: SweepSpec, batch: int) -> float:
+def share_of_epochs(spec: SweepSpec, trials: int) -> float:
     """Share of the epochs that ``halving`` leaves to train, in (0, 1]; 1 for other pruners: nobody knows before.
 
     Args:
         spec: Of the sweep.
-        batch: How many trials are asked together: the sweep may have fewer than a batch has.
+        trials: How many it has. What they leave for the last batch may be few, of which more stay.
     """
     if spec.search.pruner != "halving":
         return 1.0
+    size = batch_size(spec)
+    batches = [size] * (trials // size) + [trials % size] * (trials % size > 0)
+    return sum(batch * _share_of_batch(spec, batch) for batch in batches) / trials
+
+
+def _share_of_batch(spec: SweepSpec, batch: int) -> float:
     left = whole = max(1, batch // len(spec.space.placements))
     trained, before = 0, 0
     for rung in (*spec.rungs, spec.training.epochs):

@@ -205,13 +205,14 @@ def batch_size(spec: SweepSpec) -> int:
     """How many trials are asked together.
 
     ``halving`` compares the trials of one placement in one batch, and keeps the same share of each only if they are
-    equally many. So with equal allocation ``search.batch`` is rounded up then, to as many of each arm, and at least
-    twice ``search.reduction``: of fewer it could hardly choose. (An arm that has run dry leaves its turns to others.)
+    equally many. So ``search.batch`` is rounded up then, to as many of each placement, and at least twice
+    ``search.reduction``: of fewer it could hardly choose. (A placement that has run dry leaves its turns to others; if
+    the sampler allocates, they are so many on average.)
     """
-    search, arms = spec.search, len(spec.space.placements)
-    if search.pruner != "halving" or search.allocation == "sampler":
+    search, placements = spec.search, len(spec.space.placements)
+    if search.pruner != "halving":
         return search.batch
-    return max(-(-search.batch // arms), 2 * search.reduction) * arms
+    return max(-(-search.batch // placements), 2 * search.reduction) * placements
 
 
 def _rounds(sizes: tuple[int | None, ...], wanted: int) -> int:
@@ -240,9 +241,20 @@ def _note(spec: SweepSpec, trials: int, rounds: int, per_arm: Mapping[str, int])
             f"{wanted} trials rounded up to {trials}: {rounds} for each of {full} {'other ' * bool(parts)}arms"
         )
     if trials > spec.search.batch < batch:
-        of_each = f": {batch // len(per_arm)} of each arm are compared" if min(per_arm.values()) == rounds else ""
-        parts.append(f"batches of {spec.search.batch} rounded up to {batch}{of_each}")
+        compared = _compared(spec, trials, batch) if min(per_arm.values()) == rounds else ""
+        parts.append(f"batches of {spec.search.batch} rounded up to {batch}{compared}")
     return "; ".join(parts) or None
+
+
+def _compared(spec: SweepSpec, trials: int, batch: int) -> str:
+    """How many of each placement ``halving`` compares, where no arm runs dry."""
+    placements = len(spec.space.placements)
+    if spec.search.allocation == "sampler":
+        return f": about {batch // placements} of each placement are compared"
+    numbers = [
+        f"{size // placements}" for size in (min(batch, trials), trials % batch if trials > batch else 0) if size
+    ]
+    return f": {', at last '.join(numbers)} of each arm are compared"
 
 
 def _check_grid(spec: SweepSpec, every: tuple[Arm, ...]) -> None:

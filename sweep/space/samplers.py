@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from sweep.errors import DefinitionError
 from sweep.metrics import Direction
-from sweep.space.arms import Arm, Cell, dimension_at, dimension_size, snapped
+from sweep.space.arms import Arm, Cell, batch_size, dimension_at, dimension_size, snapped
 from sweep.space.memory import Ended
 from sweep.space.view import View
 from sweep.spec.layers import hidden_name
@@ -20,6 +20,9 @@ from sweep.spec.model import Choices, Dimension, Range, SweepSpec
 # A sampler that repeats an earlier trial is asked again this often, then another way is found.
 _ATTEMPTS = 4
 _RANDOM_ATTEMPTS = 100
+
+# TPE draws an arm's first trials at random, until it was told so many.
+_RANDOM_FIRST = 10
 
 # Keep the streams of random numbers apart: of trials, of their last resort, of Sobol scrambling, of the grid's order.
 _TRIAL, _RESORT, _SOBOL, _GRID = range(4)
@@ -118,7 +121,7 @@ class ArmSampler:
             yield self._points.configuration(index)
         elif self._spec.search.sampler == "tpe":
             for attempt in range(_ATTEMPTS):
-                yield self._draw(TPESampler(seed=self._seed(number, attempt), multivariate=True, constant_liar=True))
+                yield self._draw(self._tpe(self._seed(number, attempt)))
         if self.arm.size is None:
             for attempt in range(_RANDOM_ATTEMPTS):
                 yield self._draw(RandomSampler(seed=self._seed(number, _ATTEMPTS + attempt)))
@@ -126,6 +129,14 @@ class ArmSampler:
             start = _below(self.arm.size, self._generator(_RESORT, number))
             for step in range(self.arm.size):
                 yield self.arm.configuration((start + step) % self.arm.size)
+
+    def _tpe(self, seed: int) -> BaseSampler:
+        search, first = self._spec.search, _RANDOM_FIRST
+        if search.pruner == "halving":
+            # Those of one batch will do, of which the best are known: with more, three batches would be drawn blindly.
+            own = 1 if search.allocation == "sampler" else len(self._spec.space.placements)
+            first = min(first, batch_size(self._spec) // own)
+        return TPESampler(n_startup_trials=first, seed=seed, multivariate=True, constant_liar=True)
 
     def _draw(self, sampler: BaseSampler) -> dict[str, Any]:
         """A configuration from a fresh sampler: what all cells have jointly, then jointly what the chosen cell adds.
