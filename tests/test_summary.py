@@ -369,9 +369,10 @@ def test_states(storage_url: str) -> None:
     fill(storage_url, "stopped", trials=4)
     fill(storage_url, "deleted", trials=2)
     fill(storage_url, "replaced", trials=2)
+    fill(storage_url, "begun", trials=0)
     with Store.open(storage_url) as store:
         storage = RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)
-        for name in ("deleted", "replaced"):
+        for name in ("deleted", "replaced", "begun"):
             optuna.delete_study(study_name=name, storage=storage)
         optuna.create_study(study_name="replaced", storage=storage)
         storage.remove_session()
@@ -379,7 +380,7 @@ def test_states(storage_url: str) -> None:
         found = {one.name: one for one in statuses(store)}
         assert found["stopped"] == status(store, "stopped")
         orphan = summarise(store, "deleted")
-    states = {"finished": "done", "under-way": "running", "stopped": "paused"}
+    states = {"finished": "done", "under-way": "running", "stopped": "paused", "begun": "paused"}
     assert {name: one.state for name, one in found.items()} == states | {"deleted": "orphaned", "replaced": "orphaned"}
     counts = found["under-way"].counts
     assert (counts.complete, counts.running, counts.failed) == (4, 3, 1)

@@ -154,8 +154,8 @@ def _status(store: Store, sweep: SweepRecord, study: StudyView | None) -> SweepS
 
 def _state(counts: Counts, wanted: int, study: StudyView | None) -> State:
     """A sweep that was killed looks like one that runs, until it is resumed."""
-    if study is None:
-        return "orphaned"
+    if study is None:  # not yet, if nothing is saved: it was killed as it began
+        return "orphaned" if counts.finished else "paused"
     if counts.finished >= wanted:
         return "done"
     return "running" if study.marked_running() else "paused"
