@@ -50,6 +50,6 @@ def preview(setup: Setup, *, workers: int, device: str) -> Preview:
         seconds = block_seconds(setup.data, setup.folds, job, device)
         busy += seconds * sum(map(len, blocks)) / len(numbers)
     sizes = {hidden: len(numbers) for hidden, numbers in largest.items()}
-    trials = setup.budget.trials
-    seconds = busy / min(workers, batch) * trials / batch * share_of_epochs(setup.spec, trials)
+    wanted = setup.budget.trials
+    seconds = busy / min(workers, batch) * wanted / batch * share_of_epochs(setup.spec, wanted)
     return Preview(sizes, workers, device, seconds)
