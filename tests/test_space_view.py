@@ -31,11 +31,11 @@ def test_the_best_and_the_latest_are_seen(direction: str) -> None:
     for number in range(29):
         score = (1 if direction == "maximize" else -1) * (100.0 if number in (3, 7) else number)
         seen.tell(number, Ended(None if number == 5 else score))
-    told = [t.params["x"] for t in seen.study.get_trials() if t.state == TrialState.COMPLETE]
-    running = [t.params["x"] for t in seen.study.get_trials()[1:] if t.state == TrialState.RUNNING]
+    told = [t.params["x"] for t in seen.shown.study.get_trials() if t.state == TrialState.COMPLETE]
+    running = [t.params["x"] for t in seen.shown.study.get_trials()[1:] if t.state == TrialState.RUNNING]
     assert told == [3, 7, *range(18, 29)]
     assert running == list(range(29, 40))
-    assert seen.study.get_trials()[0].number == seen.drawn_for.number == 0
+    assert seen.shown.study.get_trials()[0].number == seen.shown.drawn_for.number == 0
 
 
 def test_few_trials_are_all_seen() -> None:
@@ -43,7 +43,7 @@ def test_few_trials_are_all_seen() -> None:
     for number in range(11):
         seen.add(number, {"x": float(number)}, SPACE)
         seen.tell(number, Ended(1.0))
-    assert len(seen.study.get_trials()) == 1 + 11
+    assert len(seen.shown.study.get_trials()) == 1 + 11
 
 
 def test_pruned_trials_are_seen_as_such_before_and_after_the_window_moves() -> None:
@@ -51,7 +51,7 @@ def test_pruned_trials_are_seen_as_such_before_and_after_the_window_moves() -> N
     for number in range(13):
         seen.add(number, {"x": float(number)}, SPACE)
         seen.tell(number, Ended(None, {2: 0.5}, pruned=True) if number % 2 else Ended(0.5))
-    trials = seen.study.get_trials()[1:]
+    trials = seen.shown.study.get_trials()[1:]
     assert [t.params["x"] for t in trials] == [0, 2, 6, 7, 8, 9, 10, 11, 12]  # pruned ones are never the best
     for trial in trials:
         pruned = trial.params["x"] % 2 == 1

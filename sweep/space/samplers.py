@@ -154,10 +154,11 @@ class ArmSampler:
 
     def _jointly(self, sampler: BaseSampler, space: dict[str, BaseDistribution]) -> dict[str, Any]:
         """Values for all of a space, one by one where the sampler has too little to learn from, or does not learn."""
-        drawn = sampler.sample_relative(self._view.study, self._view.drawn_for, space)
+        shown = self._view.shown
+        drawn = sampler.sample_relative(shown.study, shown.drawn_for, space)
         for name, own in space.items():
             if name not in drawn:
-                drawn[name] = sampler.sample_independent(self._view.study, self._view.drawn_for, name, own)
+                drawn[name] = sampler.sample_independent(shown.study, shown.drawn_for, name, own)
         return drawn
 
     def _searched(self, cell: Cell) -> dict[str, BaseDistribution]:

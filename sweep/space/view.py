@@ -8,6 +8,7 @@ from nothing else.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -26,8 +27,8 @@ BEST: Final = 100
 """Of the earlier ones the best are seen, so many."""
 
 
-class View:
-    """The trials of an arm, of which a sampler learns.
+class Shown:
+    """A study in memory.
 
     Args:
         direction: Of the scores.
@@ -38,66 +39,87 @@ class View:
             this one: a new one each time would be one more for them to go through ever after.
     """
 
-    study: Study
-    drawn_for: FrozenTrial
+    def __init__(self, direction: Direction) -> None:
+        self._storage = InMemoryStorage()
+        self.study: Study = study_in_memory(direction, self._storage)
+        self.study.ask()
+        self.drawn_for: FrozenTrial
+        (self.drawn_for,) = self.study.get_trials()
+        self._count = 1
+
+    def add(self, trial: FrozenTrial) -> int:
+        """Takes a trial, and gives its place."""
+        self.study.add_trial(trial)
+        self._count += 1
+        return self._count - 1
+
+    def tell(self, place: int, ended: Ended) -> None:
+        """Finishes a running trial."""
+        if ended.pruned:
+            study = self._storage.get_study_id_from_name(self.study.study_name)
+            trial_id = self._storage.get_trial_id_from_study_id_trial_number(study, place)
+            for epoch, score in sorted(ended.intermediate.items()):
+                self._storage.set_trial_intermediate_value(trial_id, epoch, score)
+        self.study.tell(place, ended.value if ended.state == TrialState.COMPLETE else None, state=ended.state)
+
+
+class View:
+    """The trials of an arm, of which a sampler learns.
+
+    Args:
+        direction: Of the scores.
+
+    Attributes:
+        shown: What samplers see.
+    """
+
+    shown: Shown
 
     def __init__(self, direction: Direction) -> None:
         self._direction = direction
         self._running: dict[int, FrozenTrial] = {}  # by number, increasing
         self._told: list[FrozenTrial] = []
-        self._start = 0
-        self._show([])
+        self.shown = Shown(direction)
+        self._places: dict[int, int] = {}  # of a running trial in what is shown
+        # What will be shown next is made meanwhile, a little at each trial: at once it would take a tenth of a second.
+        self._next = Shown(direction)
+        self._coming: deque[FrozenTrial] = deque()
 
     def add(self, number: int, params: Mapping[str, Any], space: Mapping[str, BaseDistribution]) -> None:
         """Takes a trial as running; numbers increase."""
         self._running[number] = create_trial(state=TrialState.RUNNING, params=dict(params), distributions=dict(space))
-        self._run(number)
+        self._places[number] = self.shown.add(self._running[number])
 
     def tell(self, number: int, ended: Ended) -> None:
         """Finishes the first of the running trials: they are told in the order of their numbers."""
         trial = self._running.pop(number)
         value = ended.value if ended.state == TrialState.COMPLETE else None
         last = max(ended.intermediate, default=None)
-        self._told.append(
-            create_trial(
-                state=ended.state,
-                # Optuna gives a pruned one its last intermediate value when it is told.
-                value=ended.intermediate[last] if ended.pruned and last is not None else value,
-                params=trial.params,
-                distributions=trial.distributions,
-                intermediate_values=dict(ended.intermediate),
-            )
+        told = create_trial(
+            state=ended.state,
+            # Optuna gives a pruned one its last intermediate value when it is told.
+            value=ended.intermediate[last] if ended.pruned and last is not None else value,
+            params=trial.params,
+            distributions=trial.distributions,
+            intermediate_values=dict(ended.intermediate),
         )
-        start = max(0, len(self._told) // WINDOW - 1) * WINDOW
-        if start != self._start:
-            self._start = start
-            self._show([*self._best(self._told[:start]), *self._told[start:]])
-            return
-        place = self._places.pop(number)
-        if ended.pruned:
-            study = self._storage.get_study_id_from_name(self.study.study_name)
-            trial_id = self._storage.get_trial_id_from_study_id_trial_number(study, place)
-            for epoch, score in sorted(ended.intermediate.items()):
-                self._storage.set_trial_intermediate_value(trial_id, epoch, score)
-        self.study.tell(place, value, state=ended.state)
+        self._told.append(told)
+        windows, rest = divmod(len(self._told), WINDOW)
+        if len(self._told) > WINDOW:
+            self._coming.append(told)
+            self._bring(2)  # the best of before wait there, too
+        if windows > 1 and not rest:
+            self._bring(len(self._coming))
+            self.shown, self._next = self._next, Shown(self._direction)
+            self._places = {number: self.shown.add(running) for number, running in self._running.items()}
+        else:
+            self.shown.tell(self._places.pop(number), ended)
+        if not rest:
+            self._coming = deque(self._best(self._told))
 
-    def _show(self, told: Sequence[FrozenTrial]) -> None:
-        """Begins a study with these finished trials, and with those that run."""
-        self._storage = InMemoryStorage()
-        self.study = study_in_memory(self._direction, self._storage)
-        self.study.ask()
-        (self.drawn_for,) = self.study.get_trials()
-        for trial in told:
-            self.study.add_trial(trial)
-        self._count = 1 + len(told)
-        self._places: dict[int, int] = {}  # of a running trial in the study
-        for number in self._running:
-            self._run(number)
-
-    def _run(self, number: int) -> None:
-        self.study.add_trial(self._running[number])
-        self._places[number] = self._count
-        self._count += 1
+    def _bring(self, trials: int) -> None:
+        for _ in range(min(trials, len(self._coming))):
+            self._next.add(self._coming.popleft())
 
     def _best(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """The best complete ones, in their own order; of equal ones the first."""
