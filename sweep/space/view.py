@@ -82,7 +82,7 @@ class View:
         self.shown = Shown(direction)
         self._places: dict[int, int] = {}  # of a running trial in what is shown
         # What will be shown next is made meanwhile, a little at each trial: at once it would take a tenth of a second.
-        self._next = Shown(direction)
+        self._next: Shown | None = None  # which few arms ever need
         self._coming: deque[FrozenTrial] = deque()
 
     def add(self, number: int, params: Mapping[str, Any], space: Mapping[str, BaseDistribution]) -> None:
@@ -109,17 +109,18 @@ class View:
             self._coming.append(told)
             self._bring(2)  # the best of before wait there, too
         if windows > 1 and not rest:
-            self._bring(len(self._coming))
-            self.shown, self._next = self._next, Shown(self._direction)
+            self.shown, self._next = self._bring(len(self._coming)), None
             self._places = {number: self.shown.add(running) for number, running in self._running.items()}
         else:
             self.shown.tell(self._places.pop(number), ended)
         if not rest:
             self._coming = deque(self._best(self._told))
 
-    def _bring(self, trials: int) -> None:
+    def _bring(self, trials: int) -> Shown:
+        self._next = self._next or Shown(self._direction)
         for _ in range(min(trials, len(self._coming))):
             self._next.add(self._coming.popleft())
+        return self._next
 
     def _best(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """The best complete ones, in their own order; of equal ones the first."""
