@@ -28,7 +28,7 @@ BEST: Final = 100
 
 
 class Shown:
-    """A study in memory.
+    """A study in memory: what is shown of an arm at a time.
 
     Args:
         direction: Of the scores.
@@ -48,7 +48,7 @@ class Shown:
         self._count = 1
 
     def add(self, trial: FrozenTrial) -> int:
-        """Takes a trial, and gives its place."""
+        """Takes a trial, running or finished, and gives its place: what :meth:`tell` knows it by."""
         self.study.add_trial(trial)
         self._count += 1
         return self._count - 1
@@ -72,8 +72,6 @@ class View:
     Attributes:
         shown: What samplers see.
     """
-
-    shown: Shown
 
     def __init__(self, direction: Direction) -> None:
         self._direction = direction
