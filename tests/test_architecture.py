@@ -17,7 +17,7 @@ PACKAGE = ROOT / "sweep"
 # A module imports from rows above its own, or from a neighbour listed before it in its row. A name stands for a
 # module or for a whole package; inside a package imports must not form a circle.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "settings", "shipped", "records"),
+    ("errors", "interrupts", "settings", "shipped", "records"),
     ("metrics", "wording", "spec", "tables"),
     ("data", "folds", "suggest", "space"),
     ("training", "store"),

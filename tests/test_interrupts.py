@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 from typing import Any, Self
@@ -12,8 +13,9 @@ import optuna
 import pytest
 import sqlalchemy
 
+from sweep.cli import errors as cli_errors
+from sweep.interrupts import held
 from sweep.run.events import Event, Interrupted, Started
-from sweep.run.interrupts import Interrupts
 from sweep.run.loop import run_sweep
 from sweep.run.study import RUNNING_ATTRIBUTE, optuna_storage
 from sweep.store.store import Store
@@ -24,101 +26,105 @@ QUICK_SECONDS = 10.0
 
 
 class CtrlC:
-    """Presses it in the middle of the transaction of a write: 0 for the first after a run has started."""
+    """Presses it as a transaction is about to be committed: 0 for the first after a run has started."""
 
-    def __init__(self, write: int) -> None:
-        self._write = write
+    def __init__(self, commit: int) -> None:
+        self._commit = commit
         self._started = False
 
     def see(self, event: Event) -> None:
         self._started |= isinstance(event, Started)
 
-    def count(self, _: Any, __: Any, text: str, *___: Any) -> None:
-        if self._started and text.startswith(("INSERT", "UPDATE")):
-            if self._write == 0:
+    def count(self, _: Any) -> None:
+        if self._started:
+            if self._commit == 0:
                 signal.raise_signal(signal.SIGINT)
-            self._write -= 1
+            self._commit -= 1
 
     def __enter__(self) -> Self:
-        sqlalchemy.event.listen(sqlalchemy.Engine, "after_cursor_execute", self.count)
+        sqlalchemy.event.listen(sqlalchemy.Engine, "commit", self.count)
         return self
 
     def __exit__(self, *_: object) -> None:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "after_cursor_execute", self.count)
+        sqlalchemy.event.remove(sqlalchemy.Engine, "commit", self.count)
 
 
-def test_ctrl_c_in_the_middle_of_any_write(tmp_path: Path) -> None:
-    changes = ("search.trials=24", "search.batch=3", "search.lag=0", "search.pruner=halving")
+def test_ctrl_c_in_the_middle_of_any_commit(tmp_path: Path) -> None:
+    changes = ("search.trials=12", "search.batch=3", "search.sampler=random", "search.pruner=halving")
     spec = small_spec(tmp_path, *changes, "training.epochs=6", "validation.folds=2")
     undisturbed, storage = f"sqlite:///{tmp_path / 'undisturbed.db'}", f"sqlite:///{tmp_path / 'sweep.db'}"
     run_sweep(spec, storage=undisturbed, launcher=Recorder())
     stopped = 0
-    for write in itertools.count():
+    for commit in itertools.count():
         start = monotonic()
-        with CtrlC(write) as press:
+        with CtrlC(commit) as ctrl_c:
             try:
-                run_sweep(spec, storage=storage, launcher=Recorder(), on_event=press.see)
+                run_sweep(spec, storage=storage, launcher=Recorder(), on_event=ctrl_c.see)
                 break
             except Interrupted:
                 stopped += 1
+            except KeyboardInterrupt:
+                pytest.fail("nobody is told how far it came")
         assert monotonic() - start < QUICK_SECONDS
         with Store.open(storage) as store, optuna_storage(store) as tables:
             study = optuna.load_study(study_name=spec.name, storage=tables)
             assert study.user_attrs[RUNNING_ATTRIBUTE] is False
-    assert stopped > 3
+    assert stopped > 5
     assert_same(what_is_left(storage), what_is_left(undisturbed))
 
 
-def press(times: int = 1) -> None:
-    for _ in range(times):
-        signal.raise_signal(signal.SIGINT)
+def press(*numbers: signal.Signals) -> None:
+    for number in numbers or (signal.SIGINT,):
+        signal.raise_signal(number)
 
 
-def heeded() -> str:
-    """How far a body comes in which Ctrl-C is pressed, and heeded later."""
-    came = "nowhere"
-    try:
-        with Interrupts() as interrupts:
-            press()
-            came = "on"
-            with interrupts.heeded():
-                came = "into what heeds it"
-    except KeyboardInterrupt:
-        return came
-    return "to the end"
-
-
-class TestInterrupts:
-    def test_held_until_heeded(self) -> None:
-        assert heeded() == "on"
-
-    def test_held_until_the_end(self) -> None:
+class TestHeld:
+    def test_until_the_end(self) -> None:
         came = False
-        with pytest.raises(KeyboardInterrupt), Interrupts():  # noqa: PT012 - it is raised as the block is left
+        with pytest.raises(KeyboardInterrupt), held():  # noqa: PT012 - it is raised as the block is left
             press()
             came = True
         assert came
 
-    def test_heeded_at_once(self) -> None:
-        with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts, interrupts.heeded():
+    def test_until_the_outermost_end(self) -> None:
+        came = False
+        with pytest.raises(KeyboardInterrupt), held():  # noqa: PT012 - as above
+            with held():
+                press()
+            came = True
+        assert came
+
+    def test_the_second_is_not(self) -> None:
+        with pytest.raises(KeyboardInterrupt), held():  # noqa: PT012 - as above
+            press(signal.SIGINT, signal.SIGINT)
+            pytest.fail("held")
+
+    def test_it_comes_after_an_error_too(self) -> None:
+        with pytest.raises(KeyboardInterrupt) as found, held():  # noqa: PT012 - as above
             press()
+            raise ZeroDivisionError
+        assert isinstance(found.value.__context__, ZeroDivisionError)
 
-    def test_the_second_is_not_held(self) -> None:
-        with pytest.raises(KeyboardInterrupt), Interrupts():
-            press(times=2)
+    @pytest.mark.parametrize(
+        ("numbers", "status"),
+        [
+            ((signal.SIGINT,), 130),
+            ((signal.SIGTERM,), 143),
+            ((signal.SIGALRM,), 130),  # a lost Ctrl-C that comes again
+            ((signal.SIGINT, signal.SIGTERM), 143),
+            ((signal.SIGTERM, signal.SIGINT, signal.SIGINT), 143),
+        ],
+    )
+    def test_exit_status_of_a_command(self, numbers: tuple[signal.Signals, ...], status: int) -> None:
+        def command() -> None:
+            with cli_errors.interruptible(), held():
+                press(*numbers)
 
-    def test_an_error_is_not_hidden(self) -> None:
-        with pytest.raises(ZeroDivisionError), Interrupts():
-            self.fail_after_ctrl_c()
-
-    @staticmethod
-    def fail_after_ctrl_c() -> None:
-        press()
-        raise ZeroDivisionError
+        assert cli_errors.guarded(command) == status
 
     def test_handlers_are_what_they_were(self) -> None:
         before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-        with Interrupts():
+        with held():
             assert signal.getsignal(signal.SIGINT) != before[0]
             assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # it ends the process, and that is safe
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
@@ -130,8 +136,16 @@ class TestInterrupts:
 
         before = signal.signal(signal.SIGTERM, once)
         try:
-            with pytest.raises(KeyboardInterrupt), Interrupts():
-                signal.raise_signal(signal.SIGTERM)
+            with pytest.raises(KeyboardInterrupt), held():
+                press(signal.SIGTERM, signal.SIGTERM)
             assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
         finally:
             signal.signal(signal.SIGTERM, before)
+
+    def test_other_threads_are_left_alone(self) -> None:
+        def inside() -> object:
+            with held():
+                return signal.getsignal(signal.SIGINT)
+
+        with ThreadPoolExecutor(1) as thread:
+            assert thread.submit(inside).result() == signal.getsignal(signal.SIGINT)

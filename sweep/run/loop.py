@@ -13,7 +13,7 @@ What makes it safe to kill at any instant:
 4. What is decided at a rung is committed, with the results of the trials that end there, before it is acted on.
 5. Whatever is RUNNING and not saved is trained again under its own number: training is a pure function too.
 
-Ctrl-C and SIGTERM are heeded while this loop waits for workers, not in the middle of a write (``interrupts``).
+Ctrl-C and SIGTERM interrupt it anywhere but in the middle of a write (``interrupts``).
 
 The budget counts COMPLETE and PRUNED trials. For a FAIL trial another one is asked at the end, if the space has one.
 """
@@ -21,7 +21,7 @@ The budget counts COMPLETE and PRUNED trials. For a FAIL trial another one is as
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
@@ -35,7 +35,6 @@ from sweep.launch.base import BlockDone, Launcher
 from sweep.records import BlockJob, Hyperparameters, TrialResult
 from sweep.run.blocks import cut_blocks
 from sweep.run.events import Best, Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone, ignore
-from sweep.run.interrupts import Interrupts
 from sweep.run.prepare import Setup, prepare
 from sweep.run.resume import Opened, open_sweep
 from sweep.run.rungs import Cohort, Rungs, rung_score
@@ -86,19 +85,18 @@ def run_sweep(
         opened = open_sweep(store, tables, setup)
         setup = replace(setup, folds=replace(folds, kept_rows=opened.kept_rows))
         trials = StudyTrials(opened.study, tables, store.shown)
-        interrupts = Interrupts()
-        run = _Run(setup, store, trials, launcher, interrupts, emit, opened, begun)
-        with marked_running(opened.study):
-            try:
-                with interrupts:
+        run = _Run(setup, store, trials, launcher, emit, opened, begun)
+        try:
+            with marked_running(opened.study):
+                try:
                     run.restore()
                     run.to_the_end()
-            except KeyboardInterrupt:
-                with suppress(StorageError, StorageInternalError):  # gone meanwhile: then as far as is known here
-                    run.recount()
-                raise Interrupted(run.outcome()) from None
-            finally:
-                launcher.cancel()
+                finally:
+                    launcher.cancel()
+        except KeyboardInterrupt:
+            with suppress(StorageError, StorageInternalError):  # gone meanwhile: then as far as is known here
+                run.recount()
+            raise Interrupted(run.outcome()) from None
         outcome = run.outcome()
     emit(Finished(outcome))
     return outcome
@@ -128,7 +126,6 @@ class _Run:
         store: Store,
         study: StudyTrials,
         launcher: Launcher,
-        interrupts: Interrupts,
         emit: Callable[[Event], None],
         opened: Opened,
         begun: float,
@@ -137,7 +134,6 @@ class _Run:
         self._store = store
         self._study = study
         self._launcher = launcher
-        self._interrupts = interrupts
         self._emit = emit
         self._opened = opened
         self._begun = begun
@@ -201,8 +197,7 @@ class _Run:
         )
         self._ask_ahead()
         while self._training:
-            results = self._launcher.finished()
-            while (done := self._wait(results)) is not None:
+            for done in self._launcher.finished():
                 self._take_in(done)
                 del done  # and with it where its networks stand, unless they wait to go on
                 self._ask_ahead()
@@ -215,10 +210,6 @@ class _Run:
                 self._setup.budget.trials,
                 self._states.count(TrialState.FAIL),
             )
-
-    def _wait(self, results: Iterator[BlockDone]) -> BlockDone | None:
-        with self._interrupts.heeded():
-            return next(results, None)
 
     def _ask_ahead(self) -> None:
         """Begins every batch that may begin: all that its proposals see is finished.
@@ -263,8 +254,7 @@ class _Run:
         """Hands trials to the workers, which begin with them."""
         if not trials:
             return
-        with self._interrupts.heeded():  # the table travels: that may take minutes
-            self._launcher.share(self._setup.data, self._setup.folds)
+        self._launcher.share(self._setup.data, self._setup.folds)
         self._training |= trials.keys()
         workers, device = self._launcher.workers, self._launcher.device
         for rung in {self._rungs.until(number): None for number in trials}:

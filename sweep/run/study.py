@@ -10,6 +10,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 
 from sweep.errors import StorageError
+from sweep.interrupts import held
 from sweep.store.store import Store
 
 KEY_ATTRIBUTE = "sweep_key"
@@ -47,12 +48,13 @@ def open_storage(store: Store) -> Iterator[RDBStorage | None]:
 @contextmanager
 def marked_running(study: optuna.Study) -> Iterator[None]:
     """The study says that a run is at work on it, until the run ends in any way but being killed."""
-    study.set_user_attr(RUNNING_ATTRIBUTE, True)
     try:
+        with held():
+            study.set_user_attr(RUNNING_ATTRIBUTE, True)
         yield
     finally:
         # Gone or out of reach: then that is what ended the run, and what its error says.
-        with suppress(StorageInternalError, KeyError):
+        with suppress(StorageInternalError, KeyError), held():
             study.set_user_attr(RUNNING_ATTRIBUTE, False)
 
 

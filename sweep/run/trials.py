@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweep.errors import StorageError
+from sweep.interrupts import held
 from sweep.space.proposer import Proposal
 
 
@@ -53,7 +54,8 @@ class StudyTrials:
             if len(self.all()) != proposals[0].number:
                 raise self._not_alone()
             for trial in trials:
-                self._study.add_trial(trial)
+                with held():
+                    self._study.add_trial(trial)
             stored = self.all()
         if len(stored) != proposals[-1].number + 1 or any(stored[one.number].params != one.params for one in proposals):
             raise self._not_alone()
@@ -70,7 +72,8 @@ class StudyTrials:
         with self._there(), suppress(UpdateFinishedTrialError):
             trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
             for epoch, score in scores.items():
-                self._storage.set_trial_intermediate_value(trial_id, epoch, score)
+                with held():
+                    self._storage.set_trial_intermediate_value(trial_id, epoch, score)
 
     def tell(self, number: int, score: float | None) -> FrozenTrial:
         """Ends a trial: COMPLETE with its score; or PRUNED, for ``None``, with the last score reported.
@@ -82,7 +85,7 @@ class StudyTrials:
             StorageError: The study is gone.
         """
         state = TrialState.PRUNED if score is None else TrialState.COMPLETE
-        with self._there():
+        with held(), self._there():
             return self._study.tell(number, score, state=state, skip_if_finished=True)
 
     def _not_alone(self) -> StorageError:

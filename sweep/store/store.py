@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
+from sweep.interrupts import held
 from sweep.store import convert, database, statements, versions
 from sweep.store.models import Artifact, Dataset, Fold, Rung, Sweep, Trial
 from sweep.store.rows import (
@@ -358,7 +359,7 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
-        with database.translated(self._url), Session(self._writer) as session, session.begin():
+        with held(), database.translated(self._url), Session(self._writer) as session, session.begin():
             yield session
 
     def _save(self, key: str, trained: statements.Trained, decisions: Sequence[RungDecision] = ()) -> set[int]:
