@@ -22,7 +22,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("data", "folds", "suggest", "space"),
     ("training", "store"),
     ("launch",),
-    ("run", "analysis"),
+    ("run", "analysis", "answer"),
     ("figures", "report", "export"),
     (),
     ("cli",),
