@@ -1,0 +1,285 @@
+"""From chosen networks on fresh folds to a verdict for each placement of dropout.
+
+Every placement's winner is compared with two controls: the best configuration without dropout (*tuned*) and itself with
+its rates set to 0 (*matched*). A verdict needs both, an intersection-union test (Berger 1982) that needs no correction:
+the tuned control alone would blame dropout for luck in tuning. Placements are tested in a fixed sequence, by the
+sweep's raw scores (Wiens 2003): for *helps* the best first, for *hurts* the worst, each at 2.5 % one-sided, up to the
+first that fails. Where no network beats a constant prediction there is nothing to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.analysis.weighted import Truth
+from sweep.answer.advice import advise
+from sweep.answer.compare import beats_constant, compare, corrected, equivalence, heavy_tail, scaled
+from sweep.answer.goodness import Goodness, constant_score, goodness, rope_of, score_of, unit_factor
+from sweep.answer.records import Answer, ArmAnswer, Beside, Comparison, Control, Reason, Verdict
+from sweep.answer.reference import reference
+from sweep.metrics import METRICS
+from sweep.records import Hyperparameters
+
+LEVEL = 0.025
+"""One-sided level of a verdict."""
+
+EQUIVALENT = 0.95
+"""Probability of lying inside the region of practical equivalence from which there is no practical difference."""
+
+GUARD = 0.05
+"""One-sided level at which a network must beat a constant prediction."""
+
+UNSTABLE = 0.1
+"""Share of a configuration's runs that may diverge; with more of them it cannot help."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Confirmed:
+    """One configuration on fresh folds.
+
+    Attributes:
+        trial: Number of the trial it comes from.
+        params: Its hyperparameters.
+        epoch: Its epoch.
+        raw_score: Of that trial in the sweep.
+        predictions: ``[R, n, O]`` float32, out of fold, on the link scale; NaN where a row is untested (time series).
+        scores: ``[R, k, Q]`` float64: every metric on the validation rows of every fold; NaN where undefined.
+        diverged: ``[R, k]`` bool: whether the network diverged and was scored as the constant prediction.
+    """
+
+    trial: int
+    params: Hyperparameters
+    epoch: int
+    raw_score: float
+    predictions: NDArray[np.float32]
+    scores: NDArray[np.float64]
+    diverged: NDArray[np.bool_]
+
+    @property
+    def lost(self) -> float:
+        """Share of its runs that diverged."""
+        return float(self.diverged.mean())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contender:
+    """A placement's winner, and itself with its rates set to 0."""
+
+    winner: Confirmed
+    matched: Confirmed
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Setting:
+    """What all configurations have in common.
+
+    Attributes:
+        name: Of the sweep.
+        metric: That chose, and decides.
+        metrics: Q names, the order of ``Confirmed.scores``.
+        truth: Of the n rows.
+        folds: k.
+        fold_of: ``[R, n]`` int64: the fold in which a row was tested, -1 where in none.
+        groups: ``[n]`` int64 codes of rows that belong together; ``None`` where rows are independent. For a time series
+            its test folds.
+        one_history: Whether the rows are a time series.
+        looks: How many different numbers of repeats were looked at, this one included.
+    """
+
+    name: str
+    metric: str
+    metrics: tuple[str, ...]
+    truth: Truth
+    folds: int
+    fold_of: NDArray[np.int64]
+    groups: NDArray[np.int64] | None = None
+    one_history: bool = False
+    looks: int = 1
+
+
+def decide(setting: Setting, control: Confirmed, contenders: Sequence[Contender]) -> Answer:
+    """The answer of a sweep.
+
+    Args:
+        setting: Rows, folds, metric.
+        control: The best configuration without dropout.
+        contenders: One for each placement with dropout, in the definition's order, which settles ties.
+    """
+    constant = constant_score(setting.metric, setting.truth)
+    rope = rope_of(setting.metric, constant)
+    sign = -1.0 if METRICS[setting.metric].maximize else 1.0
+    ordered = sorted(contenders, key=lambda one: sign * one.winner.raw_score)
+    without = _good(setting, setting.metric, control)
+    arms = [_arm(setting, control, without, one, rope) for one in ordered]
+    arms = [replace(arm, beside=_beside(setting, control, one)) for arm, one in zip(arms, ordered, strict=True)]
+    groups = None if setting.groups is None else len(np.unique(setting.groups[setting.groups >= 0]))
+    return Answer(
+        name=setting.name,
+        metric=setting.metric,
+        repeats=len(setting.fold_of),
+        folds=setting.folds,
+        rows=int((setting.fold_of >= 0).any(axis=0).sum()),
+        groups=groups,
+        one_history=setting.one_history,
+        looks=setting.looks,
+        constant=constant,
+        rope=rope,
+        control=Control(
+            trial=control.trial,
+            params=control.params,
+            epoch=control.epoch,
+            raw_score=control.raw_score,
+            score=score_of(setting.metric, control.scores, setting.metrics),
+            diverged=control.lost,
+        ),
+        arms=tuple(_in_sequence(arms)),
+    )
+
+
+# --- one placement ----------------------------------------------------------------------------------------------------
+
+
+def _arm(setting: Setting, control: Confirmed, without: Goodness, contender: Contender, rope: float) -> ArmAnswer:
+    """A placement by itself: its verdict is still to be found in the sequence, but for what stands outside of it."""
+    winner = contender.winner
+    own = _good(setting, setting.metric, winner)
+    tuned = _compared(setting, setting.metric, (winner, own), (control, without))
+    matched = _compared(
+        setting, setting.metric, (winner, own), (contender.matched, _good(setting, setting.metric, contender.matched))
+    )
+    _, equivalent, helps = equivalence(tuned, rope)
+    column = setting.metrics.index(setting.metric)
+    return ArmAnswer(
+        placement=winner.params.placement,
+        trial=winner.trial,
+        params=winner.params,
+        epoch=winner.epoch,
+        raw_score=winner.raw_score,
+        score=score_of(setting.metric, winner.scores, setting.metrics),
+        tuned=tuned,
+        matched=matched,
+        p_value=1.0,
+        p_helps=helps,
+        p_equivalent=equivalent,
+        verdict=_alone(setting, tuned, equivalent, _learned(setting, (winner, own), (control, without))),
+        reason=_reason(winner, tuned, matched, own, without),
+        diverged=winner.lost,
+        reference=reference(
+            _improvement(setting.metric, winner.scores[..., column], control.scores[..., column]).ravel(),
+            folds=setting.folds,
+            repeats=len(setting.fold_of),
+            rope=rope,
+        ),
+    )
+
+
+def _good(setting: Setting, metric: str, confirmed: Confirmed) -> Goodness:
+    return goodness(metric, confirmed.predictions[None], setting.truth, setting.fold_of)
+
+
+def _compared(
+    setting: Setting, metric: str, x: tuple[Confirmed, Goodness], y: tuple[Confirmed, Goodness]
+) -> Comparison:
+    """One configuration against another, in the metric's units."""
+    (one, good), (other, against) = x, y
+    if not (good.exact and against.exact):
+        column = setting.metrics.index(metric)
+        by_fold = _improvement(metric, one.scores[..., column], other.scores[..., column])
+        return corrected(by_fold.ravel(), folds=setting.folds, repeats=len(setting.fold_of))
+    factor = unit_factor(metric, float(np.nanmean(good.values)), float(np.nanmean(against.values)))
+    difference = good.values[0] - against.values[0]
+    # One row's largest step is in the metric's units already.
+    unit = good.unit / factor if factor else good.unit
+    return scaled(compare(difference, folds=setting.folds, groups=setting.groups, unit=unit), factor)
+
+
+def _improvement(metric: str, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    return x - y if METRICS[metric].maximize else y - x
+
+
+def _learned(setting: Setting, x: tuple[Confirmed, Goodness], y: tuple[Confirmed, Goodness]) -> bool:
+    """Whether the better of two beats a constant prediction."""
+    exact = x[1].exact and y[1].exact
+    if exact:
+        better = max((good for _, good in (x, y)), key=lambda good: float(np.nanmean(good.values)))
+        return beats_constant(better.values[0], better.constant, setting.groups)
+    constant, column = constant_score(setting.metric, setting.truth), setting.metrics.index(setting.metric)
+    above = [_improvement(setting.metric, one.scores[..., column], np.array(constant)).ravel() for one, _ in (x, y)]
+    better_folds = max(above, key=lambda each: float(np.nanmean(each)))
+    return corrected(better_folds, folds=setting.folds, repeats=len(setting.fold_of)).p_greater <= GUARD
+
+
+def _alone(setting: Setting, tuned: Comparison, equivalent: float, learned: bool) -> Verdict:
+    """The verdict where the placement neither helps nor hurts."""
+    if not learned:
+        return "nothing learned"
+    grouped = setting.groups is not None and tuned.method == "too few"
+    return "no practical difference" if equivalent >= EQUIVALENT and not grouped else "cannot tell"
+
+
+def _reason(
+    winner: Confirmed, tuned: Comparison, matched: Comparison, good: Goodness, against: Goodness
+) -> Reason | None:
+    if winner.lost > UNSTABLE:
+        return "unstable"
+    if "too few" in (tuned.method, matched.method):
+        return "few rows" if tuned.units == good.values.shape[-1] else "few groups"
+    if (tuned.p_greater <= LEVEL) != (matched.p_greater <= LEVEL):
+        return "tuned control only" if tuned.p_greater <= LEVEL else "matched control only"
+    if good.exact and against.exact and heavy_tail(good.values[0] - against.values[0]):
+        return "heavy tail"
+    return None
+
+
+def _beside(setting: Setting, control: Confirmed, contender: Contender) -> tuple[Beside, ...]:
+    """The other metrics. No control was tuned for them, so they get no verdict."""
+    found = []
+    for metric in setting.metrics:
+        if metric == setting.metric:
+            continue
+        pair = [(one, _good(setting, metric, one)) for one in (contender.winner, control)]
+        comparison = _compared(setting, metric, pair[0], pair[1])
+        found.append(Beside(metric, comparison.difference, comparison.low, comparison.high))
+    return tuple(found)
+
+
+# --- all of them ------------------------------------------------------------------------------------------------------
+
+
+def _in_sequence(arms: Sequence[ArmAnswer]) -> list[ArmAnswer]:
+    """Adjusted p-values and verdicts, ``arms`` by raw score, best first.
+
+    The adjusted p of an arm is the largest of its own and of those tested before it.
+    """
+    better = [_both(max(arm.tuned.p_greater, arm.matched.p_greater), arm) for arm in arms]
+    worse = [max(arm.tuned.p_less, arm.matched.p_less) for arm in arms]
+    helps = list(accumulate(better, max))
+    hurts = list(accumulate(reversed(worse), max))[::-1]
+    return [_judged(arm, *pair) for arm, *pair in zip(arms, helps, hurts, strict=True)]
+
+
+def _both(p: float, arm: ArmAnswer) -> float:
+    """An unstable configuration cannot help."""
+    return 1.0 if arm.reason == "unstable" else p
+
+
+def _judged(arm: ArmAnswer, helps: float, hurts: float) -> ArmAnswer:
+    verdict: Verdict = arm.verdict
+    if verdict != "nothing learned":
+        if helps <= LEVEL:
+            verdict = "helps"
+        elif hurts <= LEVEL:
+            verdict = "hurts"
+    settled = verdict in ("helps", "hurts")
+    return replace(
+        arm,
+        p_value=min(1.0, 2.0 * min(helps, hurts)),
+        verdict=verdict,
+        reason=None if settled and arm.reason != "heavy tail" else arm.reason,
+        advice=advise(arm.tuned, arm.matched, arm.tuned.units) if verdict == "cannot tell" else None,
+    )
