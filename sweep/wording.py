@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from sweep.metrics import Metric
 from sweep.records import HonestScore
@@ -105,8 +106,7 @@ def placement(name: str) -> str:
     if name in _PLACEMENTS:
         return _PLACEMENTS[name]
     parts = [_layer_phrase(part) for part in name.split("+")]
-    joined = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"dropout on {joined}"
+    return f"dropout on {listed(parts)}"
 
 
 def layer(name: str) -> str:
@@ -149,6 +149,16 @@ def duration(seconds: float) -> str:
 def count(number: int, singular: str, plural: str | None = None) -> str:
     """``"1 trial"``, ``"1,024 trials"``."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def listed(parts: Sequence[str], word: str = "and") -> str:
+    """``"a, b and c"``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def in_sentence(title: str) -> str:
+    """A metric's title in mid sentence: ``"accuracy"``, but ``"ROC AUC"``."""
+    return title[0].lower() + title[1:] if title[1:2].islower() else title
 
 
 def _layer_phrase(part: str) -> str:

@@ -1,4 +1,5 @@
 """The report: one self-contained HTML page.
 
-``html``: the page, from template, style and figures · ``page``: what its sections say · ``table``: the table of trials.
+``html``: the page, from template, style and figures · ``page``: what its sections say · ``headline``: the best and its
+honest score · ``details``: what was searched · ``table``: the table of trials · ``facts``: what they are made of.
 """
