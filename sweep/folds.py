@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +30,9 @@ class Folds:
         scheme: The one used, ``"auto"`` resolved.
         kept_rows: Sorted positions of rows whose out-of-fold predictions are stored, ``[n_kept]`` int64; ``None`` for
             all rows.
+        first: Repeat of the whole that this part of it begins with.
+        most_training_rows: The largest number of training rows that counts for the size of a mini-batch; ``None`` for
+            that of the splits here.
     """
 
     train: tuple[torch.Tensor, ...]
@@ -38,11 +41,37 @@ class Folds:
     repeats: int
     scheme: Scheme
     kept_rows: NDArray[np.int64] | None = None
+    first: int = 0
+    most_training_rows: int | None = None
 
     @property
     def splits(self) -> int:
         """S."""
         return len(self.train)
+
+    @property
+    def longest(self) -> int:
+        """Training rows of the longest split: no mini-batch is larger."""
+        return self.most_training_rows or max(len(rows) for rows in self.train)
+
+    def part(self, start: int, stop: int) -> Folds:
+        """Repeats ``start`` to ``stop`` - 1 alone: they train as they do among the others."""
+        splits = slice(start * self.folds, stop * self.folds)
+        return replace(
+            self,
+            train=self.train[splits],
+            test=self.test[splits],
+            repeats=stop - start,
+            first=self.first + start,
+            most_training_rows=self.longest,
+        )
+
+    def fold_of(self, rows: int) -> NDArray[np.int64]:
+        """``[R, n_kept]`` int64: the fold in which each kept row is tested, -1 where in none; ``rows`` of the table."""
+        found = np.full((self.repeats, rows), -1, dtype=np.int64)
+        for split, test in enumerate(self.test):
+            found[split // self.folds, test.numpy()] = split % self.folds
+        return found if self.kept_rows is None else found[:, self.kept_rows]
 
 
 def make_folds(validation: ValidationSpec, dataset: Dataset, seed: int) -> Folds:

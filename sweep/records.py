@@ -19,6 +19,8 @@ O     outputs: 1 for binary and regression, the number of classes otherwise
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -120,6 +122,21 @@ class Hyperparameters:
 
 
 @dataclass(frozen=True, slots=True)
+class Configuration:
+    """What was chosen: hyperparameters and the epoch to stop at, which belongs to them."""
+
+    params: Hyperparameters
+    epoch: int
+
+    @property
+    def key(self) -> str:
+        """SHA-256 (hex) of what its networks depend on: two placements that drop nothing are one configuration."""
+        plain = self.params.to_dict() | {"epoch": self.epoch}
+        del plain["placement"]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """What all trials of a sweep share. Everything here changes numbers; nothing here says where to compute.
 
@@ -163,12 +180,15 @@ class BlockJob:
         plan: Shared by all blocks of the sweep.
         until: Epoch after which it stops (1-based, a checkpoint): a rung, where some of its trials may be pruned and
             the others go on in another job. ``None`` for the plan's last.
+        repeats: First repeat of the folds that it trains on, and the one after its last; ``None`` for all. What it
+            gives of a repeat does not depend on the others.
     """
 
     numbers: tuple[int, ...]
     trials: tuple[Hyperparameters, ...]
     plan: TrainingPlan
     until: int | None = None
+    repeats: tuple[int, int] | None = None
 
     @property
     def end(self) -> int:
@@ -197,6 +217,7 @@ class TrialResult:
         diverged: Epoch of the checkpoint at which some split was first seen non-finite (from there on
             it is scored as the constant predictor of its training rows); ``None`` if none.
         seconds: The trial's share of its block's wall time.
+        lost: Numbers of the splits that diverged, among the S.
     """
 
     number: int
@@ -207,6 +228,7 @@ class TrialResult:
     predictions: NDArray[np.float32]
     diverged: int | None
     seconds: float
+    lost: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,16 @@ _ROWS["0003"] = _ROWS["0002"] | {
     "sweep_trials": {**_ROWS["0002"]["sweep_trials"], "trained": 10},
     "sweep_rungs": {"sweep_key": _KEY, "trial": 1, "epoch": 5, "score": 0.5, "kept": True, "decided_at": _WHEN},
 }
+_ROWS["0004"] = _ROWS["0003"] | {
+    "sweep_confirmed": {
+        "sweep_key": _KEY, "configuration": "12", "repeat": 0, "hyperparameters": _PARAMETERS, "epoch": 5, "rows": 2,
+        "outputs": 1, "predictions": _BLOB, "folds": 2, "metrics": _BLOB, "lost": [1], "seconds": 1.5,
+        "saved_at": _WHEN,
+    },
+    "sweep_answers": {
+        "sweep_key": _KEY, "choice": "34", "repeats": 20, "document": {"sentence": "It does."}, "created_at": _WHEN,
+    },
+}  # fmt: skip
 
 
 @contextmanager

@@ -167,6 +167,30 @@ def test_splits_of_different_length_do_not_depend_on_the_block() -> None:
         assert_same(train(data, folds, plan, trial)[0], expected)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_a_part_of_the_repeats_trains_as_among_the_others(task: Task) -> None:
+    """Rows 61 in 4 folds: no two folds are alike, and mini-batches of 50 are larger than some."""
+    data = make_dataset(task, rows=61, features=5)
+    folds, plan = make_splits(data, folds=4, repeats=3), make_plan(task, batch_size=50, stop="last")
+    trials = (make_trial(), *random_trials(2, (7, 5), seed=3))
+    job = BlockJob((0, 1, 2), trials, plan)
+    whole = train_block(data, folds, job)
+    for start, stop in ((0, 1), (1, 3), (2, 3)):
+        parts = train_block(data, folds, dataclasses.replace(job, repeats=(start, stop)))
+        for one, part in zip(whole, parts, strict=True):
+            np.testing.assert_array_equal(part.metrics, one.metrics[4 * start : 4 * stop])
+            np.testing.assert_array_equal(part.predictions, one.predictions[:, start:stop])
+
+
+def test_a_part_of_a_part_keeps_its_place() -> None:
+    data = make_dataset("binary", rows=40, features=3)
+    folds = make_splits(data, folds=4, repeats=5)
+    part = folds.part(1, 4).part(1, 2)
+    assert (part.first, part.repeats, part.splits) == (2, 1, 4)
+    assert all(torch.equal(a, b) for a, b in zip(part.test, folds.test[8:12], strict=True))
+    np.testing.assert_array_equal(part.fold_of(40)[0], folds.fold_of(40)[2])
+
+
 def test_a_diverged_neighbour_changes_nothing() -> None:
     data = make_dataset("regression", rows=60)
     folds = make_splits(data)

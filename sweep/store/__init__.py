@@ -2,6 +2,9 @@
 
 =====================  =============================================================================
 ``store``              class Store: everything the other layers read and write
+``opened``             what all parts of it share: connections, transactions, the version settled
+``artifacts``          its part for files
+``confirmations``      its part for what the answer rests on, and for answers
 ``statements``         what it does with trials and their arrays inside its transactions
 ``rows``               frozen records that go in and come out; no SQL in them
 ``models``             the tables
@@ -11,7 +14,7 @@
 ``migrations``         one Alembic revision for each change of the tables
 =====================  =============================================================================
 
-To change a table: edit ``models``, write the next ``migrations/versions/v0004_....py``, append its revision to
+To change a table: edit ``models``, write the next ``migrations/versions/v0005_....py``, append its revision to
 ``versions.REVISIONS``. ``tests/test_migrations.py`` fails until the three agree on both databases.
 
 Optuna owns its own tables. Nothing here reads, writes or refers to them: what ties a sweep to its study is the

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sweep.errors import StorageError
 
 # The names double as what the database stores beside a blob whose type can vary.
-Stored = Literal["<f8", "<i8", "<f2"]
+Stored = Literal["<f8", "<f4", "<i8", "<f2"]
 
 FLOAT16_MAX = 65504.0
 

@@ -11,10 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.records import VALIDATION, Hyperparameters, TableInfo, TrialResult
+from sweep.records import VALIDATION, Configuration, Hyperparameters, TableInfo, TrialResult
 from sweep.store.codec import Stored, pack, pack_half, unpack, unpack_half
-from sweep.store.models import Artifact, Dataset, Fold, Prediction, Rung, Sweep, Trial
-from sweep.store.rows import ArtifactRecord, DatasetRecord, NewSweep, RungDecision, SweepRecord, TrialRecord
+from sweep.store.models import Artifact, Confirmed, Dataset, Fold, Prediction, Rung, Sweep, Trial
+from sweep.store.rows import (
+    ArtifactRecord,
+    ConfirmedRepeat,
+    DatasetRecord,
+    NewSweep,
+    RungDecision,
+    SweepRecord,
+    TrialRecord,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +216,39 @@ def predictions(rows: Sequence[Prediction]) -> NDArray[np.float32]:
     """``[P, R, n_kept, O]`` float32 from the repeats of one trial, in order."""
     shapes = [(row.checkpoints, row.rows, row.outputs) for row in rows]
     return np.stack([unpack_half(row.values, shape) for row, shape in zip(rows, shapes, strict=True)], axis=1)
+
+
+def confirmed_values(key: str, one: ConfirmedRepeat, now: datetime) -> dict[str, Any]:
+    """A repeat of a chosen configuration as column values."""
+    rows, outputs = one.predictions.shape
+    return {
+        "sweep_key": key,
+        "configuration": one.configuration.key,
+        "repeat": one.repeat,
+        "hyperparameters": one.configuration.params.to_dict(),
+        "epoch": one.configuration.epoch,
+        "rows": rows,
+        "outputs": outputs,
+        "predictions": pack(one.predictions, "<f4"),
+        "folds": len(one.metrics),
+        "metrics": pack(one.metrics, "<f8"),
+        "lost": list(one.lost),
+        "seconds": float(one.seconds),
+        "saved_at": now,
+    }
+
+
+def confirmed_repeat(row: Confirmed) -> ConfirmedRepeat:
+    """A stored repeat of a chosen configuration as a record."""
+    metrics = unpack(row.metrics, "<f8", (-1,))
+    return ConfirmedRepeat(
+        configuration=Configuration(Hyperparameters.from_dict(row.hyperparameters), row.epoch),
+        repeat=row.repeat,
+        predictions=unpack(row.predictions, "<f4", (row.rows, row.outputs)),
+        metrics=metrics.reshape(row.folds, 2, -1),
+        lost=tuple(row.lost),
+        seconds=row.seconds,
+    )
 
 
 def artifact_record(row: Artifact) -> ArtifactRecord:

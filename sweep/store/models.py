@@ -167,6 +167,39 @@ class Prediction(Base):
     __table_args__ = (ForeignKeyConstraint([sweep_key, trial], [Trial.sweep_key, Trial.number], ondelete="CASCADE"),)
 
 
+class Confirmed(Base):
+    """One chosen configuration on one repeat of fresh folds."""
+
+    __tablename__ = "sweep_confirmed"
+
+    sweep_key: Mapped[str] = mapped_column(ForeignKey(Sweep.key, ondelete="CASCADE"), primary_key=True)
+    configuration: Mapped[str] = mapped_column(String(64), primary_key=True)
+    repeat: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    hyperparameters: Mapped[dict[str, Any]]
+    epoch: Mapped[int]
+    rows: Mapped[int]
+    outputs: Mapped[int]
+    predictions: Mapped[bytes]  # [rows, outputs] float32, on the link scale
+    folds: Mapped[int]
+    metrics: Mapped[bytes]  # [folds, 2, Q] float64
+    lost: Mapped[list[int]]  # folds that diverged
+    seconds: Mapped[float]
+    saved_at: Mapped[datetime]
+
+
+class Answer(Base):
+    """What a sweep was found to answer, each time that it was asked."""
+
+    __tablename__ = "sweep_answers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sweep_key: Mapped[str] = mapped_column(ForeignKey(Sweep.key, ondelete="CASCADE"), index=True)
+    choice: Mapped[str] = mapped_column(String(64))  # SHA-256 of the configurations that were compared
+    repeats: Mapped[int]
+    document: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
 class Artifact(Base):
     """A file made from a sweep: a page, a model."""
 

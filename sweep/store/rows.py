@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.records import Hyperparameters, TableInfo
+from sweep.records import Configuration, Hyperparameters, TableInfo
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -112,6 +113,44 @@ class RungDecision:
     epoch: int
     score: float
     kept: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConfirmedRepeat:
+    """A chosen configuration on one repeat of fresh folds.
+
+    Attributes:
+        configuration: What was trained.
+        repeat: From 0.
+        predictions: ``[n_kept, O]`` float32, out of fold, on the link scale; NaN where a row is untested.
+        metrics: ``[K, 2, Q]`` float64: every metric of every fold, as in :class:`sweep.records.TrialResult`.
+        lost: Folds whose network diverged, and was scored as the constant predictor of its training rows.
+        seconds: Its share of its block's wall time.
+    """
+
+    configuration: Configuration
+    repeat: int
+    predictions: NDArray[np.float32]
+    metrics: NDArray[np.float64]
+    lost: tuple[int, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """What a sweep was found to answer.
+
+    Attributes:
+        choice: SHA-256 (hex) of the configurations that were compared.
+        repeats: R, of fresh folds.
+        document: All of it, plain values.
+        created_at: UTC.
+    """
+
+    choice: str
+    repeats: int
+    document: dict[str, Any]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from contextlib import suppress
 from datetime import UTC, datetime
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import URL, delete, exists, func, inspect, select, update
+from sqlalchemy import URL, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
-from sweep.interrupts import held
-from sweep.store import convert, database, statements, versions
-from sweep.store.models import Artifact, Dataset, Fold, Rung, Sweep, Trial
+from sweep.store import convert, statements
+from sweep.store.artifacts import Artifacts
+from sweep.store.confirmations import Confirmations
+from sweep.store.models import Dataset, Fold, Rung, Sweep, Trial
 from sweep.store.rows import (
-    ArtifactRecord,
     DatasetRecord,
     FoldScores,
     NewSweep,
@@ -34,71 +30,16 @@ from sweep.store.rows import (
 _CHUNK = 16
 
 
-class Store:
+class Store(Artifacts, Confirmations):
     """Our tables in one database. Open one with :meth:`open`; close it, or use it in a ``with`` statement.
 
     Every method is one transaction. Whatever the database refuses is a :class:`StorageError` that names it.
-
-    Attributes:
-        url: The database URL with its driver settled, password included: what
-            ``optuna.storages.RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)`` takes.
-        shown: The same for messages, password masked.
-        optuna_engine_kwargs: Give Optuna's own connections our patience with a busy database.
+    Attributes as of :class:`~sweep.store.opened.OpenedDatabase`.
     """
 
     def __init__(self, url: URL, *, create: bool) -> None:
-        self._url = url
-        self._engine = database.make_engine(url, create=create)
-        self._writer = database.writer(self._engine)
+        super().__init__(url, create=create)
         self._axes: dict[str, convert.Axes] = {}
-        self.url = database.optuna_url(url)
-        self.shown = database.shown_url(url)
-        self.optuna_engine_kwargs = database.optuna_engine_kwargs(url)
-
-    @classmethod
-    def open(cls, url: str, *, create: bool = False) -> Store:
-        """Open the database at a URL.
-
-        Args:
-            url: ``sqlite:///PATH`` or ``postgresql://…``.
-            create: Make the SQLite file and our tables where there are none, and bring older ones up to date.
-                Without it opening writes nothing.
-
-        Raises:
-            StorageError: The URL cannot be used, the database cannot be reached, is no database, or its tables are
-                newer than this program; or older, without ``create``.
-            NotFoundError: Without ``create``: there is no such file, or no sweep was ever stored in the database.
-        """
-        parsed = database.parse_url(url)
-        if database.is_sqlite(parsed):
-            database.check_file(parsed, create=create)
-        store = cls(parsed, create=create)
-        try:
-            store._settle_version(create=create)
-        except BaseException:
-            store.close()
-            raise
-        return store
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"Store({self.shown!r})"
-
-    def has_table(self, name: str) -> bool:
-        """Whether the database has a table of that name, ours or not."""
-        with database.translated(self._url), self._engine.connect() as connection:
-            return inspect(connection).has_table(name)
 
     # --------------------------------------------------------------------------------------------------- sweeps
 
@@ -294,73 +235,7 @@ class Store:
             for number, rows in found:
                 yield number, convert.predictions(rows)
 
-    # --------------------------------------------------------------------------------------------------- artifacts
-
-    def save_artifact(self, key: str, name: str, content: bytes, media_type: str) -> ArtifactRecord:
-        """Store a file of a sweep, in place of an earlier one of that name.
-
-        Raises:
-            NotFoundError: No sweep has that key.
-        """
-        record = ArtifactRecord(name, media_type, hashlib.sha256(content).hexdigest(), len(content), datetime.now(UTC))
-        values = asdict(record) | {"bytes": content}
-        place = [Artifact.sweep_key, Artifact.name]
-        try:
-            with self._writing() as session:
-                upsert = statements.upsert(session, Artifact).values({"sweep_key": key, **values})
-                session.execute(upsert.on_conflict_do_update(index_elements=place, set_=values))
-        except IntegrityError:
-            raise self._no_sweep(key) from None
-        return record
-
-    def artifacts(self, key: str) -> list[ArtifactRecord]:
-        """The stored files of a sweep, by name, without their bytes."""
-        with self._reading() as session:
-            rows = session.scalars(select(Artifact).where(Artifact.sweep_key == key).order_by(Artifact.name))
-            return [convert.artifact_record(row) for row in rows]
-
-    def artifact(self, key: str, name: str) -> tuple[ArtifactRecord, bytes]:
-        """A stored file and its bytes, checked against their SHA-256.
-
-        Raises:
-            NotFoundError: The sweep has no file of that name.
-            StorageError: The bytes are not those that were stored.
-        """
-        query = select(Artifact).where(Artifact.sweep_key == key, Artifact.name == name)
-        with self._reading() as session:
-            row = session.scalar(query.options(undefer(Artifact.content)))
-            if row is None:
-                raise NotFoundError(f"no file {name} with sweep {key} in {self.shown}")
-            record, content = convert.artifact_record(row), row.content
-        if hashlib.sha256(content).hexdigest() != record.sha256:
-            raise StorageError(f"the stored file {name} of sweep {key} is damaged: its SHA-256 differs ({self.shown})")
-        return record, content
-
     # --------------------------------------------------------------------------------------------------- inside
-
-    def _settle_version(self, *, create: bool) -> None:
-        with database.translated(self._url):
-            state = versions.state_of(self._engine)
-        if state == "newer":
-            raise StorageError(f"{self.shown} was written by a newer sweep: update this program (dropout-sweep)")
-        if state == "current":
-            return
-        if create:
-            versions.upgrade(self._url)
-        elif state == "absent":
-            raise NotFoundError(f"no sweep in {self.shown}: `sweep run` stores the first one")
-        else:
-            raise StorageError(f"{self.shown} was written by an older sweep: `sweep run` brings it up to date")
-
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with database.translated(self._url), Session(self._engine) as session:
-            yield session
-
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        with held(), database.translated(self._url), Session(self._writer) as session, session.begin():
-            yield session
 
     def _save(self, key: str, trained: statements.Trained, decisions: Sequence[RungDecision] = ()) -> set[int]:
         axes, now = self._axes_of(key), datetime.now(UTC)
@@ -387,9 +262,6 @@ class Store:
         numbers = sorted(self.saved_numbers(key))
         for start in range(0, len(numbers), _CHUNK):
             yield numbers[start : start + _CHUNK]
-
-    def _no_sweep(self, key: str) -> NotFoundError:
-        return NotFoundError(f"no sweep with key {key} in {self.shown}: deleted?")
 
     def _no_trial(self, key: str, number: int) -> NotFoundError:
         return NotFoundError(f"no trial {number} of sweep {key} in {self.shown}")

@@ -49,16 +49,18 @@ class Draws:
 
     Args:
         seed: Of the sweep, at least 0.
+        first_split: Added to every split: where a part of the folds begins.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, first_split: int = 0) -> None:
+        self._first_split = first_split
         self._key = np.asarray(np.random.SeedSequence(seed).generate_state(2, np.uint64), dtype=np.uint64)
         self._bits = np.random.Philox(key=self._key)
         self._rng = np.random.Generator(self._bits)
 
     def _seek(self, purpose: int, split: int, detail: int, count: int = 0) -> None:
         """Move the generator to an address. ``count`` is in units of :data:`DRAWS_PER_COUNT` draws."""
-        counter = np.array([count, detail, split, purpose], dtype=np.uint64)
+        counter = np.array([count, detail, self._first_split + split, purpose], dtype=np.uint64)
         self._bits.state = {
             "bit_generator": "Philox",
             "state": {"counter": counter, "key": self._key},

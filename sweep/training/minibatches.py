@@ -25,7 +25,7 @@ ROW_ALIGN: Final = 8
 
 def effective_batch_size(folds: Folds, batch_size: int) -> int:
     """``batch_size``, or the largest number of training rows of any split if that is smaller."""
-    return min(batch_size, max(len(rows) for rows in folds.train))
+    return min(batch_size, folds.longest)
 
 
 def by_length(folds: Folds) -> list[int]:

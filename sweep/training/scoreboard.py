@@ -138,6 +138,7 @@ class Scoreboard:
                 predictions=scored.predictions[trial, :predicted].copy(),
                 diverged=int(scored.diverged_at[trial]) or None,
                 seconds=seconds,
+                lost=tuple(np.flatnonzero(scored.diverged[trial]).tolist()),
             )
             for trial, number in enumerate(numbers)
         )

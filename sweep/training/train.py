@@ -68,7 +68,7 @@ def train_segment(
 
     Args:
         data: As for :func:`train_block`, as are the next three.
-        folds: Its splits.
+        folds: Its splits, of which the job may take a part.
         job: Trials of one shape and the plan they share.
         device: ``"cpu"`` or ``"cuda:N"``.
         state: Of a block with all of the job's trials, at a rung; left as it is. ``None`` to begin.
@@ -78,6 +78,8 @@ def train_segment(
     """
     started = time.perf_counter()
     plan = job.plan
+    if job.repeats is not None:
+        folds = folds.part(*job.repeats)
     with torch.inference_mode(), _exact_arithmetic():
         block = _Block(data.to(device), folds, job, state)
         for epoch in range(0 if state is None else state.epoch, job.end):
@@ -121,7 +123,7 @@ class _Block:
         state = state and state.of(job.numbers)
         scored = Scored.nothing(data.info, folds, job.plan, len(job.trials)) if state is None else state.scored
         self.board = Scoreboard(targets, folds, job.plan, scored)
-        draws, order = Draws(job.plan.seed), by_length(folds)
+        draws, order = Draws(job.plan.seed, folds.first * folds.folds), by_length(folds)
         at_once = tile_splits(data, folds, job, device.type)
         self._tiles: list[_Tile] = []
         for start in range(0, len(order), at_once):
