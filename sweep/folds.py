@@ -74,7 +74,26 @@ class Folds:
         return found if self.kept_rows is None else found[:, self.kept_rows]
 
 
-def make_folds(validation: ValidationSpec, dataset: Dataset, seed: int) -> Folds:
+def fresh_folds(validation: ValidationSpec, dataset: Dataset, seed: int, repeats: int) -> Folds:
+    """Splits on which chosen configurations are compared: those of :func:`make_folds`, ``repeats`` times.
+
+    The first repeats are the same however many there are. A time series has one history and no fresh folds: every
+    repeat but the first leaves out some of its last rows, fewer than a fold tests, and so begins its folds elsewhere.
+
+    Args:
+        validation: Of the definition; its own number of repeats does not count.
+        dataset: The table.
+        seed: Another one than the sweep's.
+        repeats: R.
+
+    Raises:
+        DataError: As :func:`make_folds`.
+    """
+    folds = make_folds(replace(validation, repeats=repeats), dataset, seed, shifted=True)
+    return replace(folds, most_training_rows=max(len(rows) for rows in folds.train[: folds.folds]))
+
+
+def make_folds(validation: ValidationSpec, dataset: Dataset, seed: int, *, shifted: bool = False) -> Folds:
     """Splits of a table, a function of (rows, ``validation``, ``seed``) alone.
 
     Every repeat shuffles with its own draw from (``seed``, repeat), so repeats and seeds give different
@@ -82,7 +101,7 @@ def make_folds(validation: ValidationSpec, dataset: Dataset, seed: int) -> Folds
     regression. Groups are kept whole, for classes with the class shares as even as that allows
     (``StratifiedGroupKFold``). ``"timeseries"`` takes the rows to be in time order: split ``s`` trains on
     all rows before those it tests (``TimeSeriesSplit``), nothing is shuffled, the first rows are never tested.
-    Whether a scheme fits task and groups is checked before (``spec.checks``).
+    Whether a scheme fits task and groups is checked before (``spec.checks``). ``shifted``: see :func:`fresh_folds`.
 
     Raises:
         DataError: Too few rows, groups or members of a class for that many folds.
@@ -91,7 +110,7 @@ def make_folds(validation: ValidationSpec, dataset: Dataset, seed: int) -> Folds
     _check_counts(scheme, validation.folds, dataset)
     train, test = [], []
     for repeat in range(validation.repeats):
-        for rows, held_out in _splits(scheme, validation.folds, dataset, seed, repeat):
+        for rows, held_out in _splits(scheme, validation.folds, dataset, seed, repeat, shifted=shifted):
             train.append(torch.from_numpy(np.sort(rows)))
             test.append(torch.from_numpy(np.sort(held_out)))
     if any(len(part) == 0 for part in (*train, *test)):
@@ -135,7 +154,7 @@ def _check_counts(scheme: Scheme, folds: int, dataset: Dataset) -> None:
         )
 
 
-def _splits(scheme: Scheme, folds: int, dataset: Dataset, seed: int, repeat: int) -> Iterator[Split]:
+def _splits(scheme: Scheme, folds: int, dataset: Dataset, seed: int, repeat: int, *, shifted: bool) -> Iterator[Split]:
     """(training rows, tested rows) of each fold of one repeat."""
     # Takes two seconds to import, which workers, who are sent their folds, need not pay.
     from sklearn import model_selection
@@ -143,12 +162,16 @@ def _splits(scheme: Scheme, folds: int, dataset: Dataset, seed: int, repeat: int
     state = int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
     codes = None if dataset.info.task == "regression" else dataset.original_target()
     splitter: Any
+    rows = dataset.info.rows
     if scheme == "timeseries":
         splitter = model_selection.TimeSeriesSplit(n_splits=folds)
-    elif scheme == "group":
+        left_out = np.random.default_rng(state).integers(rows // (folds + 1)) if shifted and repeat else 0
+        yield from splitter.split(np.empty((rows - left_out, 0)))
+        return
+    if scheme == "group":
         kind = model_selection.GroupKFold if codes is None else model_selection.StratifiedGroupKFold
         splitter = kind(n_splits=folds, shuffle=True, random_state=state)
     else:
         kind = model_selection.StratifiedKFold if scheme == "stratified" else model_selection.KFold
         splitter = kind(n_splits=folds, shuffle=True, random_state=state)
-    yield from splitter.split(np.empty((dataset.info.rows, 0)), codes, dataset.groups)
+    yield from splitter.split(np.empty((rows, 0)), codes, dataset.groups)

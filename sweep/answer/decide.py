@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sweep.analysis.weighted import Truth
 from sweep.answer.advice import advise
 from sweep.answer.compare import beats_constant, compare, corrected, equivalence, heavy_tail, scaled
-from sweep.answer.goodness import Goodness, constant_score, goodness, rope_of, score_of, unit_factor
+from sweep.answer.goodness import Goodness, constant_score, fold_scores, goodness, rope_of, unit_factor
 from sweep.answer.records import Answer, ArmAnswer, Beside, Comparison, Control, Reason, Verdict
 from sweep.answer.reference import reference
 from sweep.metrics import METRICS
@@ -134,7 +134,7 @@ def decide(setting: Setting, control: Confirmed, contenders: Sequence[Contender]
             params=control.params,
             epoch=control.epoch,
             raw_score=control.raw_score,
-            score=score_of(setting.metric, control.scores, setting.metrics),
+            score=fold_scores(setting.metric, control.scores, setting.metrics),
             diverged=control.lost,
         ),
         arms=tuple(_in_sequence(arms)),
@@ -160,19 +160,18 @@ def _arm(setting: Setting, control: Confirmed, without: Goodness, contender: Con
         params=winner.params,
         epoch=winner.epoch,
         raw_score=winner.raw_score,
-        score=score_of(setting.metric, winner.scores, setting.metrics),
+        score=fold_scores(setting.metric, winner.scores, setting.metrics),
         tuned=tuned,
         matched=matched,
         p_value=1.0,
         p_helps=helps,
         p_equivalent=equivalent,
         verdict=_alone(setting, tuned, equivalent, _learned(setting, (winner, own), (control, without))),
-        reason=_reason(winner, tuned, matched, own, without),
+        reason=_reason(setting, winner, tuned, matched, (own, without)),
         diverged=winner.lost,
         reference=reference(
             _improvement(setting.metric, winner.scores[..., column], control.scores[..., column]).ravel(),
             folds=setting.folds,
-            repeats=len(setting.fold_of),
             rope=rope,
         ),
     )
@@ -190,11 +189,12 @@ def _compared(
     if not (good.exact and against.exact):
         column = setting.metrics.index(metric)
         by_fold = _improvement(metric, one.scores[..., column], other.scores[..., column])
-        return corrected(by_fold.ravel(), folds=setting.folds, repeats=len(setting.fold_of))
+        tested = int((setting.fold_of >= 0).any(axis=0).sum())
+        repeats = len(setting.fold_of)
+        return corrected(by_fold.ravel(), folds=setting.folds, repeats=repeats, rows=tested, unit=good.unit)
     factor = unit_factor(metric, float(np.nanmean(good.values)), float(np.nanmean(against.values)))
     difference = good.values[0] - against.values[0]
-    # One row's largest step is in the metric's units already.
-    unit = good.unit / factor if factor else good.unit
+    unit = good.unit / factor  # of goodness, as the difference is
     return scaled(compare(difference, folds=setting.folds, groups=setting.groups, unit=unit), factor)
 
 
@@ -223,15 +223,15 @@ def _alone(setting: Setting, tuned: Comparison, equivalent: float, learned: bool
 
 
 def _reason(
-    winner: Confirmed, tuned: Comparison, matched: Comparison, good: Goodness, against: Goodness
+    setting: Setting, winner: Confirmed, tuned: Comparison, matched: Comparison, both: tuple[Goodness, Goodness]
 ) -> Reason | None:
     if winner.lost > UNSTABLE:
         return "unstable"
     if "too few" in (tuned.method, matched.method):
-        return "few rows" if tuned.units == good.values.shape[-1] else "few groups"
+        return "few rows" if setting.groups is None else "few groups"
     if (tuned.p_greater <= LEVEL) != (matched.p_greater <= LEVEL):
         return "tuned control only" if tuned.p_greater <= LEVEL else "matched control only"
-    if good.exact and against.exact and heavy_tail(good.values[0] - against.values[0]):
+    if all(one.exact for one in both) and heavy_tail(both[0].values[0] - both[1].values[0], setting.groups):
         return "heavy tail"
     return None
 

@@ -1,0 +1,90 @@
+"""Which configurations of a sweep are trained again: every placement's winner, and two controls for each."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from sweep.analysis.results import NO_DROPOUT, SweepSummary, TrialRow
+from sweep.errors import UserError
+from sweep.records import Configuration
+
+FEWEST, MOST = 10, 20
+"""Repeats of fresh folds, unless asked for otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A placement's best trial, as it is trained again."""
+
+    trial: int
+    configuration: Configuration
+    raw_score: float
+
+    @property
+    def matched(self) -> Configuration:
+        """Itself with its rates set to 0."""
+        params = self.configuration.params
+        without = replace(params, placement=NO_DROPOUT, dropout=(0.0,) * len(params.dropout))
+        return replace(self.configuration, params=without)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a sweep's answer compares.
+
+    Attributes:
+        control: The best configuration without dropout.
+        winners: That of each placement with dropout, in the definition's order.
+    """
+
+    control: Pick
+    winners: tuple[Pick, ...]
+
+    @property
+    def configurations(self) -> tuple[Configuration, ...]:
+        """All that have to be trained, each once, winners before their matched controls."""
+        every = [self.control.configuration]
+        for winner in self.winners:
+            every += [winner.configuration, winner.matched]
+        return tuple({one.key: one for one in every}.values())
+
+    @property
+    def key(self) -> str:
+        """SHA-256 (hex) of what is compared with what."""
+        parts = [self.control.configuration.key, *(winner.configuration.key for winner in self.winners)]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def choose(summary: SweepSummary) -> Choice:
+    """The winners of a finished sweep.
+
+    Raises:
+        UserError: It is not finished, or has no placement with dropout, or none without, to compare.
+    """
+    status = summary.status
+    if status.counts.finished < status.budget:
+        raise UserError(
+            f"the sweep {summary.name} is not finished: {status.counts.finished} of {status.budget} trials "
+            f"({status.state}); an answer compares placements that were tuned alike, so let `sweep run` end first"
+        )
+    picks = {arm.placement: _pick(arm.best) for arm in summary.arms if not arm.best.pruned}
+    control = picks.pop(NO_DROPOUT, None)
+    if control is None or not picks:
+        what = "with dropout" if control is not None else f"without dropout ({NO_DROPOUT!r} in space.placement)"
+        raise UserError(f"the sweep {summary.name} has no placement {what}: there is nothing to compare")
+    return Choice(control, tuple(picks.values()))
+
+
+def default_repeats(trials: int, configurations: int) -> int:
+    """R where nobody says: what costs about as much as the sweep did, within bounds.
+
+    Args:
+        trials: Of the sweep.
+        configurations: That are trained again.
+    """
+    return min(MOST, max(FEWEST, 3 * trials // (2 * configurations)))
+
+
+def _pick(best: TrialRow) -> Pick:
+    return Pick(best.number, Configuration(best.hyperparameters, best.epoch), best.score)
