@@ -44,6 +44,91 @@ def bare_score(metric: Metric, value: float) -> str:
     return score(metric, value).removesuffix(" %")
 
 
+def difference_digits(metric: Metric, low: float, high: float, like: float) -> int | None:
+    """Decimals of a difference of scores and its interval, so that they say the same after rounding.
+
+    As many as scores have; more where the interval is narrow, or where an end of it would read 0 and is not.
+
+    Args:
+        metric: Of the scores.
+        low: Lower end of the interval.
+        high: Upper end.
+        like: A score beside it: errors in units of a target are written by their size.
+
+    Returns:
+        Decimals, of points where the metric is a share; ``None`` where numbers are written with a power of ten.
+    """
+    written = f"{100 * like:.1f}" if metric.percent else metric.format(like)
+    if "e" in written:
+        return None
+    unit = 100.0 if metric.percent else 1.0
+    least = len(written.partition(".")[2])
+    half = abs(high - low) / 2 * unit
+    digits = min(max(least, math.ceil(math.log10(5 / half))), least + 4) if half > 0 else least
+    ends = [unit * end for end in (low, high) if end]
+    more = next((more for more in range(3) if all(float(f"{end:.{digits + more}f}") for end in ends)), 0)
+    return digits + more
+
+
+def difference(metric: Metric, value: float, digits: int | None, *, sign: bool = False) -> str:
+    """A difference of scores without its unit: ``"2.4"``, ``"+2.4"`` with ``sign``, ``"−0.6"``.
+
+    Args:
+        metric: Of the scores.
+        value: In the metric's units.
+        digits: Of :func:`difference_digits`.
+        sign: Whether a plus is written.
+    """
+    shown = f"{value * (100 if metric.percent else 1):.2e}" if digits is None else _rounded(metric, value, digits)
+    if not float(shown):
+        return shown.lstrip("-")
+    return powers(f"{'+' if sign and value > 0 else ''}{shown}").replace("-", "\N{MINUS SIGN}")
+
+
+def _rounded(metric: Metric, value: float, digits: int) -> str:
+    return f"{value * (100 if metric.percent else 1):.{digits}f}"
+
+
+def difference_interval(metric: Metric, low: float, high: float, digits: int | None) -> str:
+    """``"0.6 to 4.2"``, ``"−0.6 to 4.2"``."""
+    return f"{difference(metric, low, digits)} to {difference(metric, high, digits)}"
+
+
+def improvement(metric: Metric, value: float, digits: int | None) -> str:
+    """What an improvement is: ``"+2.4 points"`` for shares, else ``"log loss lower by 0.031"``, ``"R² higher by …"``.
+
+    Args:
+        metric: That improves.
+        value: Positive where better, in the metric's units.
+        digits: Of :func:`difference_digits`.
+    """
+    if metric.percent:
+        return f"{difference(metric, value, digits, sign=True)} points"
+    way = "higher" if (value >= 0) == metric.maximize else "lower"
+    return f"{in_sentence(metric.title)} {way} by {difference(metric, abs(value), digits)}"
+
+
+def equivalence(metric: Metric, rope: float) -> str:
+    """The region of practical equivalence: ``"±1 point"``, ``"±0.77"``."""
+    shown = powers(number(rope * (100 if metric.percent else 1), 2))
+    return f"±{shown}" + ("" if not metric.percent else " point" if shown == "1" else " points")
+
+
+def probability(value: float) -> str:
+    """``"97 %"``; what is nearly 0 or 1 never reads as if it were."""
+    if value < 0.01:
+        return "< 1 %"
+    return "> 99 %" if value > 0.99 else f"{100 * value:.0f} %"
+
+
+def p_value(value: float) -> str:
+    """``"0.014"``; finer at the level of 5 %, which decides."""
+    if value < 0.001:
+        return "< 0.001"
+    shown = f"{value:.3f}"
+    return f"{value:.4f}" if shown == "0.050" else shown
+
+
 def powers(text: str) -> str:
     """Numbers in exponent form as people write them, and as figures do: ``"7.067×10⁸"`` for ``"7.067e+08"``."""
     return re.sub(r"(?<=\d)e([+-]\d+)\b", lambda found: f"×10{str(int(found[1])).translate(_RAISED)}", text)
