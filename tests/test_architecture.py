@@ -36,7 +36,7 @@ DOORS: dict[str, set[str]] = {
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "psycopg": {"store"},
-    "plotly": {"figures.draw"},
+    "plotly": {"figures.draw", "figures.draw_answer"},
     "dask": {"launch"},
     "distributed": {"launch"},
     "typer": {"cli.main", "cli.ask", "cli.errors", "cli.options"},

@@ -25,14 +25,19 @@ _CHEAPEST = ("repeats", "rows", "unlikely", "too small")
 
 def sentence(answer: Answer) -> str:
     """Whether dropout helps, where, how much, how sure: one sentence, two at most."""
+    return " ".join(sentences(answer))
+
+
+def sentences(answer: Answer) -> tuple[str, ...]:
+    """The same, apart: what was found, and in a second one what else there is."""
     if not answer.arms:
-        return "No placement of dropout was tested."
+        return ("No placement of dropout was tested.",)
     by_verdict = {verdict: [arm for arm in answer.arms if arm.verdict == verdict] for verdict in _ORDER}
     present = [verdict for verdict in _ORDER if by_verdict[verdict]]
     first, others = present[0], present[1:]
     lead = by_verdict[first]
     if first == "nothing learned":
-        return f"No network beats {_constant(answer)}; nothing can be said about dropout."
+        return (f"No network beats {_constant(answer)}; nothing can be said about dropout.",)
     if first == "cannot tell":
         second = [_rest(verdict, by_verdict[verdict], answer) for verdict in others] or [_advice_on_top(lead, answer)]
         return _sentences(_untold(lead, answer), second)
@@ -131,9 +136,8 @@ def cautions(answer: Answer) -> tuple[str, ...]:
 # --- clauses ----------------------------------------------------------------------------------------------------------
 
 
-def _sentences(first: str, clauses: Sequence[str]) -> str:
-    second = "; ".join(clauses)
-    return f"{_sentence_case(first)}." + (f" {_sentence_case(second)}." if second else "")
+def _sentences(first: str, clauses: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{_sentence_case(text)}." for text in (first, "; ".join(clauses)) if text)
 
 
 def _sentence_case(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import singledispatch
 from typing import Any
 
@@ -40,9 +40,9 @@ def draw(info: Any, palette: Palette = PAGE) -> go.Figure:
 
 @draw.register
 def _(info: PlacementInfo, palette: Palette = PAGE) -> go.Figure:
-    labels = [_lines(row.placement) for row in info.rows]
-    tall = max(LEAST_ROW, LINE * max(len(lines) for lines in labels), min(ROW, ROWS / len(labels)))
-    figure = _empty(palette, height=round(60 + tall * len(labels)))
+    placements = [row.placement for row in info.rows]
+    tall = max(LEAST_ROW, label_height(placements), min(ROW, ROWS / len(placements)))
+    figure = empty(palette, height=round(60 + tall * len(placements)))
     for place, (points, best, noise) in enumerate(zip(info.rows, info.best, info.noise, strict=True)):
         edge, score = (place - 0.38, place + 0.38), _at(info.scale, best.score)
         if noise is not None:
@@ -79,9 +79,9 @@ def _(info: PlacementInfo, palette: Palette = PAGE) -> go.Figure:
             showarrow=False,
         )
     figure.update_yaxes(
-        tickvals=list(range(len(labels))),
-        ticktext=["<br>".join(map(html.escape, lines)) for lines in labels],
-        range=[len(labels) - 0.45, -0.55],
+        tickvals=list(range(len(placements))),
+        ticktext=list(map(label, placements)),
+        range=[len(placements) - 0.45, -0.55],
         showgrid=False,
         tickfont={"size": 13, "color": palette.ink},
         ticklabelstandoff=6,
@@ -93,7 +93,7 @@ def _(info: PlacementInfo, palette: Palette = PAGE) -> go.Figure:
 
 @draw.register
 def _(info: RateInfo, palette: Palette = PAGE) -> go.Figure:
-    figure = _empty(palette, height=300)
+    figure = empty(palette, height=300)
     for points in info.arms:
         figure.add_trace(_cloud(points, info.scale, palette))
     if info.without is not None:
@@ -105,7 +105,7 @@ def _(info: RateInfo, palette: Palette = PAGE) -> go.Figure:
 
 @draw.register
 def _(info: CurveInfo, palette: Palette = PAGE) -> go.Figure:
-    figure = _empty(palette, height=320)
+    figure = empty(palette, height=320)
     colour, soft = palette.arms[info.mark.colour], palette.soft[info.mark.colour]
     for name, band, dash in (("training", info.training, "dot"), ("validation", info.validation, "solid")):
         mean = np.array([pair[0] for pair in band])
@@ -151,7 +151,7 @@ def _(info: CurveInfo, palette: Palette = PAGE) -> go.Figure:
 
 @draw.register
 def _(info: ImportanceInfo, palette: Palette = PAGE) -> go.Figure:
-    figure = _empty(palette, height=44 + 30 * len(info.names))
+    figure = empty(palette, height=44 + 30 * len(info.names))
     figure.add_trace(
         go.Bar(
             x=list(info.shares),
@@ -180,7 +180,8 @@ def to_json(figure: go.Figure) -> str:
     return str(figure.to_json(validate=False))
 
 
-def _empty(palette: Palette, height: int) -> go.Figure:
+def empty(palette: Palette, height: int) -> go.Figure:
+    """A figure without content in the looks of all, ``height`` pixels tall."""
     figure = go.Figure()
     axis = {
         "gridcolor": palette.grid,
@@ -253,8 +254,17 @@ def _score_axis(figure: go.Figure, scale: Scale, update: Callable[..., go.Figure
     return update(ticksuffix=" %") if scale.metric.percent else figure
 
 
+def label(placement: str) -> str:
+    """A placement's name on an axis, escaped and broken after plus signs where it is long."""
+    return "<br>".join(map(html.escape, _lines(placement)))
+
+
+def label_height(placements: Iterable[str]) -> int:
+    """Pixels that the tallest of these labels needs."""
+    return LINE * max(len(_lines(placement)) for placement in placements)
+
+
 def _lines(placement: str) -> list[str]:
-    """A placement's name in lines, broken after plus signs where it is long."""
     lines = [""]
     for part in re.findall(r"[^+]*\+?", placement):
         if lines[-1] and len(lines[-1]) + len(part) > LABEL:
