@@ -276,7 +276,7 @@ def _each_trial(outputs: NDArray[np.floating[Any]], truth: Truth, of_trial: Any)
     return np.stack([of_trial(one) for one in shares])
 
 
-def _one_against_rest(out: NDArray[np.floating[Any]], truth: Truth) -> list[tuple[NDArray[Any], NDArray[np.bool_]]]:
+def one_against_rest(out: NDArray[np.floating[Any]], truth: Truth) -> list[tuple[NDArray[Any], NDArray[np.bool_]]]:
     """Ranking scores ``[n]`` and membership ``[n]`` of each class; for two classes only the positive one."""
     if truth.task == "binary":
         return [(out[:, 0], truth.target == 1)]
@@ -288,7 +288,7 @@ def _auc(out: NDArray[np.floating[Any]], truth: Truth, weights: NDArray[np.float
     repeats = []
     for one in out:
         seen = ~np.isnan(one[:, 0])
-        pairs = _one_against_rest(one, truth)
+        pairs = one_against_rest(one, truth)
         repeats.append(np.mean([_auc_of_class(ranks, m & seen, ~m & seen, weights) for ranks, m in pairs], axis=0))
     return np.asarray(np.mean(repeats, axis=0))
 
@@ -327,19 +327,29 @@ def _auc_influence(out: NDArray[np.floating[Any]], truth: Truth) -> Floats:
     total = np.zeros(n)
     for one in out:
         seen = ~np.isnan(one[:, 0])
-        pairs = _one_against_rest(one, truth)
+        pairs = one_against_rest(one, truth)
         for ranking, member in pairs:
-            total[seen] += _placements(ranking[seen], member[seen]) * n / (seen.sum() * len(pairs) * len(out))
+            total[seen] += _placement_influence(ranking[seen], member[seen]) * n / (seen.sum() * len(pairs) * len(out))
     return total
 
 
-def _placements(ranking: NDArray[Any], member: NDArray[np.bool_]) -> Floats:
-    """Influence ``[n]`` of each row on the chance that a member ranks above a non-member; 0 if a side is empty."""
-    if member.all() or not member.any():
-        return np.zeros(len(ranking))
+def placements(ranking: NDArray[Any], member: NDArray[np.bool_]) -> Floats:
+    """Share of the other side that each row ``[n]`` is on the right side of, ties by half; no side may be empty.
+
+    Of members the share of non-members below, of non-members the share of members above (DeLong et al. 1988). The
+    mean over either side is the area under the ROC curve.
+    """
     placed = np.empty(len(ranking))
     placed[member] = _share_below(ranking[member], ranking[~member])
     placed[~member] = 1.0 - _share_below(ranking[~member], ranking[member])
+    return placed
+
+
+def _placement_influence(ranking: NDArray[Any], member: NDArray[np.bool_]) -> Floats:
+    """Influence ``[n]`` of each row on the chance that a member ranks above a non-member; 0 if a side is empty."""
+    if member.all() or not member.any():
+        return np.zeros(len(ranking))
+    placed = placements(ranking, member)
     scaled: Floats = (placed - placed[member].mean()) / np.where(member, member.mean(), 1.0 - member.mean())
     return scaled
 
