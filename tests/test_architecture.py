@@ -39,7 +39,7 @@ DOORS: dict[str, set[str]] = {
     "plotly": {"figures.draw", "figures.draw_answer"},
     "dask": {"launch"},
     "distributed": {"launch"},
-    "typer": {"cli.main", "cli.ask", "cli.errors", "cli.options"},
+    "typer": {"cli.main", "cli.sweeping", "cli.reading", "cli.app", "cli.ask", "cli.errors", "cli.options"},
     "rich": {"cli.progress"},
     "optuna_dashboard": {"cli.dashboard"},
     "pydantic": {"spec.schema", "spec.shape"},

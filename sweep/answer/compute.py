@@ -12,19 +12,16 @@ from sweep import wording
 from sweep.analysis.honest_sweep import kept_rows
 from sweep.analysis.results import SweepSummary
 from sweep.analysis.weighted import Truth
-from sweep.answer.choose import Choice, Pick
-from sweep.answer.decide import UNSTABLE, Confirmed, Contender, Setting, decide
+from sweep.answer.choose import Choice, Pick, choose
+from sweep.answer.decide import Confirmed, Contender, Setting, decide
 from sweep.answer.records import Advice, Answer, ArmAnswer, Beside, Comparison, Control, Reference
+from sweep.errors import UserError
 from sweep.folds import Folds
 from sweep.metrics import metrics_for
 from sweep.records import VALIDATION, Configuration, Hyperparameters
 from sweep.run.prepare import Setup
 from sweep.store.rows import SweepRecord
 from sweep.store.store import Store
-
-# Looks at the answer, each with more repeats than the one before, that the level of a verdict bears: with two an equal
-# pair is rejected 2.4 % in place of 1.2 %, with five 7 % in place of 4 %, in simulated tables.
-LOOKS = 2
 
 
 def compute(
@@ -84,10 +81,15 @@ def compute(
     return found
 
 
-def latest(store: Store, key: str, choice: Choice) -> Answer | None:
-    """The newest answer of a sweep with the most repeats, if its choice still stands."""
-    known = [one for one in store.answers(key) if one.choice == choice.key]
-    best = max(known, key=lambda one: (one.repeats, one.created_at), default=None)
+def known_answer(store: Store, summary: SweepSummary) -> Answer | None:
+    """The answer of a sweep with the most repeats, if it was asked for since its winners were found."""
+    sweep = store.sweep(summary.name)
+    try:
+        choice = choose(summary)
+    except UserError:
+        return None
+    known = [] if sweep is None else [one for one in store.answers(sweep.key) if one.choice == choice.key]
+    best = max(known, key=lambda one: one.repeats, default=None)
     return None if best is None else _answer(best.document)
 
 
@@ -103,14 +105,6 @@ def _cautions(answer: Answer, summary: SweepSummary, by_sampler: bool) -> Iterat
         yield f"Placements were not tuned alike: one sampler divided the trials among them ({shares})."
     if unfinished := [arm.placement for arm in summary.arms if arm.best.pruned]:
         yield f"Not compared, since no trial was trained to its end: {', '.join(unfinished)}."
-    if answer.control.diverged > UNSTABLE:
-        share = f"{100 * answer.control.diverged:.0f} %"
-        yield f"The best network without dropout is unstable: {share} of its runs diverged."
-    if answer.looks > LOOKS:
-        yield (
-            f"This is look number {answer.looks} at the same question, each with more repeats: a difference that is "
-            "none is then found more often than the 5 % that the intervals promise."
-        )
     if answer.rows < summary.info.rows and not answer.one_history:
         rows = wording.count(answer.rows, "row")
         yield f"Compared on {rows} of {summary.info.rows:,}, those whose predictions are kept."

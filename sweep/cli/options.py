@@ -61,3 +61,20 @@ Changes = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the definition. May be repeated."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that exists.")]
+Cluster = Annotated[
+    str,
+    typer.Option(
+        "--cluster",
+        metavar="inline|local|ADDRESS",
+        help="Train in this process, in processes on this machine, or on the workers of a Dask scheduler.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Processes of --cluster local.  [default: one a core]"),
+]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="auto|cpu|cuda:N", help="What to train on; auto: CUDA if this machine has any."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on standard error but errors.")]

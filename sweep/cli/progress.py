@@ -42,6 +42,7 @@ class Standing:
         done: Finished trials, those of earlier runs included.
         clock: Seconds, from anywhere.
         best: Placement to its best raw score so far, in the order in which placements came.
+        unit: What is counted.
         before: Finished trials when this run began.
         began: When it began, by the clock.
         last: When a trial last finished.
@@ -53,6 +54,7 @@ class Standing:
     done: int = 0
     clock: Callable[[], float] = monotonic
     best: dict[str, float] = field(default_factory=dict)
+    unit: str = "trial"
     before: int = field(init=False)
     began: float = field(init=False)
     last: float = field(init=False)
@@ -99,7 +101,8 @@ def pace_text(standing: Standing) -> str:
     rate, left = standing.rate, standing.left
     if rate is None or left is None:
         return ""
-    pace = f"{wording.number(rate, 2)} trials/s" if rate >= 1 else f"{wording.duration(1 / rate)} a trial"
+    unit = standing.unit
+    pace = f"{wording.number(rate, 2)} {unit}s/s" if rate >= 1 else f"{wording.duration(1 / rate)} a {unit}"
     return pace if standing.done >= standing.budget else f"{pace}, {wording.duration(left)} left"
 
 
@@ -206,7 +209,7 @@ class Lines(Display):
         if standing.done == self._written:
             return
         self._written = standing.done
-        parts = [f"{standing.name}: {standing.done} of {wording.count(standing.budget, 'trial')}"]
+        parts = [f"{standing.name}: {standing.done} of {wording.count(standing.budget, standing.unit)}"]
         self.say("; ".join([*parts, *(part for part in (pace_text(standing), best_line(standing)) if part)]))
 
     def _stop(self) -> None:
@@ -260,7 +263,7 @@ class Terminal(Display):
         name.truncate(max(8, self._console.width // 3), overflow="ellipsis")
         self._spinner.update(text=name)
         bar = ProgressBar(total=standing.budget, completed=standing.done, width=None)
-        count = Text(f"{standing.done}/{standing.budget} trials")
+        count = Text(f"{standing.done}/{standing.budget} {standing.unit}s")
         line.add_row(Group(self._spinner), bar, count)
         pace = pace_text(standing) or f"training the first blocks, {wording.duration(standing.elapsed)}"
         return Group(line, Text(pace, style="dim"), *self._scores(standing))

@@ -28,7 +28,7 @@ def best_text(summary: SweepSummary) -> str:
     if best is None:
         return f"{summary.name}: no trial has finished yet ({status.state}, 0 of {status.budget:,})"
     rows = [
-        *_scores(metric, best.score, summary.honest, summary.chosen),
+        *scores_rows(metric, best.score, summary.honest, summary.chosen),
         ("epoch", f"{best.epoch} of {summary.spec.training.epochs}"),
         *configuration_rows(best.hyperparameters),
     ]
@@ -115,7 +115,8 @@ def table_text(rows: Sequence[Sequence[str]], indent: str = "") -> str:
     return "\n".join(indent + line for line in lines)
 
 
-def _scores(metric: Metric, raw: float, honest: HonestScore | None, chosen: Chosen | None) -> list[tuple[str, str]]:
+def scores_rows(metric: Metric, raw: float, honest: HonestScore | None, chosen: Chosen | None) -> list[tuple[str, str]]:
+    """Name and value of the honest score and of the raw one."""
     elsewhere = "" if chosen is None else f"; {wording.chosen_in_words(chosen.sweep, chosen.trials)}"
     if honest is None:
         too_good = f"{wording.powers(metric.format(raw))}, too good: it was chosen for that"

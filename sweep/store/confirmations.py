@@ -55,23 +55,23 @@ class Confirmations(OpenedDatabase):
             return [convert.confirmed_repeat(row) for row in session.scalars(query.order_by(Confirmed.repeat))]
 
     def save_answer(self, key: str, choice: str, repeats: int, document: dict[str, Any]) -> None:
-        """Store an answer beside the earlier ones.
+        """Store an answer, in place of an earlier one of the same choice with as many repeats.
 
         Raises:
             NotFoundError: No sweep has that key, or no longer.
         """
+        place = {"sweep_key": key, "choice": choice, "repeats": repeats}
+        values = {"document": document, "created_at": datetime.now(UTC)}
         try:
             with self._writing() as session:
-                session.add(
-                    Answer(
-                        sweep_key=key, choice=choice, repeats=repeats, document=document, created_at=datetime.now(UTC)
-                    )
-                )
+                upsert = statements.upsert(session, Answer).values(place | values)
+                session.execute(upsert.on_conflict_do_update(index_elements=list(place), set_=values))
         except IntegrityError:
             raise self._no_sweep(key) from None
 
     def answers(self, key: str) -> list[AnswerRecord]:
         """All answers of a sweep, oldest first."""
+        query = select(Answer).where(Answer.sweep_key == key).order_by(Answer.created_at, Answer.repeats)
         with self._reading() as session:
-            rows = session.scalars(select(Answer).where(Answer.sweep_key == key).order_by(Answer.id))
+            rows = session.scalars(query)
             return [AnswerRecord(row.choice, row.repeats, row.document, row.created_at) for row in rows]

@@ -188,14 +188,13 @@ class Confirmed(Base):
 
 
 class Answer(Base):
-    """What a sweep was found to answer, each time that it was asked."""
+    """What a sweep was found to answer, with each number of repeats that it was asked with."""
 
     __tablename__ = "sweep_answers"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    sweep_key: Mapped[str] = mapped_column(ForeignKey(Sweep.key, ondelete="CASCADE"), index=True)
-    choice: Mapped[str] = mapped_column(String(64))  # SHA-256 of the configurations that were compared
-    repeats: Mapped[int]
+    sweep_key: Mapped[str] = mapped_column(ForeignKey(Sweep.key, ondelete="CASCADE"), primary_key=True)
+    choice: Mapped[str] = mapped_column(String(64), primary_key=True)  # SHA-256 of the configurations compared
+    repeats: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     document: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
 

@@ -34,17 +34,18 @@ class OpenedDatabase:
         self.optuna_engine_kwargs = database.optuna_engine_kwargs(url)
 
     @classmethod
-    def open(cls, url: str, *, create: bool = False) -> Self:
+    def open(cls, url: str, *, create: bool = False, upgrade: bool = False) -> Self:
         """Open the database at a URL.
 
         Args:
             url: ``sqlite:///PATH`` or ``postgresql://…``.
             create: Make the SQLite file and our tables where there are none, and bring older ones up to date.
                 Without it opening writes nothing.
+            upgrade: Bring older tables up to date, and make nothing.
 
         Raises:
             StorageError: The URL cannot be used, the database cannot be reached, is no database, or its tables are
-                newer than this program; or older, without ``create``.
+                newer than this program; or older, without ``create`` or ``upgrade``.
             NotFoundError: Without ``create``: there is no such file, or no sweep was ever stored in the database.
         """
         parsed = database.parse_url(url)
@@ -52,7 +53,7 @@ class OpenedDatabase:
             database.check_file(parsed, create=create)
         store = cls(parsed, create=create)
         try:
-            store._settle_version(create=create)
+            store._settle_version(create=create, upgrade=upgrade)
         except BaseException:
             store.close()
             raise
@@ -78,14 +79,14 @@ class OpenedDatabase:
         with database.translated(self._url), self._engine.connect() as connection:
             return inspect(connection).has_table(name)
 
-    def _settle_version(self, *, create: bool) -> None:
+    def _settle_version(self, *, create: bool, upgrade: bool) -> None:
         with database.translated(self._url):
             state = versions.state_of(self._engine)
         if state == "newer":
             raise StorageError(f"{self.shown} was written by a newer sweep: update this program (dropout-sweep)")
         if state == "current":
             return
-        if create:
+        if create or (upgrade and state == "older"):
             versions.upgrade(self._url)
         elif state == "absent":
             raise NotFoundError(f"no sweep in {self.shown}: `sweep run` stores the first one")

@@ -31,15 +31,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "sweep_answers",
-        sa.Column("id", sa.Integer, nullable=False),
         sa.Column("sweep_key", sa.String(32), nullable=False),
         sa.Column("choice", sa.String(64), nullable=False),
-        sa.Column("repeats", sa.Integer, nullable=False),
+        sa.Column("repeats", sa.Integer, nullable=False, autoincrement=False),
         sa.Column("document", sa.JSON, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_sweep_answers"),
+        sa.PrimaryKeyConstraint("sweep_key", "choice", "repeats", name="pk_sweep_answers"),
         sa.ForeignKeyConstraint(
             ["sweep_key"], ["sweep_sweeps.key"], name="fk_sweep_answers_sweep_key", ondelete="CASCADE"
         ),
     )
-    op.create_index("ix_sweep_answers_sweep_key", "sweep_answers", ["sweep_key"])

@@ -1,0 +1,193 @@
+"""``sweep answer``: the chosen networks again on fresh folds, and what that says, as text for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sweep import wording
+from sweep.analysis.results import SweepSummary
+from sweep.analysis.summary import summarise
+from sweep.answer import sentences
+from sweep.answer.choose import Choice, choose, default_repeats
+from sweep.answer.compute import compute, known_answer
+from sweep.answer.confirm import Progress, confirm, confirmation_folds, missing_runs
+from sweep.answer.records import Answer
+from sweep.cli.progress import Display, Standing
+from sweep.cli.show import scores_rows, table_text
+from sweep.errors import MismatchError, NotFoundError, UserError
+from sweep.launch.base import check_cluster
+from sweep.launch.choose import open_launcher
+from sweep.run.prepare import Setup, prepare
+from sweep.store.rows import SweepRecord
+from sweep.store.store import Store
+from sweep.training.device import resolve
+
+FEWEST_REPEATS = 2
+"""One repeat cannot tell rows from seeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A sweep with its answer."""
+
+    summary: SweepSummary
+    answer: Answer
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of ``sweep answer``."""
+        honest, answer = self.summary.honest, self.answer
+        control = answer.control
+        return {
+            "name": answer.name,
+            "metric": answer.metric,
+            "sentence": sentences.sentence(answer),
+            "raw_best_score": None if self.summary.best is None else self.summary.best.score,
+            "honest_score": None if honest is None else {"value": honest.value, "low": honest.low, "high": honest.high},
+            "repeats": answer.repeats,
+            "folds": answer.folds,
+            "rows": answer.rows,
+            "groups": answer.groups,
+            "one_history": answer.one_history,
+            "looks": answer.looks,
+            "constant_score": answer.constant,
+            "rope": answer.rope,
+            "control": {
+                "trial": control.trial,
+                "params": control.params.to_dict(),
+                "epoch": control.epoch,
+                "raw_score": control.raw_score,
+                "score": control.score,
+                "diverged": control.diverged,
+            },
+            "arms": [arm.to_dict() | {"explanation": sentences.explain(arm, answer)} for arm in answer.arms],
+            "cautions": list(sentences.cautions(answer)),
+        }
+
+
+def answer_sweep(
+    name: str,
+    storage: str,
+    *,
+    repeats: int | None,
+    cluster: str,
+    workers: int | None,
+    device: str,
+    display: Display,
+) -> Answered:
+    """Trains what an answer still lacks, and gives it.
+
+    Args:
+        name: Of a finished sweep.
+        storage: Database URL.
+        repeats: Of fresh folds, in all; ``None`` for as many as there are, or what costs about as much as the sweep.
+        cluster: ``"inline"``, ``"local"`` or the address of a scheduler.
+        workers: How many processes; ``None`` for one a core.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
+        display: Is told how far it is.
+
+    Raises:
+        UserError: Something does not allow it; nothing was trained.
+        SweepError: It failed on the way; every run that was finished is kept.
+        KeyboardInterrupt: Ctrl-C; every run that was finished is kept.
+    """
+    check_cluster(cluster, workers)
+    own_device = resolve(device, elsewhere="://" in cluster)
+    with Store.open(storage, upgrade=True) as store:
+        display.doing("reading the sweep")
+        summary = summarise(store, name)
+        choice, sweep = choose(summary), store.sweep(name)
+        if sweep is None:
+            raise NotFoundError(f"the sweep {name} was deleted meanwhile")
+        wanted = _repeats(repeats, known_answer(store, summary), choice, summary)
+        setup = _setup(summary, sweep)
+        display.say(_plan(choice, wanted, setup))
+        folds = confirmation_folds(setup, wanted)
+        if missing_runs(store, sweep.key, choice.configurations, wanted):
+            display.doing("starting workers" if cluster == "local" else "getting ready")
+            with open_launcher(cluster, workers, own_device) as launcher:
+                tell = _Teller(display, summary)
+                try:
+                    confirm(setup, store, sweep.key, choice.configurations, folds, launcher, tell)
+                except KeyboardInterrupt:
+                    raise KeyboardInterrupt(f"interrupted: {tell.so_far}; the same command goes on") from None
+                display.doing("stopping workers" if cluster == "local" else "finishing")
+        display.doing("comparing")
+        return Answered(summary, compute(store, sweep, summary, setup, choice, folds))
+
+
+def answer_text(answered: Answered) -> str:
+    """The sentence, a table of placements, what would tell, and the honest score."""
+    summary, answer = answered.summary, answered.answer
+    metric = summary.metric
+    rows: list[tuple[str, ...]] = [
+        ("PLACEMENT", "VERDICT", "AGAINST NO DROPOUT", "AGAINST ITSELF WITHOUT", metric.name.upper())
+    ]
+    rows += [
+        (
+            arm.placement,
+            sentences.verdict_text(arm),
+            *(sentences.difference_text(metric, one, answer.control.score) for one in (arm.tuned, arm.matched)),
+            wording.score(metric, arm.score),
+        )
+        for arm in answer.arms
+    ]
+    rows.append(("none", "", "", "", wording.score(metric, answer.control.score)))
+    remarks = [(arm.placement, sentences.remark(arm, answer)) for arm in answer.arms]
+    parts = [f"{answer.name}: {sentences.sentence(answer)}", table_text(rows, indent="  ")]
+    if said := [pair for pair in remarks if pair[1]]:
+        parts.append(table_text(said, indent="  "))
+    best = summary.best
+    if best is not None:
+        parts.append(table_text(scores_rows(metric, best.score, summary.honest, summary.chosen), indent="  "))
+    parts.append("\n".join([sentences.basis(answer), *sentences.cautions(answer)]))
+    return "\n\n".join(parts)
+
+
+def _repeats(wanted: int | None, known: Answer | None, choice: Choice, summary: SweepSummary) -> int:
+    done = 0 if known is None else known.repeats
+    if wanted is None:
+        return done or default_repeats(len(summary.trials), len(choice.configurations))
+    fewest = max(done, FEWEST_REPEATS)
+    if wanted < fewest:
+        why = f"the answer of {summary.name} rests on that many already" if done else "one cannot tell rows from seeds"
+        raise UserError(f"--repeats must be at least {fewest} ({why}), however: {wanted}")
+    return wanted
+
+
+def _setup(summary: SweepSummary, sweep: SweepRecord) -> Setup:
+    """Of the stored definition: on the rows that the sweep ran on, or not at all."""
+    setup = prepare(summary.spec)
+    found, wanted = setup.data.info.content_hash, sweep.data_hash
+    if found != wanted:
+        raise MismatchError(
+            f"{setup.data.info.source} has changed since the sweep {sweep.name} ran on it: its content was {wanted}, "
+            f"it is {found}; an answer takes the same rows"
+        )
+    return replace(setup, folds=replace(setup.folds, kept_rows=sweep.kept_rows))
+
+
+def _plan(choice: Choice, repeats: int, setup: Setup) -> str:
+    networks = wording.count(len(choice.configurations), "configuration")
+    folds = f"{repeats} repeats of {setup.folds.folds} folds"
+    kind = "one history, other seeds and shifted origins" if setup.folds.scheme == "timeseries" else "fresh folds"
+    return f"{networks} on {folds}: {kind}"
+
+
+class _Teller:
+    """From progress to the display."""
+
+    def __init__(self, display: Display, summary: SweepSummary) -> None:
+        self._display, self._summary = display, summary
+        self.so_far = "nothing was trained"
+
+    def __call__(self, progress: Progress) -> None:
+        self.so_far = f"{progress.done} of {progress.runs} runs are finished"
+        if self._display.standing is None:
+            if progress.done:
+                self._display.say(f"going on: {self.so_far}")
+            name, metric = self._summary.name, self._summary.metric
+            self._display.begin(Standing(name, metric, progress.runs, progress.done, unit="run"))
+        else:
+            self._display.standing.take(progress.done, {})
+            self._display.update()

@@ -1,0 +1,131 @@
+"""Commands that read what a database holds: they run and store nothing, but for what they are asked to write."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sweep.cli import output as cli_output
+from sweep.cli.app import app, database_url, opened
+from sweep.cli.options import Force, Format, Json, Name, Storage, Verbose, example
+
+
+@app.command("list", epilog=example("sweep list", "sweep list --json"))
+def list_sweeps(json: Json = False, storage: Storage = None, verbose: Verbose = False) -> None:
+    """List the sweeps of a database."""
+    from sweep.analysis.summary import statuses
+    from sweep.cli import show as cli_show
+
+    with opened(storage) as store:
+        found = statuses(store)
+    if json:
+        cli_output.emit(cli_show.json_text([status.to_dict() for status in found]))
+    elif found:
+        cli_output.emit_fitted(cli_show.list_text(found, cli_output.terminal_width()))
+    else:
+        cli_output.emit_fitted("no sweep yet: sweep run stores the first one")
+
+
+@app.command(epilog=example("sweep status table"))
+def status(name: Name, json: Json = False, storage: Storage = None, verbose: Verbose = False) -> None:
+    """Say how far a sweep is."""
+    from sweep.analysis import summary
+    from sweep.cli import show as cli_show
+
+    with opened(storage) as store:
+        found = summary.status(store, name)
+    if json:
+        cli_output.emit(cli_show.json_text(found.to_dict()))
+    else:
+        cli_output.emit_fitted(cli_show.status_text(found))
+
+
+@app.command(epilog=example("sweep best table", "sweep best table --json"))
+def best(name: Name, json: Json = False, storage: Storage = None, verbose: Verbose = False) -> None:
+    """Print the best configuration, with its honest score."""
+    from sweep.analysis.summary import summarise
+    from sweep.cli import show as cli_show
+
+    with opened(storage) as store:
+        found = summarise(store, name)
+    if json:
+        cli_output.emit(cli_show.json_text(found.best_to_dict()))
+    else:
+        cli_output.emit_fitted(cli_show.best_text(found))
+
+
+@app.command(epilog=example("sweep report table", "sweep report table -o page.html"))
+def report(
+    name: Name,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - prints it.  [default: NAME.html]"),
+    ] = None,
+    force: Force = False,
+    storage: Storage = None,
+    verbose: Verbose = False,
+) -> None:
+    """Make the page that shows the results.
+
+    One HTML file that needs no network. It replaces an earlier report, and no other file unasked.
+    """
+    from sweep.analysis.summary import summarise
+    from sweep.report import html as page
+
+    to = cli_output.target(output or f"{name}.html", force=force, storage=database_url(storage), own=page.MARK)
+    with opened(storage) as store:
+        to.check()
+        found = summarise(store, name)
+    to.write(page.render(found))
+    if to.file is not None:
+        cli_output.emit(str(to.file.path))
+
+
+@app.command(
+    epilog=example("sweep export table -o best.toml", "sweep run best.toml", "sweep export table --format json")
+)
+def export(
+    name: Name,
+    format: Annotated[Format, typer.Option("--format", help="A definition, or a JSON document.")] = Format.toml,  # noqa: A002 - the option's name
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output.")
+    ] = "-",
+    force: Force = False,
+    storage: Storage = None,
+    verbose: Verbose = False,
+) -> None:
+    """Write the best configuration as TOML or JSON.
+
+    The TOML is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU.
+    """
+    from sweep.analysis.summary import summarise
+    from sweep.export import definition
+
+    to = cli_output.target(output, force=force, storage=database_url(storage))
+    with opened(storage) as store:
+        to.check()
+        found = summarise(store, name)
+    to.write(definition.to_toml(found) if format is Format.toml else definition.to_json(found))
+    if to.file is not None:
+        typer.echo(f"wrote {output}", err=True)
+
+
+@app.command(epilog=example("sweep dashboard", "sweep dashboard --port 9000"))
+def dashboard(
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="On 127.0.0.1; 0 takes a free one.")
+    ] = 8080,
+    storage: Storage = None,
+    verbose: Verbose = False,
+) -> None:
+    """Serve the Optuna dashboard on the database.
+
+    On loopback, for this machine alone, until Ctrl-C.
+    """
+    from sweep.cli.dashboard import serve
+
+    def ready(address: str) -> None:
+        cli_output.emit(f"{address}  (Ctrl-C ends it)")
+
+    serve(database_url(storage), port, ready)
