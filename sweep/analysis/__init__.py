@@ -2,5 +2,6 @@
 
 ``weighted``: metrics of many trials on many bootstraps · ``honest``: the honest score (BBC-CV) · ``honest_sweep``: that
 of a stored sweep, kept beside it · ``results``: the result records that commands, the report and exports read ·
-``importance``: which hyperparameters mattered · ``summary``: from the store to those records.
+``importance``: which hyperparameters mattered · ``surrogate``: a smooth model of the score · ``effects``: the score
+against dropout rates, from that model · ``summary``: from the store to those records.
 """
