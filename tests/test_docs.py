@@ -279,11 +279,21 @@ def test_every_example_runs(document: str, folder: Path, capsys: pytest.CaptureF
         arguments = shlex.split(example, comments=True)[1:]
         if arguments[0] in ("run", "check"):
             arguments = tiny(arguments)
+        if arguments[0] == "answer":
+            arguments = [*tiny_answer(arguments), "--cluster", "inline"]
         if arguments[0] == "dashboard":
             arguments.append("--help")
         status = run_program(arguments)
         said = capsys.readouterr()
         assert status == 0, f"{example}\n{said.err}"
+
+
+def tiny_answer(arguments: list[str]) -> list[str]:
+    """With few repeats, one more where more are asked for."""
+    if "--repeats" not in arguments:
+        return [*arguments, "--repeats", "2"]
+    place = arguments.index("--repeats")
+    return [*arguments[: place + 1], "3", *arguments[place + 2 :]]
 
 
 def tiny(arguments: list[str]) -> list[str]:

@@ -2,7 +2,8 @@
 
 A *run* is one configuration on one repeat of all folds. It is a pure function of (data, definition, configuration,
 repeat), as a trial is, so a confirmation may be interrupted anywhere, gone on with, and given more repeats later. Runs
-of one network and one epoch train together, whichever placement they belong to.
+of one network train together, whichever placement they belong to: they share the draws. Each ends at its own epoch, and
+the others go on from there.
 """
 
 from __future__ import annotations
@@ -11,17 +12,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from sweep.folds import Folds, fresh_folds
+from sweep.answer.question import Question, fresh_seed, missing_runs
+from sweep.folds import Folds
 from sweep.launch.base import BlockDone, Launcher
 from sweep.records import BlockJob, Configuration, TrainingPlan, TrialResult
 from sweep.run.prepare import Setup
 from sweep.store.rows import ConfirmedRepeat
 from sweep.store.store import Store
 from sweep.training.block_size import block_trials
-
-_FRESH_STREAM = 0x6672657368  # sets these folds and draws apart from those that the sweep chose by
 
 # Into how many parts the repeats are cut: each is a job, saved when it is done.
 _PARTS = 4
@@ -35,47 +33,17 @@ class Progress:
     runs: int
 
 
-def fresh_seed(seed: int) -> int:
-    """Seed of fresh folds, initial weights, batch orders and dropout draws, from the sweep's."""
-    return int(np.random.SeedSequence([_FRESH_STREAM, seed]).generate_state(1)[0])
-
-
-def confirmation_folds(setup: Setup, repeats: int) -> Folds:
-    """The fresh folds of a sweep; its own kept rows are those whose predictions are kept here.
-
-    Raises:
-        DataError: The table cannot be split so.
-    """
-    folds = fresh_folds(setup.spec.validation, setup.data, fresh_seed(setup.spec.seed), repeats)
-    return replace(folds, kept_rows=setup.folds.kept_rows)
-
-
-def missing_runs(
-    store: Store, key: str, configurations: Sequence[Configuration], repeats: int
-) -> dict[Configuration, tuple[int, ...]]:
-    """Repeats that each configuration still has to be trained on; those that lack none are left out."""
-    stored = store.confirmed_repeats(key)
-    wanted = {one: sorted(set(range(repeats)) - stored.get(one.key, frozenset())) for one in configurations}
-    return {one: tuple(missing) for one, missing in wanted.items() if missing}
-
-
 def confirm(
-    setup: Setup,
+    question: Question,
     store: Store,
-    key: str,
-    configurations: Sequence[Configuration],
-    folds: Folds,
     launcher: Launcher,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> None:
-    """Trains what is missing of some configurations on all repeats of fresh folds, and saves it.
+    """Trains the configurations of a question on all repeats of its fresh folds, as far as they are not yet saved.
 
     Args:
-        setup: Of the sweep; its folds hold the rows whose predictions it keeps.
+        question: What is compared, and on what.
         store: Where the sweep is.
-        key: Of the sweep.
-        configurations: Different ones.
-        folds: Of :func:`confirmation_folds`.
         launcher: Trains the blocks. Left open.
         on_progress: Called when it begins, and as runs are saved.
 
@@ -83,39 +51,45 @@ def confirm(
         LaunchError: The workers are gone. Everything saved is kept.
         StorageError: The database failed.
     """
+    setup, folds, key = question.setup, question.folds, question.sweep.key
+    configurations = question.choice.configurations
     missing = missing_runs(store, key, configurations, folds.repeats)
-    progress = Progress(0, len(configurations) * folds.repeats)
-    progress = replace(progress, done=progress.runs - sum(map(len, missing.values())))
+    runs = len(configurations) * folds.repeats
+    progress = Progress(runs - sum(map(len, missing.values())), runs)
     on_progress(progress)
     if not missing:
         return
     launcher.share(setup.data, folds)
     plan = replace(setup.plan, seed=fresh_seed(setup.spec.seed), stop="last")
-    jobs: dict[BlockJob, tuple[Configuration, ...]] = {}
-    for together, repeats in _blocks(missing, setup, folds, launcher.device):
-        jobs[_job(together, repeats, plan)] = together
+    known = list(missing)
     try:
-        for job in jobs:
-            launcher.submit(job)
+        for numbers, repeats in _blocks(known, missing, setup, folds, launcher.device):
+            launcher.submit(_first_job(numbers, known, repeats, plan))
         for done in launcher.finished():
-            results = list(_runs(done, jobs[done.job]))
-            store.save_confirmed(key, results)
-            progress = replace(progress, done=progress.done + len(results))
+            ended = list(_ended(done, known))
+            store.save_confirmed(key, ended)
+            progress = replace(progress, done=progress.done + len(ended))
             on_progress(progress)
-            del done  # and with it where its networks stand
+            if rest := [number for number in done.job.numbers if known[number].epoch > done.job.end]:
+                launcher.submit(_up_to_the_next(rest, known, done.job), after=done)
+            del done  # and with it where its networks stand, unless they go on
     finally:
         launcher.cancel()
 
 
 def _blocks(
-    missing: Mapping[Configuration, tuple[int, ...]], setup: Setup, folds: Folds, device: str
-) -> Iterator[tuple[tuple[Configuration, ...], range]]:
-    """Configurations of one network and epoch, with consecutive repeats that all of them lack."""
-    alike: defaultdict[tuple[tuple[int, ...], int, tuple[int, ...]], list[Configuration]] = defaultdict(list)
-    for one, repeats in missing.items():
-        alike[one.params.hidden, one.epoch, repeats].append(one)
-    # The longest first: at the end no worker waits for one that began late.
-    for (hidden, _, repeats), own in sorted(alike.items(), key=lambda item: -item[0][1] * sum(item[0][0])):
+    known: Sequence[Configuration],
+    missing: Mapping[Configuration, tuple[int, ...]],
+    setup: Setup,
+    folds: Folds,
+    device: str,
+) -> Iterator[tuple[tuple[int, ...], range]]:
+    """Places of configurations of one network, with consecutive repeats that all of them lack."""
+    alike: defaultdict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = defaultdict(list)
+    for number, one in enumerate(known):
+        alike[one.params.hidden, missing[one]].append(number)
+    # The largest first: at the end no worker waits for one that began late.
+    for (hidden, repeats), own in sorted(alike.items(), key=lambda item: -sum(item[0][0])):
         at_once, limit = _size(len(own), hidden, setup, folds, device)
         for part in _consecutive(repeats, at_once):
             for start in range(0, len(own), limit):
@@ -141,23 +115,35 @@ def _consecutive(repeats: Sequence[int], most: int) -> Iterator[range]:
             start = place
 
 
-def _job(together: Sequence[Configuration], repeats: range, plan: TrainingPlan) -> BlockJob:
-    """Up to their epoch; the learning rate falls as it did in the sweep."""
-    epoch = together[0].epoch
-    return BlockJob(
-        numbers=tuple(range(len(together))),
-        trials=tuple(one.params for one in together),
-        plan=replace(plan, checkpoints=tuple(sorted({epoch, plan.epochs}))),
-        until=epoch,
+def _first_job(numbers: Sequence[int], known: Sequence[Configuration], repeats: range, plan: TrainingPlan) -> BlockJob:
+    """From the first epoch, with a checkpoint at each epoch at which one of them ends."""
+    epochs = {known[number].epoch for number in numbers}
+    whole = BlockJob(
+        numbers=tuple(numbers),
+        trials=tuple(known[number].params for number in numbers),
+        plan=replace(plan, checkpoints=tuple(sorted(epochs | {plan.epochs}))),
         repeats=(repeats.start, repeats.stop),
     )
+    return _up_to_the_next(numbers, known, whole)
 
 
-def _runs(done: BlockDone, together: Sequence[Configuration]) -> Iterator[ConfirmedRepeat]:
+def _up_to_the_next(numbers: Sequence[int], known: Sequence[Configuration], job: BlockJob) -> BlockJob:
+    """Some configurations of a job, up to the epoch at which the first of them ends.
+
+    The learning rate falls as it did in the sweep, over all epochs of the plan.
+    """
+    trials = tuple(known[number].params for number in numbers)
+    return replace(job, numbers=tuple(numbers), trials=trials, until=min(known[number].epoch for number in numbers))
+
+
+def _ended(done: BlockDone, known: Sequence[Configuration]) -> Iterator[ConfirmedRepeat]:
+    """What a job gave of those that are at their epoch."""
     repeats = range(*(done.job.repeats or (0, 0)))
-    for configuration, result in zip(together, done.results, strict=True):
-        for place, repeat in enumerate(repeats):
-            yield _run(configuration, repeat, result, place, len(repeats))
+    for result in done.results:
+        configuration = known[result.number]
+        if configuration.epoch == done.job.end:
+            for place, repeat in enumerate(repeats):
+                yield _run(configuration, repeat, result, place, len(repeats))
 
 
 def _run(configuration: Configuration, repeat: int, result: TrialResult, place: int, repeats: int) -> ConfirmedRepeat:

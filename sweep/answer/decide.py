@@ -172,6 +172,7 @@ def _arm(setting: Setting, control: Confirmed, without: Goodness, contender: Con
         reference=reference(
             _improvement(setting.metric, winner.scores[..., column], control.scores[..., column]).ravel(),
             folds=setting.folds,
+            repeats=len(setting.fold_of),
             rope=rope,
         ),
     )

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary
-from sweep.analysis.summary import summarise
 from sweep.answer import sentences
-from sweep.answer.choose import Choice, choose, default_repeats
-from sweep.answer.compute import compute, known_answer
-from sweep.answer.confirm import Progress, confirm, confirmation_folds, missing_runs
+from sweep.answer.compute import compute
+from sweep.answer.confirm import Progress, confirm
+from sweep.answer.question import Question, pose
 from sweep.answer.records import Answer
 from sweep.cli.progress import Display, Standing
 from sweep.cli.show import scores_rows, table_text
-from sweep.errors import MismatchError, NotFoundError, UserError
 from sweep.launch.base import check_cluster
 from sweep.launch.choose import open_launcher
-from sweep.run.prepare import Setup, prepare
-from sweep.store.rows import SweepRecord
 from sweep.store.store import Store
 from sweep.training.device import resolve
-
-FEWEST_REPEATS = 2
-"""One repeat cannot tell rows from seeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +88,19 @@ def answer_sweep(
     own_device = resolve(device, elsewhere="://" in cluster)
     with Store.open(storage, upgrade=True) as store:
         display.doing("reading the sweep")
-        summary = summarise(store, name)
-        choice, sweep = choose(summary), store.sweep(name)
-        if sweep is None:
-            raise NotFoundError(f"the sweep {name} was deleted meanwhile")
-        wanted = _repeats(repeats, known_answer(store, summary), choice, summary)
-        setup = _setup(summary, sweep)
-        display.say(_plan(choice, wanted, setup))
-        folds = confirmation_folds(setup, wanted)
-        if missing_runs(store, sweep.key, choice.configurations, wanted):
+        question = pose(store, name, repeats)
+        display.say(_plan(question))
+        if question.missing:
             display.doing("starting workers" if cluster == "local" else "getting ready")
             with open_launcher(cluster, workers, own_device) as launcher:
-                tell = _Teller(display, summary)
+                tell = _Teller(display, question.summary)
                 try:
-                    confirm(setup, store, sweep.key, choice.configurations, folds, launcher, tell)
+                    confirm(question, store, launcher, tell)
                 except KeyboardInterrupt:
                     raise KeyboardInterrupt(f"interrupted: {tell.so_far}; the same command goes on") from None
                 display.doing("stopping workers" if cluster == "local" else "finishing")
         display.doing("comparing")
-        return Answered(summary, compute(store, sweep, summary, setup, choice, folds))
+        return Answered(question.summary, compute(question, store))
 
 
 def answer_text(answered: Answered) -> str:
@@ -144,34 +131,11 @@ def answer_text(answered: Answered) -> str:
     return "\n\n".join(parts)
 
 
-def _repeats(wanted: int | None, known: Answer | None, choice: Choice, summary: SweepSummary) -> int:
-    done = 0 if known is None else known.repeats
-    if wanted is None:
-        return done or default_repeats(len(summary.trials), len(choice.configurations))
-    fewest = max(done, FEWEST_REPEATS)
-    if wanted < fewest:
-        why = f"the answer of {summary.name} rests on that many already" if done else "one cannot tell rows from seeds"
-        raise UserError(f"--repeats must be at least {fewest} ({why}), however: {wanted}")
-    return wanted
-
-
-def _setup(summary: SweepSummary, sweep: SweepRecord) -> Setup:
-    """Of the stored definition: on the rows that the sweep ran on, or not at all."""
-    setup = prepare(summary.spec)
-    found, wanted = setup.data.info.content_hash, sweep.data_hash
-    if found != wanted:
-        raise MismatchError(
-            f"{setup.data.info.source} has changed since the sweep {sweep.name} ran on it: its content was {wanted}, "
-            f"it is {found}; an answer takes the same rows"
-        )
-    return replace(setup, folds=replace(setup.folds, kept_rows=sweep.kept_rows))
-
-
-def _plan(choice: Choice, repeats: int, setup: Setup) -> str:
-    networks = wording.count(len(choice.configurations), "configuration")
-    folds = f"{repeats} repeats of {setup.folds.folds} folds"
-    kind = "one history, other seeds and shifted origins" if setup.folds.scheme == "timeseries" else "fresh folds"
-    return f"{networks} on {folds}: {kind}"
+def _plan(question: Question) -> str:
+    folds = question.folds
+    networks = wording.count(len(question.choice.configurations), "configuration")
+    kind = "one history, other seeds and shifted origins" if folds.scheme == "timeseries" else "fresh folds"
+    return f"{networks} on {folds.repeats} repeats of {folds.folds} folds: {kind}"
 
 
 class _Teller:

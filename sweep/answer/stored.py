@@ -1,0 +1,67 @@
+"""Answers in the database: kept as plain values, and read again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sweep.analysis.results import SweepSummary
+from sweep.answer.choose import Choice, choose
+from sweep.answer.records import Advice, Answer, ArmAnswer, Beside, Comparison, Control, Reference
+from sweep.errors import UserError
+from sweep.records import Hyperparameters
+from sweep.store.store import Store
+
+
+def save_answer(store: Store, key: str, choice: Choice, answer: Answer) -> None:
+    """Keeps an answer, in place of an earlier one of this choice with as many repeats."""
+    store.save_answer(key, choice.key, answer.repeats, asdict(answer))
+
+
+def known_answer(store: Store, summary: SweepSummary) -> Answer | None:
+    """The answer of a sweep with the most repeats, if it was asked for since its winners were found."""
+    sweep = store.sweep(summary.name)
+    try:
+        choice = choose(summary)
+    except UserError:
+        return None
+    known = [] if sweep is None else [one for one in store.answers(sweep.key) if one.choice == choice.key]
+    best = max(known, key=lambda one: one.repeats, default=None)
+    return None if best is None else _answer(best.document)
+
+
+def looks(store: Store, key: str, choice: Choice, repeats: int) -> int:
+    """With how many numbers of repeats a choice was looked at, this one included."""
+    return len({one.repeats for one in store.answers(key) if one.choice == choice.key} | {repeats})
+
+
+# --- from plain values ------------------------------------------------------------------------------------------------
+
+
+def _answer(document: dict[str, Any]) -> Answer:
+    """Inverse of ``asdict``, through JSON."""
+    return Answer(
+        **{
+            **document,
+            "control": Control(**_with_params(document["control"])),
+            "arms": tuple(map(_arm, document["arms"])),
+            "cautions": tuple(document["cautions"]),
+        }
+    )
+
+
+def _arm(plain: dict[str, Any]) -> ArmAnswer:
+    return ArmAnswer(
+        **{
+            **_with_params(plain),
+            "tuned": Comparison(**plain["tuned"]),
+            "matched": Comparison(**plain["matched"]),
+            "advice": None if plain["advice"] is None else Advice(**plain["advice"]),
+            "reference": None if plain["reference"] is None else Reference(**plain["reference"]),
+            "beside": tuple(Beside(**one) for one in plain["beside"]),
+        }
+    )
+
+
+def _with_params(plain: dict[str, Any]) -> dict[str, Any]:
+    return {**plain, "params": Hyperparameters.from_dict(plain["params"])}
