@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sweep.analysis import weighted
+from sweep.analysis.race import Race
 from sweep.analysis.weighted import Floats, Truth
 from sweep.metrics import METRICS, bounds
 from sweep.records import HonestScore, TableInfo
@@ -48,9 +49,6 @@ Z = 1.959964  # 97.5 % point of the normal distribution
 
 # Numbers of a chunk of candidates worked on at once: 16 MB as float64, and a few times that on the way.
 CHUNK = 2_000_000
-
-# In-bag scores closer than this, relative to the best one, are ties: sums of the same rows in another order.
-TIE = 1e-9
 
 # Standard errors below this, in the score's unit, are rounding.
 NO_ERROR = 1e-12
@@ -151,7 +149,7 @@ def honest_score(
     drawn = np.hstack([counts, np.ones((len(rows), 1))]).astype(precision)  # and, last, all rows
     left_out = (counts == 0).astype(precision)
 
-    race = _Race(counts.shape[1], rng)
+    race = Race(counts.shape[1], rng)
     sign = 1.0 if METRICS[metric].maximize else -1.0
     seen = _Seen(checkpoints)
     every = seen.each(chain(failed, [first], coming))
@@ -188,43 +186,6 @@ def honest_score(
         checkpoints=checkpoints,
         corrects_epoch=seen.whole,
     )
-
-
-class _Race:
-    """Who leads on each of B draws, as candidates come in.
-
-    Attributes:
-        values: ``[B]``: what the leader of each draw adds to the value; NaN without one.
-        variances: ``[B]``: of the leader's score.
-    """
-
-    def __init__(self, draws: int, rng: np.random.Generator) -> None:
-        self._best = np.full(draws, -np.inf)
-        self._luck = np.full(draws, -1.0)
-        self._rng = rng
-        self.values = np.full(draws, np.nan)
-        self.variances = np.full(draws, np.nan)
-
-    def run(self, goodness: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Let candidates compete with each other and with those before them, ties by chance.
-
-        Args:
-            goodness: ``[T, B]``, higher is better; NaN never wins.
-
-        Returns:
-            The draws that one of them leads on now, ``[D]``, and which one, ``[D]`` in 0 … T - 1.
-        """
-        luck = self._rng.random(goodness.shape)
-        goodness = np.where(np.isnan(goodness), -np.inf, goodness)
-        top = np.maximum(goodness.max(axis=0), self._best)
-        tie = top - TIE * np.maximum(np.abs(np.where(np.isfinite(top), top, 0.0)), TIE)
-        luck = np.where(goodness >= tie, luck, -1.0)
-        by = luck.argmax(axis=0)
-        luckiest = luck[by, np.arange(len(by))]
-        before = np.where(self._best >= tie, self._luck, -1.0)
-        won = np.flatnonzero((luckiest > before) & np.isfinite(top))
-        self._best, self._luck = top, np.maximum(luckiest, before)
-        return won, by[won]
 
 
 class _Raw:
