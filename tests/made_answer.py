@@ -23,10 +23,10 @@ from sweep.answer.records import (
 from sweep.metrics import METRICS
 from sweep.records import Hyperparameters
 from sweep.spec.layers import layers_of
+from sweep.spec.layers import subsets as subsets_of
 
 ROWS, REPEATS, DF = 300, 20, 60.0
-LAYERS = ("input", "hidden1", "hidden2", "hidden3", "hidden4")
-SUBSETS = tuple("+".join(name for place, name in enumerate(LAYERS) if code >> place & 1) for code in range(1, 32))
+SUBSETS = tuple(name for name in subsets_of(4) if name != "none")
 
 
 def comparison(

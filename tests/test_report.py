@@ -13,12 +13,17 @@ from pathlib import Path
 import pytest
 
 from sweep.analysis.results import SweepSummary, arms_of
+from sweep.answer.records import Answer
+from sweep.answer.sentences import sentence
 from sweep.export.files import OWN_WITHIN
 from sweep.figures.draw import plotly_js
+from sweep.figures.forest_info import forest_info
 from sweep.records import TableInfo
+from sweep.report.answer_section import forest_caption
 from sweep.report.html import MARK, render
 from sweep.report.page import page
 from sweep.spec.model import Chosen
+from tests.made_answer import ALL, answer, arm, helps
 from tests.made_sweep import DEFINITION, made_summary, sonar
 from tests.pruned_sweep import pruned_summary
 
@@ -119,7 +124,6 @@ def test_the_headline_says_raw_and_honest_score(html: str) -> None:
     assert "85.3 %" in html
     assert "(81.2 to 89.4)" in html
     assert "The sweep&#39;s best reads 88.1 %, 2.8 too high because it was chosen for being high." in html
-    assert "Whether dropout helps cannot be read" in html
 
 
 def tied(summary: SweepSummary, *placements: str) -> SweepSummary:
@@ -150,7 +154,7 @@ def test_many_that_tie_are_counted() -> None:
 def test_of_one_trial_nothing_is_compared() -> None:
     html = without_plotly(render(made_summary(1)))
     assert "One trial: no dropout" in html
-    for part in ("by placement", "Best of", "best", "came with", "Whether dropout helps", "told good trials"):
+    for part in ("by placement", "Best of", "best", "came with", "Not tested yet", "told good trials"):
         assert part not in re.sub(
             r"best of 12 checkpoints|best first|<style>.*</style>|best-title", "", html, flags=re.DOTALL
         ), part
@@ -282,7 +286,7 @@ def test_only_placements_without_dropout() -> None:
     definition = DEFINITION.replace('{ choices = ["none", "input", "hidden", "all"] }', '"none"')
     content = page(made_summary(20, definition=definition))
     assert content["headline"]["title"] == "Best of 20 trials: no dropout"
-    assert content["headline"]["note"] is None, "there is nothing to compare"
+    assert content["untested"] is None, "there is nothing to compare"
     html = without_plotly(render(made_summary(20, definition=definition)))
     assert "against dropout rate" not in html
 
@@ -354,3 +358,142 @@ def test_regression_is_worded_as_such() -> None:
     content = page(made_summary(20, "rmse", info=info))
     assert "442 rows with 1 feature from sklearn:diabetes: predicting progression" in content["lede"]
     assert content["headline"]["track"]["legend"][-1][1].startswith("always the mean")
+
+
+# --- with and without an answer ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def answered(summary: SweepSummary) -> str:
+    return render(summary, fitted(helps(), summary))
+
+
+def fitted(made: Answer, summary: SweepSummary) -> Answer:
+    """The same, of the winners of a made sweep."""
+    numbers = {one.placement: one.best.number for one in summary.arms}
+    return replace(made, arms=tuple(replace(one, trial=numbers[one.placement]) for one in made.arms))
+
+
+def headings(html: str) -> list[str]:
+    return [text for tag, text in Outline(html).texts if tag == "h2"]
+
+
+def test_an_answer_is_told_from_the_sentence_to_the_details(answered: str, html: str) -> None:
+    assert headings(answered) == [
+        "Dropout on the inputs helps here: +2.4 points (95\u00a0%: 0.6 to 4.2), against the best network without "
+        "dropout and against the same network with its dropout removed.",
+        "Dropout against no dropout, placement by placement",
+        "Accuracy by placement",
+        "Accuracy against dropout rate",
+        "Learning curves",
+        "What told good trials from poor ones",
+        "Best of 128 trials: dropout on the inputs",
+        "The best configuration",
+        "What was searched",
+        "Beside the answer",
+        "All trials",
+    ]
+    assert headings(html)[:2] == ["Best of 128 trials: dropout on the inputs", "The best configuration"]
+    assert Outline(answered).open == []
+    assert "Not tested yet" not in answered
+    assert "not tested here" not in answered
+    assert "not tested here" in html
+
+
+def test_the_numbers_of_the_sentence_are_those_of_the_table(answered: str) -> None:
+    table = without_plotly(answered).split('aria-label="Each placement tested"')[1].split("</table>")[0]
+    rows = [re.sub(r"<[^>]+>", " ", row).split() for row in re.findall(r"<tr>(.*?)</tr>", table, flags=re.DOTALL)[1:]]
+    assert [row[0] for row in rows] == ["input", "all", "hidden", "none"]
+    assert rows[0][:6] == ["input", "helps", "+2.4", "0.6", "to", "4.2"]
+    assert " ".join(rows[1][1:7]) == "cannot tell +1.2 −0.7 to 3.1"
+    assert " ".join(rows[2][1:6]) == "hurts −3.1 −5.1 to −1.1"
+    assert rows[3][1:] == ["the", "control", "82.0", "%", "85.0", "%"]
+
+
+def test_what_an_answer_rests_on_and_what_would_tell_stands_beside_it(answered: str) -> None:
+    text = without_plotly(answered)
+    assert (
+        "20 repeats of 5\u2011fold cross-validation, with folds and seeds that nothing was chosen with; 300 rows."
+        in text
+    )
+    assert "more repeats would not, about 910 rows would." in text
+    assert "no fresh folds" not in text
+    assert "they decide nothing" in text
+    assert "<details>" not in text
+    history = without_plotly(render(made_summary(40), fitted(ALL["history"](), made_summary(40))))
+    assert "One history: other seeds and shifted origins, no fresh folds." in history
+    assert "With 12 test folds a line reaches" in history
+
+
+def test_the_fresh_score_stands_beside_the_honest_one_where_the_best_was_trained_again(
+    summary: SweepSummary, answered: str
+) -> None:
+    assert "2.8 too high because it was chosen for being high." in answered
+    assert "Trained again on fresh folds it reads 84.4 %" in answered
+    assert page(summary, helps())["headline"]["fresh"] is None, "its trials are others"
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (
+            "done",
+            "Not tested yet: <code>sweep answer sonar</code> trains the chosen networks again on fresh folds and says",
+        ),
+        ("paused", "Not tested yet: once the sweep is finished, <code>sweep answer sonar</code>"),
+    ],
+)
+def test_without_an_answer_the_page_says_how_to_get_one(summary: SweepSummary, state: str, says: str) -> None:
+    changed = replace(summary, status=replace(summary.status, state=state))  # type: ignore[arg-type]
+    assert says in without_plotly(render(changed))
+
+
+def test_the_name_of_a_sweep_is_quoted_for_the_shell(summary: SweepSummary) -> None:
+    untested = page(replace(summary, status=replace(summary.status, name="it's mine")))["untested"]
+    assert untested["command"] == """sweep answer 'it'"'"'s mine'"""
+
+
+def test_text_of_an_answer_is_escaped(summary: SweepSummary) -> None:
+    evil = "</script><img src=x onerror=alert(1)>"
+    made = replace(fitted(helps(), summary), name=evil, cautions=(evil,))
+    html = without_plotly(render(replace(summary, status=replace(summary.status, name=evil)), made))
+    assert "<img" not in html
+    assert html.count("</script>") == 3
+    assert Outline(html).open == []
+
+
+def test_many_placements_have_their_words_behind_a_fold() -> None:
+    definition = re.sub("hidden = .*", "hidden = [60, 30, 20, 10]", DEFINITION)
+    definition = definition.replace('{ choices = ["none", "input", "hidden", "all"] }', '"subsets"')
+    many = made_summary(64, definition=definition)
+    html = without_plotly(render(many, ALL["subsets"]()))
+    assert html.count("<details>") == 1
+    assert html.count('class="verdict cannot"') == 26
+    assert Outline(html).open == []
+
+
+def test_the_captions_numbers_are_of_this_data() -> None:
+    made = helps()
+    info = forest_info(made, ("none", "input", "hidden", "all"))
+    assert info is not None
+    caption = forest_caption(made, info)
+    assert "Here: helps: 1; cannot tell: 1; hurts: 1. With 300 rows a line reaches about 1.9 points" in caption
+    assert "arrow" not in caption
+    wide = answer(
+        [
+            arm("input", "cannot tell", (0.0, 0.01)),
+            arm("all", "cannot tell", (0.0, 0.01)),
+            arm("hidden", "cannot tell", (0.0, 0.2)),
+        ]
+    )
+    info = forest_info(wide, ("none", "input", "hidden", "all"))
+    assert info is not None
+    assert "a line with an arrow goes on" in forest_caption(wide, info)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "subsets"])
+def test_every_answer_makes_a_page(name: str, summary: SweepSummary) -> None:
+    whole = ALL[name]()
+    content = page(made_summary(20, "rmse") if whole.metric == "rmse" else summary, whole)
+    said = " ".join([content["answer"]["sentence"], *content["answer"]["others"]])
+    assert said.replace("\u00a0", " ") == sentence(whole)

@@ -105,12 +105,18 @@ def basis(answer: Answer) -> str:
     rows = wording.count(answer.rows, "row")
     if answer.one_history:
         return (
-            f"One history: {repeats} with other seeds and shifted origins, no fresh folds; {rows} in "
-            f"{wording.count(answer.groups or answer.folds, 'test fold')}."
+            f"{repeats} with other seeds and shifted origins; {rows} in {units(answer.groups or answer.folds, answer)}."
         )
-    groups = "" if answer.groups is None else f" in {wording.count(answer.groups, 'group')}"
+    groups = "" if answer.groups is None else f" in {units(answer.groups, answer)}"
     validation = f"{answer.folds}\N{NON-BREAKING HYPHEN}fold cross-validation"
     return f"{repeats} of {validation}, with folds and seeds that nothing was chosen with; {rows}{groups}."
+
+
+def units(number: int, answer: Answer) -> str:
+    """Independent units, in words: rows, groups, or the test folds of one history."""
+    if answer.one_history:
+        return wording.count(number, "test fold")
+    return wording.count(number, "row" if answer.groups is None else "group")
 
 
 def cautions(answer: Answer) -> tuple[str, ...]:
@@ -238,7 +244,7 @@ def _reason(arm: ArmAnswer, answer: Answer) -> str:
         case "few rows":
             return "The networks answer too few rows differently for any test."
         case "few groups":
-            return f"{_units(arm.tuned.units, answer)} are too few for any test."
+            return f"{units(arm.tuned.units, answer)} are too few for any test."
         case "heavy tail":
             return "One row carries more than a fifth of the variance: the p-value is that of a permutation test."
     if arm.verdict != "cannot tell":
@@ -248,12 +254,6 @@ def _reason(arm: ArmAnswer, answer: Answer) -> str:
     if max(arm.tuned.p_less, arm.matched.p_less) <= LEVEL:
         return "By itself it would hurt; a placement that stands before it in the order of the tests failed."
     return ""
-
-
-def _units(number: int, answer: Answer) -> str:
-    if answer.one_history:
-        return wording.count(number, "test fold")
-    return wording.count(number, "row" if answer.groups is None else "group")
 
 
 def _about(number: int) -> int:
@@ -267,8 +267,8 @@ def _advice(advice: Advice, arm: ArmAnswer, answer: Answer) -> str:
             return f"about {number} repeats in place of {answer.repeats} would settle it with even odds"
         case "rows", int(number):
             return (
-                f"{_units(arm.tuned.units, answer)} cannot show less: more repeats would not, about "
-                f"{_units(_about(number), answer)} would"
+                f"{units(arm.tuned.units, answer)} cannot show less: more repeats would not, about "
+                f"{units(_about(number), answer)} would"
             )
         case "too small", _:
             return "more repeats would not tell: the effect, if there is one, is too small for a table of this kind"

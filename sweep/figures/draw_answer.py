@@ -15,8 +15,8 @@ from sweep.figures.palette import PAGE, SYMBOLS, Palette
 
 __all__ = ["draw"]
 
-# Pixels: a row of a few, all rows together, a row of many, what stands above and below the rows.
-ROW, ROWS, LEAST_ROW, AROUND = 76, 420, 36, 96
+# Pixels: a row of a few, all rows together, a row of many, between the labels of two, above and below all rows.
+ROW, ROWS, LEAST_ROW, GAP, AROUND = 76, 420, 36, 7, 96
 VERDICT = 12  # characters of a verdict's line: a phone has to hold it beside the intervals
 OFFSET = 0.18  # of a row's height, between its middle and each interval
 
@@ -24,7 +24,7 @@ OFFSET = 0.18  # of a row's height, between its middle and each interval
 @draw.register
 def _(info: ForestInfo, palette: Palette = PAGE) -> go.Figure:
     placements = [row.placement for row in info.rows]
-    tall = max(LEAST_ROW, label_height(placements), min(ROW, ROWS / len(placements)))
+    tall = max(LEAST_ROW, label_height(placements) + GAP, min(ROW, ROWS / len(placements)))
     figure = empty(palette, height=round(AROUND + tall * len(placements)))
     verdicts = [_broken(row.verdict) for row in info.rows]
     for place, (row, verdict) in enumerate(zip(info.rows, verdicts, strict=True)):
@@ -101,7 +101,7 @@ def _interval(
     beyond = [
         (_drawn(info, end), name)
         for end, name in ((comparison.low, "triangle-left"), (comparison.high, "triangle-right"))
-        if info.at(end) != end
+        if not info.holds(end)
     ]
     if beyond:
         figure.add_trace(

@@ -18,6 +18,8 @@ REACH = 3.0
 """The axis reaches at most this many times as far from 0 as the intervals of the middle placement: a few wide ones, of
 networks that diverge, do not squeeze the rest."""
 
+AROUND = 1.2  # half-widths of the region of practical equivalence that the axis holds at least: its edges are seen
+
 
 @dataclass(frozen=True, slots=True)
 class ForestRow:
@@ -64,6 +66,17 @@ class ForestInfo:
         """Where an improvement is drawn."""
         return min(max(value, self.low), self.high)
 
+    def holds(self, value: float) -> bool:
+        """Whether an improvement is drawn where it is."""
+        return self.low <= value <= self.high
+
+    @property
+    def whole(self) -> bool:
+        """Whether every interval ends on the axis."""
+        return all(
+            self.holds(end) for row in self.rows for one in (row.tuned, row.matched) for end in (one.low, one.high)
+        )
+
 
 def forest_info(answer: Answer, placements: Sequence[str]) -> ForestInfo | None:
     """The forest plot of an answer.
@@ -90,8 +103,8 @@ def forest_info(answer: Answer, placements: Sequence[str]) -> ForestInfo | None:
         for arm in answer.arms
     )
     ends = np.array([(one.low, one.high) for row in rows for one in (row.tuned, row.matched)])
-    furthest = max(REACH * float(np.median(np.abs(ends).max(axis=1))), 1.5 * answer.rope) or 1.0
-    low, high = min(ends.min(), -answer.rope), max(ends.max(), answer.rope)
+    furthest = max(REACH * float(np.median(np.abs(ends).max(axis=1))), AROUND * answer.rope) or 1.0
+    low, high = min(ends.min(), -AROUND * answer.rope), max(ends.max(), AROUND * answer.rope)
     return ForestInfo(
         METRICS[answer.metric],
         rows,

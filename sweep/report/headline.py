@@ -6,20 +6,21 @@ from typing import Any
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary, TrialRow
+from sweep.answer.records import Answer
+from sweep.report.answer_section import fresh_score
 from sweep.report.facts import alone, as_good
 
 MOST_TIED = 4  # placements that a headline names
 
 
-def headline(summary: SweepSummary, best: TrialRow) -> dict[str, Any]:
+def headline(summary: SweepSummary, best: TrialRow, answer: Answer | None = None) -> dict[str, Any]:
     """Title, value with interval, and the sentence that says how far the raw best is from it."""
     metric, honest = summary.metric, summary.honest
-    found: dict[str, Any] = {"title": _title(summary, best), "note": None, "value": None}
-    if len(summary.arms) > 1:
-        found["note"] = (
-            "This page shows the scores that the choice was made with. Whether dropout helps cannot be read from "
-            "them: that takes the chosen networks again, on fresh folds."
-        )
+    found: dict[str, Any] = {
+        "title": _title(summary, best),
+        "value": None,
+        "fresh": None if answer is None else fresh_score(summary, answer),
+    }
     chosen = summary.chosen
     elsewhere = None if chosen is None else wording.chosen_in_words(chosen.sweep, chosen.trials)
     if honest is None:

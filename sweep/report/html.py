@@ -16,10 +16,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary, TrialRow
+from sweep.answer.records import Answer
 from sweep.figures import info as figure_info
 from sweep.figures import palette
-from sweep.figures.draw import draw, plotly_js, to_json
+from sweep.figures.draw import plotly_js, to_json
+from sweep.figures.draw_answer import draw
+from sweep.figures.forest_info import forest_info
 from sweep.figures.info import PlacementInfo
+from sweep.report.answer_section import forest_caption
 from sweep.report.page import page
 from sweep.shipped import folder
 
@@ -27,10 +31,20 @@ from sweep.shipped import folder
 MARK = b'<meta name="generator" content="dropout-sweep">'
 
 
-def render(summary: SweepSummary) -> str:
-    """The whole page as HTML, about 5 MB, nearly all of it Plotly's script."""
-    content, drawn = page(summary), _Drawn()
-    _add_figures(summary, content, drawn)
+def render(summary: SweepSummary, answer: Answer | None = None) -> str:
+    """The whole page as HTML, about 5 MB, nearly all of it Plotly's script.
+
+    Args:
+        summary: Of the sweep.
+        answer: Of the same sweep, if it was asked for.
+    """
+    content, drawn = page(summary, answer), _Drawn()
+    if answer is not None:
+        forest = forest_info(answer, summary.spec.space.placements)
+        content["answer"]["forest"] = (
+            None if forest is None else drawn.add(forest, caption=forest_caption(answer, forest))
+        )
+    _add_figures(summary, content, drawn, tested=answer is not None)
     script, plotly = _asset("report.js"), plotly_js()
     return _template().render(
         # The template marks all but the page's own content as safe: it comes with the program, or is made here.
@@ -60,10 +74,10 @@ class _Drawn:
         return {"id": name, "title": title, "caption": caption, "alt": figure_info.describe(info), "height": height}
 
 
-def _add_figures(summary: SweepSummary, content: dict[str, Any], drawn: _Drawn) -> None:
+def _add_figures(summary: SweepSummary, content: dict[str, Any], drawn: _Drawn, *, tested: bool) -> None:
     by_placement = figure_info.placement_info(summary)
     if by_placement is not None and content["compared"]:
-        content["placement"] = drawn.add(by_placement, caption=_placement_caption(by_placement))
+        content["placement"] = drawn.add(by_placement, caption=_placement_caption(by_placement, tested=tested))
     content["rates"] = [
         drawn.add(info, "All layers" if info.layer is None else wording.layer(info.layer))
         for info in figure_info.rate_infos(summary)
@@ -80,7 +94,7 @@ def _curve_title(trial: TrialRow) -> str:
     return f"{wording.placement(trial.placement).capitalize()} (trial {trial.number}{early})"
 
 
-def _placement_caption(info: PlacementInfo) -> str:
+def _placement_caption(info: PlacementInfo, *, tested: bool) -> str:
     far = sum(not info.scale.holds(score) for row in info.rows for score in row.scores)
     parts = ["Each mark is a trial, in every row from the first, above, to the last."]
     if far:
@@ -90,7 +104,7 @@ def _placement_caption(info: PlacementInfo) -> str:
     band = "" if all(noise is None for noise in info.noise) else "; the band is ± one standard deviation over its folds"
     parts.append(f"The line and the number at the right are the best{band}.")
     parts.append("The scores are raw: each best was chosen for being best.")
-    if len(info.rows) > 1:
+    if len(info.rows) > 1 and not tested:
         parts.append("Differences between placements are not tested here.")
     return " ".join(parts)
 

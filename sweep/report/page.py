@@ -13,7 +13,9 @@ from typing import Any
 from sweep import wording
 from sweep.analysis.importance import MIN_TRIALS
 from sweep.analysis.results import NO_DROPOUT, ArmResult, SweepSummary, TrialRow
+from sweep.answer.records import Answer
 from sweep.figures.palette import marks_of
+from sweep.report.answer_section import answer_section, untested
 from sweep.report.details import footer, searched, trials_text
 from sweep.report.facts import as_good, fact, number, source_name
 from sweep.report.headline import headline
@@ -21,7 +23,7 @@ from sweep.report.table import NOTHING, chip, trials_table
 from sweep.spec.layers import layer_names
 
 
-def page(summary: SweepSummary) -> dict[str, Any]:
+def page(summary: SweepSummary, answer: Answer | None = None) -> dict[str, Any]:
     """Everything the template needs but the figures."""
     best = summary.best
     return {
@@ -29,7 +31,9 @@ def page(summary: SweepSummary) -> dict[str, Any]:
         "metric": summary.metric.title,
         "lede": _lede(summary),
         "unfinished": _unfinished(summary),
-        "headline": None if best is None else headline(summary, best),
+        "answer": None if answer is None else answer_section(summary, answer),
+        "untested": None if answer is not None else untested(summary),
+        "headline": None if best is None else headline(summary, best, answer),
         "best": None if best is None else _best(summary, best),
         "arms": [_arm(summary, arm) for arm in summary.arms],
         "rates_line": "best without dropout" if summary.best_without is not None else None,

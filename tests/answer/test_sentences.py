@@ -184,7 +184,7 @@ def test_one_history_is_labelled() -> None:
     assert " here" not in sentence(made)
     label = "One history: other seeds and shifted origins, no fresh folds."
     assert cautions(made)[0].startswith(label)
-    assert basis(made).startswith("One history: 20 repeats with other seeds and shifted origins, no fresh folds")
+    assert basis(made) == "20 repeats with other seeds and shifted origins; 200 rows in 12 test folds."
     assert "40 test folds" in sentence(made)
 
 
