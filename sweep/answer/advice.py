@@ -67,7 +67,7 @@ def advise(tuned: Comparison, matched: Comparison, rows: int) -> Advice | None:
     if any(abs(one.difference) <= _quantile(one) * math.sqrt(one.floor) for one in both):
         needed = max(_rows(one, rows) for one in both)
         return Advice("rows", math.ceil(needed)) if needed <= MOST_ROWS * rows else Advice("too small", None)
-    done = max(one.repeats for one in both)
+    done = tuned.repeats  # both have the same
     if all(_ahead(one, done) > 0 for one in both):
         return None
     for repeats in range(done + 1, MOST_REPEATS + 1):

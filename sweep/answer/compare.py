@@ -76,8 +76,11 @@ class MeanSquares:
 
     @property
     def between_repeats(self) -> float:
-        """max(0, MSrep − MSe): what a repeat has of its own, beyond the noise of its rows."""
-        return max(0.0, self.repeat - self.error)
+        """max(0, MSrep − MSe): what a repeat has of its own, beyond the noise of its rows.
+
+        The degrees of freedom jump where it leaves 0, so what is left of equal mean squares by rounding is 0.
+        """
+        return self.repeat - self.error if self.repeat > self.error * (1 + ROUNDING) else 0.0
 
     @property
     def df(self) -> float:
@@ -238,7 +241,7 @@ def beats_constant(goodness: Floats, constant: Floats, groups: NDArray[np.int64]
     table = _Table.of(goodness - constant, groups)
     means = table.shares.mean(axis=0)
     se = float(np.sqrt(np.square(means).sum() / (len(means) * (len(means) - 1))))
-    if se <= ROUNDING * table.largest:
+    if se == 0:
         return table.mean > 0
     return bool(table.mean / se > special.stdtrit(len(means) - 1, 0.95))
 

@@ -50,6 +50,12 @@ def test_repeats_that_would_settle_it() -> None:
     assert advise(near, SURE, ROWS) == advise(SURE, near, ROWS)
 
 
+def test_the_next_repeat_can_be_enough() -> None:
+    border = T * np.sqrt(4e-5 + 6e-4 / 10.5)
+    next_one = made(border, floor=4e-5, noise=6e-5)
+    assert advise(SURE, next_one, ROWS) == Advice("repeats", 11)
+
+
 def test_the_harder_comparison_counts() -> None:
     near, harder = made(0.018, floor=4e-5, noise=6e-5), made(0.016, floor=4e-5, noise=6e-5)
     one, other = advise(near, near, ROWS), advise(harder, harder, ROWS)

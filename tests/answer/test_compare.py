@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
@@ -113,7 +113,18 @@ def test_degrees_of_freedom() -> None:
     assert satterthwaite < 39
     quiet = values - values.mean(axis=1, keepdims=True)
     assert compare(quiet, folds=5).df == 39
-    assert compare(table(2, 2, 40, row=0.0, noise=0.1, repeat=50), folds=5).df == pytest.approx(1, abs=0.1)
+    two = np.array([[2.0] * 3 + [-1.0] * 40, [-1.0] * 3 + [1.0] * 40])  # MSrep hardly above MSe, and no other variance
+    assert mean_squares(two).between_repeats > 0
+    assert compare(two, folds=5).df == 1
+
+
+def test_equal_mean_squares_but_for_rounding() -> None:
+    """MSrep = MSe = 4/5: no variance between repeats, in whatever order rows are added up."""
+    rng = np.random.default_rng(0)
+    values = np.array([[0.0, -1.0, 1.0, -1.0, 1.0], [1.0, -1.0, -1.0, 0.0, -1.0], [0.0, 0.0, 0.0, 1.0, 1.0]])
+    found = [mean_squares(values[:, rng.permutation(5)]) for _ in range(50)]
+    assert any(one.repeat > one.error for one in found)
+    assert {one.df for one in found} == {4}
 
 
 def test_one_repeat_is_a_t_test_of_rows() -> None:
@@ -139,6 +150,7 @@ def test_variance_with_and_without_more_repeats() -> None:
     assert parts == pytest.approx([one.se**2 for one in found])
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), repeats=st.integers(1, 6), rows=st.integers(2, 60), ternary=st.booleans())
 def test_which_is_x_and_in_what_order_changes_nothing(seed: int, repeats: int, rows: int, ternary: bool) -> None:
     rng = np.random.default_rng(seed)
@@ -178,7 +190,7 @@ def test_identical() -> None:
     assert not heavy_tail(np.zeros((5, 200)))
 
 
-@pytest.mark.parametrize("value", [0.1, 1.0])
+@pytest.mark.parametrize("value", [0.1, 0.7, 1.0])
 def test_no_variance_but_a_difference(value: float) -> None:
     found = compare(np.full((7, 40), value), folds=5)
     assert (found.method, found.se, found.df) == ("sign-flip", 0, 39)
@@ -189,10 +201,28 @@ def test_no_variance_but_a_difference(value: float) -> None:
     assert equivalence(swapped(found), value / 2) == (1, 0, 0)
 
 
+def test_no_variance_but_for_rounding() -> None:
+    """Every row has 0.1, 0.2 and 0.7, in some order, over the repeats: means that differ in their last bit."""
+    rng = np.random.default_rng(0)
+    values = np.array([rng.permutation([0.1, 0.2, 0.7]) for _ in range(40)]).T
+    assert len(set(values.sum(axis=0))) > 1
+    found = compare(values - values.mean(axis=1, keepdims=True) + 0.3, folds=5)
+    assert (found.method, found.se) == ("sign-flip", 0)
+
+
 def test_repeats_that_cancel() -> None:
     found = compare(np.array([[1.0, -1.0] * 10, [-1.0, 1.0] * 10]), folds=5)
     assert (found.method, found.p_value, found.se) == ("too few", 1, 0)
     assert found.high == pytest.approx(3 / 20)
+
+
+def test_row_means_of_rounding_do_not_differ() -> None:
+    """0.1 + 0.2 - 0.3 is no difference."""
+    values = np.zeros((3, 50))
+    values[:, :20] = [[0.1], [0.2], [-0.3]]
+    values[:, 20:25] = 0.1
+    assert values[:, 0].sum() != 0
+    assert compare(values, folds=5).method == "too few"
 
 
 def test_fewer_than_six_rows_differ() -> None:
@@ -226,6 +256,11 @@ def test_exact_flips_are_all_there_are(values: list[int]) -> None:
     assert less == np.mean([each <= total for each in sums])
 
 
+def test_fifteen_values_are_flipped_exactly() -> None:
+    assert sign_flip(np.ones(15))[0] == 2 / 2**15
+    assert sign_flip(np.ones(16))[0] >= 1 / (FLIPS + 1)
+
+
 def test_random_flips_agree_with_exact_ones() -> None:
     """Sixteen values are flipped at random; one of them is next to nothing, so that fifteen say the same."""
     for seed, shift in ((0, 0.2), (1, 0.5), (2, -0.4)):
@@ -248,6 +283,10 @@ def test_heavy_tail() -> None:
     values = table(5, 4, 100, noise=0.1)
     assert not heavy_tail(values)
     assert compare(values, folds=5).method == "t"
+    rest = np.linspace(-1, 1, 100)
+    for share, heavy in ((0.19, False), (0.21, True)):
+        one = np.sqrt(share / (1 - share) * np.square(rest).sum())
+        assert heavy_tail(np.append(rest, [one / np.sqrt(1 - 1 / 101)])[None] + 5) == heavy
     values[:, 7] = 30
     assert heavy_tail(values)
     found = compare(values, folds=5)

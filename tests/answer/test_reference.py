@@ -5,7 +5,7 @@ from __future__ import annotations
 import baycomp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
@@ -31,6 +31,7 @@ def test_worked_example() -> None:
     )
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     folds=st.integers(2, 10),
