@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from sweep.errors import NotFoundError, StorageError
-from sweep.records import VALIDATION, Hyperparameters, TableInfo, TrialResult
+from sweep.records import VALIDATION, Configuration, Hyperparameters, TableInfo, TrialResult
 from sweep.store.models import UtcDateTime
-from sweep.store.rows import DatasetRecord, NewSweep, RungDecision
+from sweep.store.rows import ConfirmedRepeat, DatasetRecord, NewSweep, RungDecision
 from sweep.store.store import Store
 
 ROWS, FOLDS, REPEATS = 12, 3, 2
@@ -101,7 +101,7 @@ def key(store: Store) -> str:
 
 
 def _counts(store: Store) -> dict[str, int]:
-    tables = ("datasets", "sweeps", "trials", "folds", "predictions", "rungs", "artifacts")
+    tables = ("datasets", "sweeps", "trials", "folds", "predictions", "rungs", "artifacts", "confirmed", "answers")
     with store._engine.connect() as connection:
         # The names are those above.
         return {table: connection.scalar(text(f"SELECT count(*) FROM sweep_{table}")) or 0 for table in tables}  # noqa: S608
@@ -199,8 +199,10 @@ def test_delete_takes_everything_of_one_sweep_and_nothing_of_another(store: Stor
         _save(store, each, 0, 1)
         store.save_rung(each, [RungDecision(2, 10, 0.5, kept=True)], [])
         store.save_artifact(each, "a", b"a", "text/plain")
+        store.save_confirmed(each, [confirmed(0)])
+        store.save_answer(each, "ab", 20, {})
     store.delete_sweep(key)
-    left = {"datasets": 1, "sweeps": 1, "trials": 2, "rungs": 1, "artifacts": 1}
+    left = {"datasets": 1, "sweeps": 1, "trials": 2, "rungs": 1, "artifacts": 1, "confirmed": 1, "answers": 1}
     assert _counts(store) == left | {"folds": 2 * FOLDS * REPEATS, "predictions": 2 * REPEATS}
     assert store.saved_numbers(other) == {0, 1}
     with pytest.raises(NotFoundError):
@@ -457,6 +459,60 @@ def test_damaged_artifact_is_not_handed_out(store: Store, key: str) -> None:
         connection.execute(text("UPDATE sweep_artifacts SET bytes = :other"), {"other": b"Content"})
     with pytest.raises(StorageError, match=r"the stored file a of sweep .* is damaged"):
         store.artifact(key, "a")
+
+
+# ----------------------------------------------------------------------------------------- confirmations and answers
+
+
+def confirmed(repeat: int, epoch: int = 10, seed: int = 0) -> ConfirmedRepeat:
+    rng = np.random.default_rng([seed, repeat])
+    predictions = rng.normal(size=(ROWS, 1)).astype(np.float32)
+    predictions[3] = np.nan
+    metrics = rng.normal(size=(FOLDS, 2, len(METRICS)))
+    return ConfirmedRepeat(Configuration(hyperparameters(5), epoch), repeat, predictions, metrics, (2,), 1.5)
+
+
+def test_confirmed_repeats_come_back_bit_for_bit_and_in_order(store: Store, key: str) -> None:
+    later, sooner, other = confirmed(3), confirmed(0), confirmed(1, epoch=20)
+    assert store.confirmed_repeats(key) == {}
+    store.save_confirmed(key, [later, other])
+    store.save_confirmed(key, [sooner])
+    one, two = sooner.configuration.key, other.configuration.key
+    assert store.confirmed_repeats(key) == {one: {0, 3}, two: {1}}
+    found = store.confirmed(key, one, 10)
+    assert [run.repeat for run in found] == [0, 3]
+    for run, expected in zip(found, (sooner, later), strict=True):
+        np.testing.assert_array_equal(run.predictions, expected.predictions)
+        np.testing.assert_array_equal(run.metrics, expected.metrics)
+        assert (run.configuration, run.lost, run.seconds) == (expected.configuration, (2,), 1.5)
+    assert [run.repeat for run in store.confirmed(key, one, 3)] == [0]
+
+
+def test_a_confirmed_repeat_that_is_stored_stays(store: Store, key: str) -> None:
+    first = confirmed(0)
+    store.save_confirmed(key, [first])
+    store.save_confirmed(key, [confirmed(0, seed=1), confirmed(1)])
+    found = store.confirmed(key, first.configuration.key, 2)
+    np.testing.assert_array_equal(found[0].predictions, first.predictions)
+    assert len(found) == 2
+
+
+def test_an_answer_takes_the_place_of_one_with_as_many_repeats(store: Store, key: str) -> None:
+    for repeats, says in ((20, "first"), (40, "more"), (20, "again")):
+        store.save_answer(key, "ab", repeats, {"says": says})
+    store.save_answer(key, "cd", 20, {"says": "other"})
+    found = {(one.choice, one.repeats): one.document["says"] for one in store.answers(key)}
+    assert found == {("ab", 20): "again", ("ab", 40): "more", ("cd", 20): "other"}
+    assert [one.created_at for one in store.answers(key)] == sorted(one.created_at for one in store.answers(key))
+
+
+def test_nothing_of_an_answer_is_stored_for_a_deleted_sweep(store: Store, key: str) -> None:
+    store.delete_sweep(key)
+    with pytest.raises(NotFoundError):
+        store.save_confirmed(key, [confirmed(0)])
+    with pytest.raises(NotFoundError):
+        store.save_answer(key, "ab", 20, {})
+    assert sum(_counts(store).values()) == 0
 
 
 # -------------------------------------------------------------------------------------------------------- beside others
