@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sweep import wording
+from sweep.answer.decide import LEVEL, UNSTABLE
 from sweep.answer.records import Advice, Answer, ArmAnswer, Comparison, Verdict
 from sweep.metrics import METRICS, Metric
 
 TUNED = "the best network without dropout"
 MATCHED = "the same network with its dropout removed"
-UNSTABLE = 0.1  # share of runs that diverged, from which a configuration is called unstable
 NAMED = 3  # placements that a clause names; more are counted,
 LONG = 110  # and those whose names need more characters
-LEVEL = 0.025  # one-sided, of each test
 
 # The order in which a sentence speaks of verdicts, and of advice: the least costly first.
 _ORDER: tuple[Verdict, ...] = ("helps", "hurts", "no practical difference", "cannot tell", "nothing learned")
@@ -72,6 +71,8 @@ def remark(arm: ArmAnswer, answer: Answer) -> str:
     parts.append(_reason(arm, answer))
     if arm.tuned.method == "identical":
         parts.append(f"It answers every row as {TUNED} does, in every repeat.")
+    if arm.tuned.method == "corrected t":
+        parts.append("The metric has no scores of single rows here: scores of folds were tested, which finds less.")
     if arm.advice is not None and arm.tuned.method != "too few":
         parts.append(_sentence_case(f"{_advice(arm.advice, arm, answer)}."))
     return " ".join(part for part in parts if part)
@@ -246,13 +247,22 @@ def _reason(arm: ArmAnswer, answer: Answer) -> str:
         case "few groups":
             return f"{units(arm.tuned.units, answer)} are too few for any test."
         case "heavy tail":
-            return "One row carries more than a fifth of the variance: the p-value is that of a permutation test."
+            one = "row" if answer.groups is None else "test fold" if answer.one_history else "group"
+            return f"One {one} carries more than a fifth of the variance: the p-value is that of a permutation test."
     if arm.verdict != "cannot tell":
         return ""
     if max(arm.tuned.p_greater, arm.matched.p_greater) <= LEVEL:
         return "By itself it would help; a placement that stands before it in the order of the tests failed."
-    if max(arm.tuned.p_less, arm.matched.p_less) <= LEVEL:
+    behind = arm.tuned.p_less <= LEVEL, arm.matched.p_less <= LEVEL
+    if all(behind):
         return "By itself it would hurt; a placement that stands before it in the order of the tests failed."
+    if behind[0]:
+        return (
+            f"This configuration falls behind {TUNED}, but not clearly behind itself without dropout: the loss may "
+            "come from the learning rate found beside it."
+        )
+    if behind[1]:
+        return f"This configuration would do better without its dropout, but is not clearly behind {TUNED}."
     return ""
 
 

@@ -145,6 +145,20 @@ def test_nothing_learned_names_what_was_not_beaten(metric: str, constant: str) -
             "By itself it would hurt; a placement that stands before it in the order of the tests failed.",
         ),
         (
+            arm("input", "cannot tell", (-0.02, 0.01), (-0.001, 0.02)),
+            "This configuration falls behind the best network without dropout, but not clearly behind itself without "
+            "dropout: the loss may come from the learning rate found beside it.",
+        ),
+        (
+            arm("input", "cannot tell", (-0.001, 0.02), (-0.02, 0.01)),
+            "This configuration would do better without its dropout, but is not clearly behind the best network "
+            "without dropout.",
+        ),
+        (
+            arm("input", "cannot tell", (0.001, 0.02), method="corrected t"),
+            "The metric has no scores of single rows here: scores of folds were tested, which finds less.",
+        ),
+        (
             arm("input", "no practical difference", (0.0, 0.01), method="identical"),
             "It answers every row as the best network without dropout does, in every repeat.",
         ),
@@ -176,6 +190,11 @@ def test_advice_counts_the_independent_units() -> None:
     assert "24 groups cannot show less: more repeats would not, about 80 groups would." in explain(
         one, answer([one], groups=24)
     )
+
+
+def test_a_group_may_carry_the_difference() -> None:
+    one = arm("input", "helps", (0.02, 0.01), reason="heavy tail", method="sign-flip")
+    assert "One group carries more than a fifth" in remark(one, answer([one], groups=24))
 
 
 def test_one_history_is_labelled() -> None:
