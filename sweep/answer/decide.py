@@ -212,7 +212,8 @@ def _learned(setting: Setting, x: tuple[Confirmed, Goodness], y: tuple[Confirmed
     constant, column = constant_score(setting.metric, setting.truth), setting.metrics.index(setting.metric)
     above = [_improvement(setting.metric, one.scores[..., column], np.array(constant)).ravel() for one, _ in (x, y)]
     better_folds = max(above, key=lambda each: float(np.nanmean(each)))
-    return corrected(better_folds, folds=setting.folds, repeats=len(setting.fold_of)).p_greater <= GUARD
+    found = corrected(better_folds, folds=setting.folds, repeats=len(setting.fold_of))
+    return found.p_greater <= GUARD or (found.se == 0 and found.difference > 0)
 
 
 def _alone(setting: Setting, tuned: Comparison, equivalent: float, learned: bool) -> Verdict:
