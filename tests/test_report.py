@@ -425,6 +425,19 @@ def test_what_an_answer_rests_on_and_what_would_tell_stands_beside_it(answered: 
     assert "With 12 test folds a line reaches" in history
 
 
+def test_without_reference_or_other_metrics_no_section_is_empty(summary: SweepSummary) -> None:
+    made = fitted(helps(), summary)
+    bare = replace(made, arms=tuple(replace(one, reference=None, beside=()) for one in made.arms))
+    assert "Beside the answer" not in headings(render(summary, bare))
+    some = replace(made, arms=tuple(replace(one, reference=None) for one in made.arms))
+    text = without_plotly(render(summary, some))
+    assert "Other metrics" in text
+    assert "Tests of the literature" not in text
+    nothing = without_plotly(render(summary, replace(made, arms=())))
+    assert "No placement of dropout was tested." in nothing
+    assert Outline(nothing).open == []
+
+
 def test_the_fresh_score_stands_beside_the_honest_one_where_the_best_was_trained_again(
     summary: SweepSummary, answered: str
 ) -> None:
