@@ -321,8 +321,40 @@ def test_the_honest_score_is_computed_once(storage_url: str, monkeypatch: pytest
     with Store.open(storage_url) as store:
         first = summarise(store, "made").honest
     with Store.open(storage_url) as store, monkeypatch.context() as patch:
-        patch.setattr(honest_sweep, "honest_score", never)
+        patch.setattr(honest_sweep, "resample", never)
         assert summarise(store, "made").honest == first
+
+
+def test_what_the_draws_choose_is_kept_with_it(storage_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(storage_url, result=at_all_checkpoints, failed=1)
+    with Store.open(storage_url) as store:
+        first = summarise(store, "made")
+    found = first.stability
+    assert found is not None
+    assert first.best is not None
+    assert found.draws == 2000
+    assert sum(share for _, share in found.shares) == pytest.approx(1)
+    assert [name for name, _ in found.shares] == ["none", "input"]
+    assert found.chosen == first.best.placement
+    assert 0 < found.same < found.share < 1
+    assert [rate.layer for rate in found.rates] == ["input", "hidden1"]
+    assert found.rates[0].high > 0 == found.rates[1].high
+    with Store.open(storage_url) as store, monkeypatch.context() as patch:
+        patch.setattr(honest_sweep, "resample", never)
+        again = summarise(store, "made")
+    assert again.stability == found
+    assert again.trials == first.trials
+
+
+def test_scores_on_training_rows_are_those_of_the_chosen_epoch(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=6, result=three_in_four_pruned)
+    with Store.open(sqlite_url) as store:
+        found = summarise(store, "made")
+    for trial in found.trials:
+        values = three_in_four_pruned(trial.number).metrics[:, (5, 10).index(trial.epoch), TRAIN, 0]
+        assert trial.training == pytest.approx(values.mean())
+    assert found.best is not None
+    assert found.best.training is not None, "arms and the best are the same rows"
 
 
 def test_other_trials_have_another_honest_score(sqlite_url: str) -> None:

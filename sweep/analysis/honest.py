@@ -53,6 +53,9 @@ CHUNK = 2_000_000
 # Standard errors below this, in the score's unit, are rounding.
 NO_ERROR = 1e-12
 
+# Candidates: predictions, scores, whether complete, places of their trials.
+_Chunk = tuple[NDArray[np.floating[Any]], Floats, NDArray[np.bool_], NDArray[np.int64]]
+
 # Metrics in which each class counts alike, however few its rows.
 BY_CLASS = frozenset({"balanced_accuracy", "f1", "roc_auc"})
 
@@ -77,6 +80,20 @@ class Trial:
     complete: bool = True
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Resampled:
+    """What the draws say.
+
+    Attributes:
+        score: The honest score.
+        winners: Place of the winning trial on each draw, in the order they came, from 0; without draws on which the
+            metric is undefined.
+    """
+
+    score: HonestScore
+    winners: NDArray[np.int64]
+
+
 def overlap_factor(folds: int) -> float:
     """``c = k / (k - 1)``: by how much the variance of a k-fold score exceeds that of independent rows.
 
@@ -96,7 +113,7 @@ def draws_for(rows: int, metric: str = "accuracy", classes: int = 2) -> int:
     return min(DRAWS, max(MIN_DRAWS, DRAWS * FULL_ROWS // (rows * cost)))
 
 
-def honest_score(
+def resample(
     trials: Iterable[Trial],
     target: NDArray[Any],
     info: TableInfo,
@@ -107,7 +124,7 @@ def honest_score(
     checkpoints: int = 1,
     draws: int | None = None,
     seed: int = 0,
-) -> HonestScore | None:
+) -> Resampled | None:
     """BBC-CV over all trials of a sweep, each at all of its checkpoints that could have been chosen.
 
     Pruned trials are candidates too, at the checkpoints they reached. Left out they would make the value too good, by
@@ -127,8 +144,8 @@ def honest_score(
         seed: Of the draws and of random choices among tied candidates.
 
     Returns:
-        The score, or ``None`` where there is none: no trial with predictions, no tested rows, or a metric that is
-        undefined on every draw (ROC AUC when only one group holds a class).
+        Score and winners, or ``None`` where there are none: no trial with predictions, no tested rows, or a metric that
+        is undefined on every draw (ROC AUC when only one group holds a class).
 
     Raises:
         ValueError: The predictions of two trials have not the same shape, or there are not P scores.
@@ -154,13 +171,14 @@ def honest_score(
     seen = _Seen(checkpoints)
     every = seen.each(chain(failed, [first], coming))
     raw = _Raw()
-    for chunk, own, complete in _chunks(every, first.outputs.shape[1:], rows, truth, counts.shape[1]):
+    for chunk, own, complete, places in _chunks(every, first.outputs.shape[1:], rows, truth, counts.shape[1]):
         inside = weighted.scores(metric, chunk, truth, drawn)
         inside, whole = inside[:, :-1], inside[:, -1]
         raw.see(sign * own, sign * whole, complete)
         won, by = race.run(sign * inside)
         if not len(won):
             continue
+        race.leaders[won] = places[by]
         # What the rows left out say is only needed of candidates that lead on some draw.
         leaders, place = np.unique(by, return_inverse=True)
         outside = weighted.scores(metric, chunk[leaders], truth, left_out)
@@ -177,7 +195,7 @@ def honest_score(
     if error <= NO_ERROR * unit:
         half = 3.0 * unit / _size(metric, truth, units)
     lowest, highest = bounds(metric, info.task)
-    return HonestScore(
+    score = HonestScore(
         value=min(max(value, lowest), highest),
         low=max(value - half, lowest),
         high=min(value + half, highest),
@@ -186,6 +204,13 @@ def honest_score(
         checkpoints=checkpoints,
         corrects_epoch=seen.whole,
     )
+    return Resampled(score, race.leaders[usable])
+
+
+def honest_score(trials: Iterable[Trial], target: NDArray[Any], info: TableInfo, **settings: Any) -> HonestScore | None:
+    """The score alone: arguments and errors are those of :func:`resample`."""
+    found = resample(trials, target, info, **settings)
+    return None if found is None else found.score
 
 
 class _Raw:
@@ -272,7 +297,7 @@ def _variance_of_mean(values: Floats, units: NDArray[np.int64]) -> Floats:
 
 def _chunks(
     trials: Iterable[Trial], shape: tuple[int, ...], rows: NDArray[np.int64], truth: Truth, draws: int
-) -> Iterator[tuple[NDArray[np.floating[Any]], Floats, NDArray[np.bool_]]]:
+) -> Iterator[_Chunk]:
     """Candidates, as many at a time as fit :data:`CHUNK` numbers.
 
     Args:
@@ -283,20 +308,20 @@ def _chunks(
         draws: B: a chunk's scores are limited too.
 
     Yields:
-        Predictions of the tested rows, ``[T, R, n, O]``; scores, ``[T]``, NaN where unknown; and whether each is of a
-        complete trial, ``[T]``.
+        Predictions of the tested rows, ``[T, R, n, O]``; scores, ``[T]``, NaN where unknown; whether each is of a
+        complete trial, ``[T]``; and the place of its trial, ``[T]``.
     """
     constant = np.broadcast_to(weighted.constant_output(truth), (1, shape[0], len(rows), shape[2]))
     size = max(1, CHUNK // max(shape[0] * len(rows) * max(shape[2], truth.classes), draws))
-    waiting: list[tuple[NDArray[np.floating[Any]], float, bool]] = []
-    for trial in trials:
+    waiting: list[tuple[NDArray[np.floating[Any]], float, bool, int]] = []
+    for place, trial in enumerate(trials):
         predicted, own = trial.outputs, trial.scores
         if predicted is not None and predicted.shape[1:] != shape:
             raise ValueError(f"predictions of shape {predicted.shape[1:]} beside {shape}")
         each = constant if predicted is None else predicted[:, :, rows]
         known = np.full(len(each), np.nan) if own is None else np.atleast_1d(np.asarray(own, dtype=np.float64))
         for output, score in zip(each, known, strict=True):
-            waiting.append((output, float(score), trial.complete))
+            waiting.append((output, float(score), trial.complete, place))
             if len(waiting) == size:
                 yield _stacked(waiting)
                 waiting = []
@@ -304,8 +329,6 @@ def _chunks(
         yield _stacked(waiting)
 
 
-def _stacked(
-    candidates: Sequence[tuple[NDArray[np.floating[Any]], float, bool]],
-) -> tuple[NDArray[np.floating[Any]], Floats, NDArray[np.bool_]]:
-    outputs, scores, complete = zip(*candidates, strict=True)
-    return np.stack(outputs), np.array(scores), np.array(complete)
+def _stacked(candidates: Sequence[tuple[NDArray[np.floating[Any]], float, bool, int]]) -> _Chunk:
+    outputs, scores, complete, places = zip(*candidates, strict=True)
+    return np.stack(outputs), np.array(scores), np.array(complete), np.array(places)

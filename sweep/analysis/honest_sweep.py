@@ -1,7 +1,8 @@
 """The honest score of a stored sweep: its candidates come from the database, and the result is kept there.
 
 It takes seconds to compute, and ``best``, ``report`` and ``export`` all show it. As a function of the finished trials
-it is stored beside them, as an artifact of the sweep that says which trials it is of.
+it is stored beside them, as an artifact of the sweep that says which trials it is of. With it is kept what else only
+the trials' arrays tell: who wins the draws, and the scores on training rows.
 """
 
 from __future__ import annotations
@@ -9,32 +10,48 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.analysis.honest import Trial, honest_score
+from sweep.analysis.honest import Trial, resample
 from sweep.analysis.results import TrialRow
 from sweep.errors import NotFoundError, StorageError
 from sweep.metrics import mean_over_splits
-from sweep.records import VALIDATION, HonestScore
+from sweep.records import TRAIN, VALIDATION, HonestScore
 from sweep.spec.model import SweepSpec
 from sweep.store.rows import DatasetRecord, SweepRecord
 from sweep.store.store import Store
 
 ARTIFACT = "honest-score.json"
 
-# To be counted up when the same predictions give another score: what is stored then counts no more.
-_VERSION = 1
+# To be counted up when the same predictions give something else: what is stored then counts no more.
+_VERSION = 2
 
 
-def honest_of(
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the arrays of a sweep's trials say.
+
+    Attributes:
+        score: The honest score, if there is one.
+        wins: Trial number to the bootstrap draws it wins; only those that win any. Failed trials are not among them.
+        training: Trial number to its metric on training rows at the chosen epoch, mean over folds.
+    """
+
+    score: HonestScore | None
+    wins: Mapping[int, int] = field(default_factory=dict)
+    training: Mapping[int, float] = field(default_factory=dict)
+
+
+def read_arrays(
     store: Store, sweep: SweepRecord, spec: SweepSpec, dataset: DatasetRecord, trials: Sequence[TrialRow], failed: int
-) -> HonestScore | None:
-    """BBC-CV over the finished trials, computed once for each set of them.
+) -> Read:
+    """BBC-CV over the finished trials, and training scores; computed once for each set of them.
 
     Args:
         store: Where they are. A database that cannot be written is no hindrance.
@@ -49,10 +66,13 @@ def honest_of(
     with suppress(NotFoundError, StorageError, ValueError, KeyError, TypeError):  # not there, or not as we write it
         stored = json.loads(store.artifact(sweep.key, ARTIFACT)[1])
         if stored["of"] == of:
-            return None if stored["score"] is None else HonestScore(**stored["score"])
+            score = None if stored["score"] is None else HonestScore(**stored["score"])
+            return Read(score, dict(stored["wins"]), dict(stored["training"]))
     rows = kept_rows(sweep)
-    found = honest_score(
-        _candidates(store, sweep, trials, failed),
+    training: dict[int, float] = {}
+    candidates = _candidates(store, sweep, trials, failed, training)
+    found = resample(
+        candidates,
         dataset.target[rows],
         sweep.info,
         metric=sweep.metric,
@@ -60,10 +80,23 @@ def honest_of(
         groups=None if dataset.groups is None else dataset.groups[rows],
         checkpoints=len(sweep.checkpoints) if spec.training.stop == "best" else 1,
     )
-    document = {"of": of, "score": None if found is None else asdict(found)}
+    for _ in candidates:  # those it did not need, for their training scores
+        pass
+    wins = Counter([] if found is None else found.winners.tolist())
+    read = Read(
+        None if found is None else found.score,
+        {trials[place].number: wins[place] for place in sorted(wins) if place < len(trials)},
+        training,
+    )
+    document = {
+        "of": of,
+        "score": None if read.score is None else asdict(read.score),
+        "wins": list(read.wins.items()),
+        "training": list(training.items()),
+    }
     with suppress(NotFoundError, StorageError):  # deleted meanwhile, or nobody may write
         store.save_artifact(sweep.key, ARTIFACT, json.dumps(document).encode(), "application/json")
-    return found
+    return read
 
 
 def kept_rows(sweep: SweepRecord) -> NDArray[np.int64]:
@@ -71,7 +104,10 @@ def kept_rows(sweep: SweepRecord) -> NDArray[np.int64]:
     return np.arange(sweep.info.rows) if sweep.kept_rows is None else sweep.kept_rows
 
 
-def _candidates(store: Store, sweep: SweepRecord, trials: Sequence[TrialRow], failed: int) -> Iterator[Trial]:
+def _candidates(
+    store: Store, sweep: SweepRecord, trials: Sequence[TrialRow], failed: int, training: dict[int, float]
+) -> Iterator[Trial]:
+    """The trials in their order, then the failed ones; on the way ``training`` fills with their training scores."""
     known = {trial.number: trial for trial in trials}
     metric = sweep.metrics.index(sweep.metric)
     # Trials saved while this reads are not known, so the two stay in step.
@@ -79,6 +115,8 @@ def _candidates(store: Store, sweep: SweepRecord, trials: Sequence[TrialRow], fa
     metrics = (found for found in store.fold_metrics_all(sweep.key) if found[0] in known)
     for outputs, (number, values) in zip(predictions, metrics, strict=True):
         trial = known[number]
+        at_chosen = values[:, sweep.checkpoints.index(trial.epoch), TRAIN, metric]
+        training[number] = mean_over_splits(sweep.metric, at_chosen)
         scores = [trial.score]  # where they are kept at one checkpoint alone, it is the chosen epoch
         if len(outputs) > 1:
             by_checkpoint = values[:, :, VALIDATION, metric].T

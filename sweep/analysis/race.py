@@ -15,6 +15,7 @@ class Race:
     """Who leads on each of B draws, as candidates come in.
 
     Attributes:
+        leaders: ``[B]``: place of the trial that leads, in the order they came; -1 without one.
         values: ``[B]``: what the leader of each draw adds to the value; NaN without one.
         variances: ``[B]``: of the leader's score.
     """
@@ -23,6 +24,7 @@ class Race:
         self._best = np.full(draws, -np.inf)
         self._luck = np.full(draws, -1.0)
         self._rng = rng
+        self.leaders = np.full(draws, -1)
         self.values = np.full(draws, np.nan)
         self.variances = np.full(draws, np.nan)
 

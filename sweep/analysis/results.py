@@ -119,6 +119,7 @@ class TrialRow:
         trained: Epochs it was trained for.
         diverged: Epoch at which some split was first seen non-finite, or ``None``.
         pruned: Whether it was stopped early.
+        training: The metric on training rows at the chosen epoch, mean over folds; ``None`` where it is not known.
     """
 
     number: int
@@ -130,6 +131,7 @@ class TrialRow:
     trained: int
     diverged: int | None = None
     pruned: bool = False
+    training: float | None = None
 
     @property
     def placement(self) -> str:
@@ -176,6 +178,42 @@ class ArmResult:
     importance: tuple[tuple[str, float], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class StableRate:
+    """Rates on one layer of the winners of many draws: the 5 %, 50 % and 95 % quantiles; 0 where a winner has none."""
+
+    layer: str
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """What bootstrap draws of the rows choose from the trials of a sweep.
+
+    Attributes:
+        draws: How many.
+        shares: Placement and the share of draws that one of its trials wins, for every placement of the definition.
+        rates: Of the winners, layer by layer, the input first.
+        chosen: Placement of what the sweep itself chose.
+        same: Share of draws that this very trial wins.
+        winners: How many trials win at least one draw.
+    """
+
+    draws: int
+    shares: tuple[tuple[str, float], ...]
+    rates: tuple[StableRate, ...]
+    chosen: str
+    same: float
+    winners: int
+
+    @property
+    def share(self) -> float:
+        """Share of draws that choose the same placement."""
+        return dict(self.shares).get(self.chosen, 0.0)
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SweepSummary:
     """All there is to show of a sweep.
@@ -196,6 +234,8 @@ class SweepSummary:
         curves: Trial number to curves; holds at least the best trial of every arm.
         chosen: How the only configuration was chosen, in another sweep on these rows: ``honest`` is the score of that
             choice. ``None`` where the sweep chose for itself.
+        stability: What bootstrap draws of the rows choose; ``None`` with fewer than two trials, or where there is no
+            honest score of this sweep.
     """
 
     status: SweepStatus
@@ -211,6 +251,7 @@ class SweepSummary:
     baseline: float | None
     curves: Mapping[int, Curves]
     chosen: Chosen | None = None
+    stability: Stability | None = None
 
     @property
     def name(self) -> str:

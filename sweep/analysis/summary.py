@@ -19,7 +19,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.analysis import weighted
-from sweep.analysis.honest_sweep import honest_of, kept_rows
+from sweep.analysis.honest_sweep import Read, kept_rows, read_arrays
 from sweep.analysis.importance import importance
 from sweep.analysis.results import (
     ArmResult,
@@ -33,6 +33,7 @@ from sweep.analysis.results import (
     arms_of,
     best_trial,
 )
+from sweep.analysis.stability import stability_of
 from sweep.analysis.study import StudyView, find_study
 from sweep.analysis.weighted import Truth
 from sweep.errors import NotFoundError
@@ -82,17 +83,15 @@ def summarise(store: Store, name: str) -> SweepSummary:
         asked = [] if study is None else study.trials()
         how_far = _status(store, sweep, study)
     trials = _trials(store, sweep, asked)
-    best = best_trial(trials, metric)
     dataset = store.dataset(sweep.data_hash)
-    arms = _arms(spec, trials, asked, sweep.metric)
     failed = sum(trial.state == TrialState.FAIL for trial in asked)
     chosen = _chosen(spec, sweep)
-    if best is None:
-        honest = None
-    elif chosen is not None:
-        honest = _honest_elsewhere(chosen, best)
-    else:
-        honest = honest_of(store, sweep, spec, dataset, trials, failed)
+    # Of a configuration chosen elsewhere nothing is resampled here: it has the honest score of that choice.
+    read = read_arrays(store, sweep, spec, dataset, trials, failed) if trials and chosen is None else Read(None)
+    trials = tuple(replace(trial, training=read.training.get(trial.number)) for trial in trials)
+    best = best_trial(trials, metric)
+    arms = _arms(spec, trials, asked, sweep.metric)
+    honest = read.score if best is None or chosen is None else _honest_elsewhere(chosen, best)
     return SweepSummary(
         status=how_far,
         spec=spec,
@@ -107,6 +106,7 @@ def summarise(store: Store, name: str) -> SweepSummary:
         baseline=_baseline(sweep, dataset),
         curves={arm.best.number: _curves(store, sweep, arm.best.number) for arm in arms},
         chosen=chosen,
+        stability=None if best is None else stability_of(read.wins, trials, spec.space.placements, best),
     )
 
 
