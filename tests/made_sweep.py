@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.analysis.results import Counts, Curves, Epochs, SweepStatus, SweepSummary, TrialRow, arms_of, best_trial
+from sweep.analysis.stability import stability_of
 from sweep.metrics import METRICS
 from sweep.records import HonestScore, Hyperparameters, TableInfo
 from sweep.spec.definition import parse
@@ -97,6 +99,7 @@ def made_summary(
                 seconds=float(rng.uniform(0.4, 0.8)),
                 trained=epochs[-1],
                 diverged=epochs[1] if number in (9, 40) else None,
+                training=float(_as(metric, np.clip(training, 0, 1))[:, epochs.index(epoch)].mean()),
             )
         )
     depth = len(spec.network.hidden[0])
@@ -134,7 +137,10 @@ def made_summary(
         baseline=float(_as(metric, np.array(0.534))),
         curves=curves,
     )
-    return made if best is None else replace(made, honest=_honest(best.score, trials, metric))
+    if best is None:
+        return made
+    honest = _honest(best.score, trials, metric)
+    return replace(made, honest=honest, stability=stability_of(_wins(rows, best), rows, placements, best))
 
 
 def sonar() -> TableInfo:
@@ -159,6 +165,17 @@ def sonar() -> TableInfo:
 def _as(metric: str, accuracy: NDArray[np.float64]) -> NDArray[np.float64]:
     """An accuracy turned into something of the metric's size and direction."""
     return accuracy if METRICS[metric].maximize else 60 * (1 - accuracy) + 40
+
+
+def _wins(trials: Sequence[TrialRow], best: TrialRow) -> dict[int, int]:
+    """Draws that each trial wins, of 2,000: the more, the nearer it is to the best."""
+    behind = np.array([abs(trial.score - best.score) for trial in trials])
+    share = np.exp(-behind / (0.008 if abs(best.score) <= 1 else 0.5))
+    return {
+        trial.number: int(won)
+        for trial, won in zip(trials, np.round(2000 * share / share.sum()), strict=True)
+        if won > 0
+    }
 
 
 def _honest(raw: float, trials: int, metric: str) -> HonestScore:
