@@ -9,6 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sweep.cli import errors as cli_errors
+from tests.command_line import DEFINITION, Program, write_table
 from tests.postgres import server
 
 
@@ -41,3 +43,23 @@ def storage_url(request: pytest.FixtureRequest) -> str:
     """URL of a fresh database: the test runs once on SQLite and once on PostgreSQL."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Program]:
+    """The program in an empty folder, with no settings from outside."""
+    for name in ("SWEEP_STORAGE", "SWEEP_LOG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    level = cli_errors.logger.level
+    yield Program(tmp_path, capsys)
+    cli_errors.logger.setLevel(level)
+    cli_errors.logger.handlers.clear()
+
+
+@pytest.fixture
+def small(program: Program) -> Program:
+    """The same with a table and a definition of four tiny trials."""
+    write_table(program.folder / "table.csv")
+    (program.folder / "small.toml").write_text(DEFINITION)
+    return program

@@ -14,12 +14,9 @@ import socketserver
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from sweep.cli import errors as cli_errors
@@ -27,90 +24,12 @@ from sweep.cli.main import run_program
 from sweep.errors import LaunchError
 from sweep.spec import definition as spec
 from sweep.store.store import Store
+from tests.command_line import DEFINITION, RUN, Program, start, write_table
 from tests.processes import children, wait_until_gone
 from tests.small_sweep import wait_for_trials
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("init", "check", "run", "list", "status", "best", "report", "export", "dashboard")
-
-DEFINITION = """
-name = "small"
-seed = 3
-[data]
-source = "table.csv"
-[network]
-hidden = [6, 4]
-[training]
-epochs = 3
-checkpoints = 3
-[space]
-max_norm = { choices = ["off", 2.0] }
-[validation]
-folds = 3
-[search]
-trials = 4
-sampler = "random"
-"""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command left: exit status, standard output, standard error."""
-
-    status: int
-    out: str
-    err: str
-
-
-class Program:
-    """Runs the program in this process, in a folder of its own."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str, status: int = 0) -> Result:
-        self._capsys.readouterr()
-        found = run_program(arguments)
-        out, err = self._capsys.readouterr()
-        assert found == status, f"{arguments}: {found}\n{out}\n{err}"
-        assert "Traceback" not in err
-        return Result(found, out, err)
-
-    def json(self, *arguments: str) -> Any:
-        """What a command prints with ``--json``, and nothing else there."""
-        return json.loads(self(*arguments, "--json").out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
-
-
-@pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Program]:
-    """The program in an empty folder, with no settings from outside."""
-    for name in ("SWEEP_STORAGE", "SWEEP_LOG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    level = cli_errors.logger.level
-    yield Program(tmp_path, capsys)
-    cli_errors.logger.setLevel(level)
-    cli_errors.logger.handlers.clear()
-
-
-@pytest.fixture
-def small(program: Program) -> Program:
-    """The same with a table and a definition of four tiny trials."""
-    write_table(program.folder / "table.csv")
-    (program.folder / "small.toml").write_text(DEFINITION)
-    return program
-
-
-def write_table(path: Path, rows: int = 45) -> None:
-    """Three columns of numbers and a class that follows the first."""
-    rng = np.random.default_rng(0)
-    lines = [f"{a:.3f},{b:.3f},{c:.3f},{'yes' if a > 0 else 'no'}" for a, b, c in rng.normal(size=(rows, 3))]
-    path.write_text("\n".join(["a,b,c,healthy", *lines, ""]))
-
-
-RUN = ("run", "small.toml", "--cluster", "inline")
-
 
 # --- from a table to the best configuration, and back ----------------------------------------------------------------
 
@@ -509,22 +428,6 @@ def test_without_any_standard_output_it_works_all_the_same(monkeypatch: pytest.M
 
 
 # --- real processes --------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def start(folder: Path, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """The program as a process of its own. It is not waited for, but killed, where something fails meanwhile."""
-    code = "from sweep.cli.main import main\nif __name__ == '__main__': main()"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SWEEP_")}
-    environment["PYTHONPATH"] = str(ROOT)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    command = [sys.executable, "-c", code, *arguments]
-    with subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes) as process:
-        try:
-            yield process
-        except BaseException:
-            process.kill()
-            raise
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(small: Program) -> None:

@@ -14,8 +14,8 @@ import pytest
 from sweep.analysis.results import SweepStatus
 from sweep.cli import show as cli_show
 from sweep.cli.main import run_program
+from tests.command_line import DEFINITION, write_table
 from tests.made_sweep import made_summary
-from tests.test_cli import DEFINITION, write_table
 
 NAME = "a-name-that-is-so-long-that-no-phone-shows-it"
 

@@ -68,16 +68,18 @@ def report(
 ) -> None:
     """Make the page that shows the results.
 
-    One HTML file that needs no network. It replaces an earlier report, and no other file unasked.
+    With the answer, if `sweep answer` was asked for it. One HTML file that needs no network. It replaces an earlier report, and no other file unasked.
     """
     from sweep.analysis.summary import summarise
+    from sweep.answer.stored import known_answer
     from sweep.report import html as page
 
     to = cli_output.target(output or f"{name}.html", force=force, storage=database_url(storage), own=page.MARK)
     with opened(storage) as store:
         to.check()
         found = summarise(store, name)
-    to.write(page.render(found))
+        answer = known_answer(store, found)
+    to.write(page.render(found, answer))
     if to.file is not None:
         cli_output.emit(str(to.file.path))
 
