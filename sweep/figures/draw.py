@@ -44,9 +44,9 @@ def _(info: PlacementInfo, palette: Palette = PAGE) -> go.Figure:
     tall = max(LEAST_ROW, label_height(placements), min(ROW, ROWS / len(placements)))
     figure = empty(palette, height=round(60 + tall * len(placements)))
     for place, (points, best, noise) in enumerate(zip(info.rows, info.best, info.noise, strict=True)):
-        edge, score = (place - 0.38, place + 0.38), _at(info.scale, best.score)
+        edge, score = (place - 0.38, place + 0.38), at_score(info.scale, best.score)
         if noise is not None:
-            low, high = (_at(info.scale, value) for value in noise)
+            low, high = (at_score(info.scale, value) for value in noise)
             figure.add_trace(
                 go.Scatter(
                     x=[low, high, high, low],
@@ -58,7 +58,7 @@ def _(info: PlacementInfo, palette: Palette = PAGE) -> go.Figure:
                     hoverinfo="skip",
                 )
             )
-        figure.add_trace(_cloud(points, info.scale, palette, across=True))
+        figure.add_trace(cloud(points, info.scale, palette, across=True))
         figure.add_trace(
             go.Scatter(
                 x=[score, score],
@@ -88,19 +88,19 @@ def _(info: PlacementInfo, palette: Palette = PAGE) -> go.Figure:
     )
     longest = max(len(wording.bare_score(info.scale.metric, best.score)) for best in info.best)
     figure.update_layout(margin={"r": 12 + 8 * longest})
-    return _score_axis(figure, info.scale, figure.update_xaxes)
+    return score_axis(figure, info.scale, figure.update_xaxes)
 
 
 @draw.register
 def _(info: RateInfo, palette: Palette = PAGE) -> go.Figure:
     figure = empty(palette, height=300)
     for points in info.arms:
-        figure.add_trace(_cloud(points, info.scale, palette))
+        figure.add_trace(cloud(points, info.scale, palette))
     if info.without is not None:
         line = {"color": palette.muted, "width": 1.5, "dash": "dot"}
-        figure.add_hline(y=_at(info.scale, info.without), line=line, layer="below")
+        figure.add_hline(y=at_score(info.scale, info.without), line=line, layer="below")
     figure.update_xaxes(title="dropout rate", range=[0, info.highest * 1.06], tickformat=".1f")
-    return _score_axis(figure, info.scale)
+    return score_axis(figure, info.scale)
 
 
 @draw.register
@@ -114,7 +114,7 @@ def _(info: CurveInfo, palette: Palette = PAGE) -> go.Figure:
             figure.add_trace(
                 go.Scatter(
                     x=list(info.epochs),
-                    y=[_at(info.scale, value) for value in np.clip(edge, *info.bounds)],
+                    y=[at_score(info.scale, value) for value in np.clip(edge, *info.bounds)],
                     mode="lines",
                     line={"width": 0, "color": colour},
                     fill=fill,
@@ -126,7 +126,7 @@ def _(info: CurveInfo, palette: Palette = PAGE) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=list(info.epochs),
-                y=[_at(info.scale, value) for value in mean],
+                y=[at_score(info.scale, value) for value in mean],
                 mode="lines" if len(info.epochs) > 1 else "markers",
                 name=name,
                 line={"color": colour, "width": 2, "dash": dash},
@@ -146,7 +146,7 @@ def _(info: CurveInfo, palette: Palette = PAGE) -> go.Figure:
     figure.update_layout(
         showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}
     )
-    return _score_axis(figure, info.scale)
+    return score_axis(figure, info.scale)
 
 
 @draw.register
@@ -205,12 +205,12 @@ def empty(palette: Palette, height: int) -> go.Figure:
     )
 
 
-def _cloud(points: Points, scale: Scale, palette: Palette, *, across: bool = False) -> go.Scatter:
+def cloud(points: Points, scale: Scale, palette: Palette, *, across: bool = False) -> go.Scatter:
     """Trials as marks, scores upwards or ``across``; those beyond the scale are hollow, at its edge.
 
     Trials that were stopped early are faint.
     """
-    scores, at = [_at(scale, score) for score in points.scores], list(points.at)
+    scores, at = [at_score(scale, score) for score in points.scores], list(points.at)
     inside = [scale.holds(score) for score in points.scores]
     symbol = SYMBOLS[points.mark.shape]
     crowded = min(1.0, (CROWD / len(points.scores)) ** 0.4)
@@ -237,15 +237,15 @@ def _cloud(points: Points, scale: Scale, palette: Palette, *, across: bool = Fal
     )
 
 
-def _at(scale: Scale, value: float) -> float:
-    """Where a score is drawn: shares in percent."""
+def at_score(scale: Scale, value: float) -> float:
+    """Where a score is drawn on its axis: shares in percent."""
     return scale.at(value) * (100 if scale.metric.percent else 1)
 
 
-def _score_axis(figure: go.Figure, scale: Scale, update: Callable[..., go.Figure] | None = None) -> go.Figure:
+def score_axis(figure: go.Figure, scale: Scale, update: Callable[..., go.Figure] | None = None) -> go.Figure:
     """Scores on the vertical axis, or the one that ``update`` is of; without a title, which the page gives."""
     update = update or figure.update_yaxes
-    low, high = _at(scale, scale.low), _at(scale, scale.high)
+    low, high = at_score(scale, scale.low), at_score(scale, scale.high)
     air = 0.03 * (high - low)  # marks at the edge are seen whole
     # As the numbers of the page are written: with a power of ten where they have one, never with "M" or "n".
     powers = "×10" in wording.score(scale.metric, max(abs(scale.low), abs(scale.high)))
