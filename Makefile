@@ -27,9 +27,10 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.user
 
 .PHONY: demo
-demo: $(VENV)/.user ## install, sweep dropout over the breast cancer table, show the best configuration
+demo: $(VENV)/.user ## install, sweep dropout over the breast cancer table, answer whether it helps
 	@mkdir -p $(DEMO)
 	$(BIN)/sweep run breast_cancer --storage sqlite:///$(DEMO)/sweep.db
+	$(BIN)/sweep answer breast_cancer --storage sqlite:///$(DEMO)/sweep.db
 	$(BIN)/sweep report breast_cancer --storage sqlite:///$(DEMO)/sweep.db -o $(DEMO)/breast_cancer.html --force
 	@echo "open $(DEMO)/breast_cancer.html in a browser; for the commands above, first: source $(BIN)/activate"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sweep.analysis.results import NO_DROPOUT, SweepSummary, TrialRow
@@ -54,6 +55,11 @@ class Choice:
         """SHA-256 (hex) of what is compared with what."""
         parts = [self.control.configuration.key, *(winner.configuration.key for winner in self.winners)]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def comparable(placements: Sequence[str]) -> bool:
+    """Whether there is dropout to compare with no dropout."""
+    return NO_DROPOUT in placements and len(placements) > 1
 
 
 def choose(summary: SweepSummary) -> Choice:

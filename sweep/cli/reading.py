@@ -68,7 +68,8 @@ def report(
 ) -> None:
     """Make the page that shows the results.
 
-    With the answer, if `sweep answer` was asked for it. One HTML file that needs no network. It replaces an earlier report, and no other file unasked.
+    It begins with the answer, if `sweep answer` was asked for it. One HTML file that needs no network. It replaces an
+    earlier report, and no other file unasked.
     """
     from sweep.analysis.summary import summarise
     from sweep.answer.stored import known_answer

@@ -98,10 +98,17 @@ def after_init(path: Path) -> str:
     return _next_steps(f"sweep check {file}", f"sweep run {file}")
 
 
-def after_run(name: str, storage: str | None) -> str:
-    """What to do with a finished sweep. ``storage``: what ``--storage`` was given, if anything."""
+def after_run(name: str, storage: str | None, *, to_answer: bool = True) -> str:
+    """What to do with a finished sweep.
+
+    Args:
+        name: Of the sweep.
+        storage: What ``--storage`` was given, if anything.
+        to_answer: Whether placements with and without dropout are there to be compared.
+    """
     at = "" if storage is None else f" --storage {shlex.quote(_without_password(storage))}"
     return _next_steps(
+        *([f"sweep answer {name}{at}"] if to_answer else []),
         f"sweep report {name}{at}",
         f"sweep export {name} --format toml -o {name}-best.toml{at}",
         f"sweep dashboard{at}",

@@ -139,6 +139,7 @@ def run(
 
             forkserver.start()  # workers import while this process does
         shown.doing("loading PyTorch")
+        from sweep.answer.choose import comparable
         from sweep.cli import run as cli_run
         from sweep.cli import show as cli_show
 
@@ -148,7 +149,8 @@ def run(
         return
     cli_output.emit_fitted(cli_show.best_text(summary))
     if not quiet:
-        typer.echo(cli_show.after_run(spec.name, storage), err=True)
+        to_answer = comparable(spec.space.placements)
+        typer.echo(cli_show.after_run(spec.name, storage, to_answer=to_answer), err=True)
 
 
 @app.command(epilog=example("sweep answer table", "sweep answer table --repeats 40"))
@@ -195,8 +197,10 @@ def answer(
         )
     if json:
         cli_output.emit(cli_show.json_text(found.to_dict()))
-    else:
-        cli_output.emit_fitted(cli_answer.answer_text(found))
+        return
+    cli_output.emit_fitted(cli_answer.answer_text(found))
+    if not quiet:
+        typer.echo(cli_show.after_run(name, storage, to_answer=False), err=True)
 
 
 # --- what commands share ----------------------------------------------------------------------------------------------
