@@ -66,6 +66,10 @@ class Confirmed:
         return float(self.diverged.mean())
 
 
+Judged = tuple[NDArray[np.float64], Goodness]
+"""What is compared: scores of folds, as ``Confirmed.scores`` has them, and row scores."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Contender:
     """A placement's winner, and itself with its rates set to 0."""
@@ -148,10 +152,10 @@ def _arm(setting: Setting, control: Confirmed, without: Goodness, contender: Con
     """A placement by itself: its verdict is still to be found in the sequence, but for what stands outside of it."""
     winner = contender.winner
     own = _good(setting, setting.metric, winner)
-    tuned = _compared(setting, setting.metric, (winner, own), (control, without))
-    matched = _compared(
-        setting, setting.metric, (winner, own), (contender.matched, _good(setting, setting.metric, contender.matched))
-    )
+    pair = (winner.scores, own), (control.scores, without)
+    tuned = compared(setting, setting.metric, *pair)
+    removed = contender.matched.scores, _good(setting, setting.metric, contender.matched)
+    matched = compared(setting, setting.metric, pair[0], removed)
     _, equivalent, helps = equivalence(tuned, rope)
     column = setting.metrics.index(setting.metric)
     return ArmAnswer(
@@ -166,7 +170,7 @@ def _arm(setting: Setting, control: Confirmed, without: Goodness, contender: Con
         p_value=1.0,
         p_helps=helps,
         p_equivalent=equivalent,
-        verdict=_alone(setting, tuned, equivalent, _learned(setting, (winner, own), (control, without))),
+        verdict=_alone(setting, tuned, equivalent, learned(setting, *pair)),
         reason=_reason(setting, winner, tuned, matched, (own, without)),
         diverged=winner.lost,
         reference=reference(
@@ -182,14 +186,12 @@ def _good(setting: Setting, metric: str, confirmed: Confirmed) -> Goodness:
     return goodness(metric, confirmed.predictions[None], setting.truth, setting.fold_of)
 
 
-def _compared(
-    setting: Setting, metric: str, x: tuple[Confirmed, Goodness], y: tuple[Confirmed, Goodness]
-) -> Comparison:
-    """One configuration against another, in the metric's units."""
+def compared(setting: Setting, metric: str, x: Judged, y: Judged) -> Comparison:
+    """One against another, in the metric's units."""
     (one, good), (other, against) = x, y
     if not (good.exact and against.exact):
         column = setting.metrics.index(metric)
-        by_fold = _improvement(metric, one.scores[..., column], other.scores[..., column])
+        by_fold = _improvement(metric, one[..., column], other[..., column])
         tested = int((setting.fold_of >= 0).any(axis=0).sum())
         repeats = len(setting.fold_of)
         return corrected(by_fold.ravel(), folds=setting.folds, repeats=repeats, rows=tested, unit=good.unit)
@@ -203,14 +205,14 @@ def _improvement(metric: str, x: NDArray[np.float64], y: NDArray[np.float64]) ->
     return x - y if METRICS[metric].maximize else y - x
 
 
-def _learned(setting: Setting, x: tuple[Confirmed, Goodness], y: tuple[Confirmed, Goodness]) -> bool:
+def learned(setting: Setting, x: Judged, y: Judged) -> bool:
     """Whether the better of two beats a constant prediction."""
     exact = x[1].exact and y[1].exact
     if exact:
         better = max((good for _, good in (x, y)), key=lambda good: float(np.nanmean(good.values)))
         return beats_constant(better.values[0], better.constant, setting.groups)
     constant, column = constant_score(setting.metric, setting.truth), setting.metrics.index(setting.metric)
-    above = [_improvement(setting.metric, one.scores[..., column], np.array(constant)).ravel() for one, _ in (x, y)]
+    above = [_improvement(setting.metric, scores[..., column], np.array(constant)).ravel() for scores, _ in (x, y)]
     better_folds = max(above, key=lambda each: float(np.nanmean(each)))
     found = corrected(better_folds, folds=setting.folds, repeats=len(setting.fold_of))
     return found.p_greater <= GUARD or (found.se == 0 and found.difference > 0)
@@ -244,8 +246,8 @@ def _beside(setting: Setting, control: Confirmed, contender: Contender) -> tuple
     for metric in setting.metrics:
         if metric == setting.metric:
             continue
-        pair = [(one, _good(setting, metric, one)) for one in (contender.winner, control)]
-        comparison = _compared(setting, metric, pair[0], pair[1])
+        pair = [(one.scores, _good(setting, metric, one)) for one in (contender.winner, control)]
+        comparison = compared(setting, metric, *pair)
         found.append(Beside(metric, comparison.difference, comparison.low, comparison.high))
     return tuple(found)
 
