@@ -36,7 +36,7 @@ DOORS: dict[str, set[str]] = {
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "psycopg": {"store"},
-    "plotly": {"figures.draw", "figures.draw_answer"},
+    "plotly": {"figures.draw", "figures.draw_answer", "figures.draw_effects"},
     "dask": {"launch"},
     "distributed": {"launch"},
     "typer": {"cli.main", "cli.sweeping", "cli.reading", "cli.app", "cli.ask", "cli.errors", "cli.options"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -27,6 +28,15 @@ def test_text_and_marks_stand_out_from_the_page(palette: Palette) -> None:
     assert contrast(palette.ink, palette.surface) >= 7
     assert contrast(palette.muted, palette.surface) >= 4.5
     assert all(contrast(arm, palette.surface) >= 4.5 for arm in palette.arms)
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_the_colours_of_maps_move_away_from_the_page_step_by_step(palette: Palette) -> None:
+    """In lightness alone: with any colour vision, and in grey, more is more."""
+    steps = [contrast(colour, palette.surface) for colour in palette.scale]
+    assert steps == sorted(steps)
+    assert steps[0] > 1.15, "a blank is told from the worst"
+    assert all(after > 1.25 * before for before, after in pairwise(steps))
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK, PAGE], ids=["light", "dark", "page"])
@@ -56,7 +66,8 @@ def test_the_colour_of_the_control_is_its_own(depth: int) -> None:
 
 
 def test_every_variable_the_page_names_is_defined() -> None:
-    wanted = {re.fullmatch(r"var\(--([\w-]+)\)", colour)[1] for colour in (PAGE.ink, PAGE.grid, *PAGE.arms, *PAGE.soft)}  # type: ignore[index]
+    named = (PAGE.ink, PAGE.grid, *PAGE.arms, *PAGE.soft, *PAGE.scale)
+    wanted = {re.fullmatch(r"var\(--([\w-]+)\)", colour)[1] for colour in named}  # type: ignore[index]
     defined = set(re.findall(r"--([\w-]+):", css_variables(LIGHT)))
     assert wanted <= defined
     assert defined == set(re.findall(r"--([\w-]+):", css_variables(DARK)))

@@ -1,5 +1,7 @@
 """Figures of a sweep and its answer: first an *info* record, then the drawing.
 
 ``info``: what the figures say, in numbers and text · ``draw``: those in Plotly · ``forest_info``, ``draw_answer``: the
-same for the answer's forest plot · ``palette``: one fixed colour and shape for each placement, light and dark.
+same for the answer's forest plot · ``effects_info``, ``trials_info``, ``draw_effects``: for what the trials say of
+rates, of training, and of how firm the choice is · ``captions``: these in sentences · ``palette``: one fixed colour and
+shape for each placement, light and dark.
 """

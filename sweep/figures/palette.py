@@ -22,6 +22,8 @@ class Palette:
         grid: Grid lines.
         arms: Of the placements, by :attr:`Mark.colour`.
         soft: The same, for bands.
+        scale: From the worst to the best value of a map. One hue, steadily away from the surface in lightness, so that
+            it reads the same with any colour vision and in print.
     """
 
     surface: str
@@ -30,6 +32,7 @@ class Palette:
     grid: str
     arms: tuple[str, ...]
     soft: tuple[str, ...]
+    scale: tuple[str, ...]
 
 
 def _soft(arms: Sequence[str], opacity: float) -> tuple[str, ...]:
@@ -40,8 +43,11 @@ def _soft(arms: Sequence[str], opacity: float) -> tuple[str, ...]:
 _LIGHT_ARMS = ("#5f6673", "#0072b2", "#c2530a", "#00805c", "#8a4fb0", "#a8477f", "#8a6d00", "#7a5230")
 _DARK_ARMS = ("#a9b0bc", "#56b4e9", "#ff9a56", "#35cfa0", "#c29be8", "#f08fc0", "#e6c32f", "#d0a37c")
 
-LIGHT = Palette("#ffffff", "#1b1e24", "#5d6470", "#e5e7eb", _LIGHT_ARMS, _soft(_LIGHT_ARMS, 0.15))
-DARK = Palette("#171a20", "#e9eaed", "#a3a9b4", "#2d323b", _DARK_ARMS, _soft(_DARK_ARMS, 0.2))
+_LIGHT_SCALE = ("#dfe7ee", "#b3cfe2", "#7fb2d3", "#4490bf", "#166a9f", "#0b3f66")
+_DARK_SCALE = ("#26303b", "#294a63", "#2f6a91", "#4a90bd", "#83bde0", "#d3ecfb")
+
+LIGHT = Palette("#ffffff", "#1b1e24", "#5d6470", "#e5e7eb", _LIGHT_ARMS, _soft(_LIGHT_ARMS, 0.15), _LIGHT_SCALE)
+DARK = Palette("#171a20", "#e9eaed", "#a3a9b4", "#2d323b", _DARK_ARMS, _soft(_DARK_ARMS, 0.2), _DARK_SCALE)
 
 COLOURS = len(_LIGHT_ARMS)
 
@@ -53,6 +59,7 @@ PAGE = Palette(
     "var(--grid)",
     tuple(f"var(--arm-{colour})" for colour in range(COLOURS)),
     tuple(f"var(--arm-{colour}-soft)" for colour in range(COLOURS)),
+    tuple(f"var(--scale-{step})" for step in range(len(_LIGHT_SCALE))),
 )
 
 # Plotly's name of each shape, and the same mark as an SVG path in a box of 12 by 12.
@@ -103,4 +110,6 @@ def css_variables(palette: Palette) -> str:
     for colour in range(COLOURS):
         named[f"arm-{colour}"] = palette.arms[colour]
         named[f"arm-{colour}-soft"] = palette.soft[colour]
+    for step, colour_of in enumerate(palette.scale):
+        named[f"scale-{step}"] = colour_of
     return " ".join(f"--{name}: {value};" for name, value in named.items())
