@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,22 @@ class Dataset:
     def to(self, device: str | torch.device) -> Dataset:
         """The same data with its tensors on ``device``; not copied where they are there already."""
         return replace(self, features=self.features.to(device), target=self.target.to(device))
+
+    def part(self, rows: torch.Tensor) -> Dataset:
+        """Some rows as a table of their own: ``[m]`` int64, increasing.
+
+        What a column is, and a regression target's units, stay those of the whole table. Neither is fitted: training
+        standardises features and target on its own rows.
+        """
+        numbers = rows.cpu().numpy()
+        content = hashlib.sha256(self.info.content_hash.encode() + numbers.astype("<i8").tobytes()).hexdigest()
+        return replace(
+            self,
+            features=self.features[rows],
+            target=self.target[rows],
+            groups=None if self.groups is None else self.groups[numbers],
+            info=replace(self.info, rows=len(numbers), content_hash=content),
+        )
 
     def original_target(self) -> NDArray[np.float64 | np.int64]:
         """``[n]``: int64 class codes, or float64 in the target's own units."""

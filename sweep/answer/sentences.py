@@ -36,7 +36,7 @@ def sentences(answer: Answer) -> tuple[str, ...]:
     first, others = present[0], present[1:]
     lead = by_verdict[first]
     if first == "nothing learned":
-        return (f"No network beats {_constant(answer)}; nothing can be said about dropout.",)
+        return (f"No network beats {constant_in_words(answer.metric)}; nothing can be said about dropout.",)
     if first == "cannot tell":
         second = [_rest(verdict, by_verdict[verdict], answer) for verdict in others] or [_advice_on_top(lead, answer)]
         return _sentences(_untold(lead, answer), second)
@@ -65,7 +65,7 @@ def remark(arm: ArmAnswer, answer: Answer) -> str:
     """What the numbers of a placement do not say: why there is no verdict, what would tell; may be empty."""
     parts = []
     if arm.verdict == "nothing learned":
-        return f"Neither this network nor {TUNED} beats {_constant(answer)}."
+        return f"Neither this network nor {TUNED} beats {constant_in_words(answer.metric)}."
     if arm.verdict == "cannot tell":
         parts.append(_sentence_case(f"{_smaller_than([arm], answer)}."))
     parts.append(_reason(arm, answer))
@@ -218,16 +218,17 @@ def _rest(verdict: Verdict, arms: Sequence[ArmAnswer], answer: Answer) -> str:
     if verdict == "cannot tell":
         return f"whether {who} helps cannot be told ({_smaller_than(arms, answer)})"
     if verdict == "nothing learned":
-        return f"of {who} nothing can be said: it does not beat {_constant(answer)}"
+        return f"of {who} nothing can be said: it does not beat {constant_in_words(answer.metric)}"
     return f"{who} {'makes ' if verdict == 'no practical difference' else ''}{verdict}"
 
 
-def _constant(answer: Answer) -> str:
-    if _metric(answer).family == "regression":
+def constant_in_words(metric: str) -> str:
+    """What a constant prediction does, by a metric's name: ``"always answering the most common class"``."""
+    if METRICS[metric].family == "regression":
         return "always answering the mean"
-    if answer.metric == "roc_auc":
+    if metric == "roc_auc":
         return "guessing"
-    shares = answer.metric in ("log_loss", "brier")
+    shares = metric in ("log_loss", "brier")
     return "always answering the shares of the classes" if shares else "always answering the most common class"
 
 

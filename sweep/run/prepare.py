@@ -74,6 +74,11 @@ def prepare(spec: SweepSpec) -> Setup:
                 folds = make_folds(spec.validation, data, spec.seed)
     if errors or folds is None:
         raise _together(errors)
+    return assemble(spec, data, folds, trials)
+
+
+def assemble(spec: SweepSpec, data: Dataset, folds: Folds, trials: Budget) -> Setup:
+    """The setup of parts that fit each other: what all trials share, and whose predictions are stored."""
     plan = training_plan(spec, data.info)
     predictions = data.info.outputs * folds.repeats * len(plan.predicted_at)
     folds = replace(folds, kept_rows=kept_rows(data.info.rows, spec.seed, predictions))
