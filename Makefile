@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -62,6 +62,14 @@ bench: $(VENV)/.dev ## a few minutes: a training step against its floor, the tri
 .PHONY: bench-full
 bench-full: $(VENV)/.dev ## an hour: every benchmark, longer
 	$(BIN)/python -m benchmarks.run --full
+
+.PHONY: validity
+validity: $(VENV)/.dev ## half an hour: answers on data whose truth is known; goes on where it was stopped
+	$(BIN)/python -m benchmarks.validity
+
+.PHONY: validity-full
+validity-full: $(VENV)/.dev ## hours: the same with 1,000 rows, TPE, ten folds, chosen epochs, other networks
+	$(BIN)/python -m benchmarks.validity --full
 
 .PHONY: clean
 clean: ## remove what make made, the virtual environment included

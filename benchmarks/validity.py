@@ -104,7 +104,10 @@ def _cell(plain: dict[str, Any]) -> AnyCell:
 
 def run_all(tasks: Sequence[Task], path: Path, workers: int, seconds: float | None) -> None:
     """What of them is not in the file yet. None is begun when ``seconds`` are over."""
-    left = [task for task in tasks if task not in read(path)]
+    known = read(path)
+    left = [task for task in tasks if task not in known]
+    if not left:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     begun, done = monotonic(), 0
     waiting: Iterator[Task] = iter(left)

@@ -1,0 +1,194 @@
+"""The simulation that checks the answer: its truth is true, its sweeps are the program's, what it counts is right."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from benchmarks import validity
+from benchmarks.simulation import pairs, rates, sweeps, tables, truth
+from benchmarks.simulation.pairs import PAIRS, PairCell
+from benchmarks.simulation.rates import Mean, Share
+from benchmarks.simulation.sweeps import Cell
+from benchmarks.simulation.worlds import WORLDS, Network, dataset, realised
+from sweep.records import BlockJob, Hyperparameters
+from sweep.training.train import train_block
+
+PLACEMENTS = ("none", "input", "hidden", "all")
+TINY = Cell("placebo", 60, trials=8)
+ALL = Hyperparameters((32, 16), "all", (0.5, 0.5, 0.5), 0.1, 0.9, None, 1.0, 0.0)
+NONE = replace(ALL, placement="none", dropout=(0.0, 0.0, 0.0))
+
+
+# --- worlds -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_placebo_drops_nothing_and_has_seeds_of_its_own() -> None:
+    networks = [realised(WORLDS["placebo"], replace(ALL, placement=p), 30, "trial", PLACEMENTS) for p in PLACEMENTS]
+    assert {network.params.dropout for network in networks} == {(0.0, 0.0, 0.0)}
+    assert [network.stream for network in networks] == [0, 1, 2, 3]
+    matched = realised(WORLDS["placebo"], NONE, 30, "matched", PLACEMENTS)
+    assert matched == Network(NONE, 30)
+
+
+def test_a_handicap_is_that_of_the_matched_control_alone() -> None:
+    world = WORLDS["handicap"]
+    assert realised(world, NONE, 30, "matched", PLACEMENTS).params.learning_rate == pytest.approx(0.02)
+    assert realised(world, NONE, 30, "trial", PLACEMENTS).params.learning_rate == 0.1
+
+
+def test_where_dropout_is_real_it_is_trained_as_it_is() -> None:
+    assert realised(WORLDS["helps"], ALL, 30, "trial", PLACEMENTS) == Network(ALL, 30)
+    assert [name for name, world in WORLDS.items() if not world.null] == ["helps"]
+
+
+def test_rows_are_drawn_with_class_shares() -> None:
+    rng = np.random.default_rng(1)
+    for ones in (0, 3, 40):
+        features, codes = WORLDS["helps"].draw_with(rng, 40, ones)
+        assert features.shape == (40, 20)
+        assert codes.sum() == ones
+
+
+# --- truth ------------------------------------------------------------------------------------------------------------
+
+
+def test_no_network_is_tested_on_rows_it_was_trained_on() -> None:
+    """On random labels one that was would be right more often than not."""
+    rng, world = np.random.default_rng(2), WORLDS["labels"]
+    data = dataset(*world.draw(rng, 80))
+    plan = sweeps.prepared(Cell("labels", 80), data, seed=1).plan
+    networks = [Network(NONE, 30), Network(ALL, 10)]
+    fresh = truth.expected(world, networks, plan, rng, rows=64, ones=32, tables=12)
+    assert fresh.shape == (2, 12, 2)
+    assert truth.score(fresh, 0.5).mean(axis=1) == pytest.approx(0.5, abs=0.015)
+    again = truth.refit(world, networks, plan, rng, data)
+    assert again.shape == (2, truth.REFIT_SEEDS, 2)
+    assert truth.score(again, 0.5).mean(axis=1) == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_network_stops_at_its_epoch() -> None:
+    """As the confirmation has it: the learning rate falls as it does over the whole plan."""
+    rng, world = np.random.default_rng(3), WORLDS["helps"]
+    setup = sweeps.prepared(Cell("helps", 80), dataset(*world.draw(rng, 80)), seed=1)
+    early = replace(NONE, lr_decay=0.01)
+    done = sweeps.trained({0: Network(early, 10), 1: Network(early, 30)}, setup, setup.folds, setup.plan)
+    assert [done[place].trained for place in (0, 1)] == [10, 30]
+    whole = replace(setup.plan, checkpoints=(10, 30), stop="best")
+    job = BlockJob((0,), (early,), whole)
+    (result,) = train_block(setup.data, setup.folds, job)
+    assert np.array_equal(done[0].predictions[-1], result.predictions[0], equal_nan=True)
+    assert np.array_equal(done[1].predictions[-1], result.predictions[1], equal_nan=True)
+
+
+def test_scores_are_weighted_by_class() -> None:
+    assert truth.score(np.array([0.5, 1.0]), 0.2) == pytest.approx(0.6)
+
+
+# --- sweeps and pairs -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def line() -> dict[str, Any]:
+    return sweeps.simulate(TINY, 3)
+
+
+def test_a_simulated_sweep_is_a_function_of_cell_and_number(line: dict[str, Any]) -> None:
+    again = sweeps.simulate(TINY, 3)
+    assert json.loads(json.dumps(again, allow_nan=False)) | {"seconds": 0} == line | {
+        "seconds": 0,
+        "cell": json.loads(json.dumps(line["cell"])),
+        "arms": json.loads(json.dumps(line["arms"])),
+    }
+    assert line["repeats"] == 10
+    assert [arm["raw"] for arm in line["arms"]] == sorted((arm["raw"] for arm in line["arms"]), reverse=True)
+    assert line["best"]["raw"] == max(line["control"]["raw"], line["arms"][0]["raw"])
+    # A placebo's matched control is the same network, but for its seeds: they differ, and not truly.
+    assert {tuple(arm["true_matched"]) for arm in line["arms"]} == {(0.0, 0.0)}
+    assert any(arm["matched"]["difference"] != 0 for arm in line["arms"])
+
+
+def test_an_equal_pair_differs_by_seeds_alone() -> None:
+    found = pairs.simulate(PairCell("equal", 60, repeats=2), 0)
+    assert found["true"] == 0.0
+    assert found["difference"] != 0.0
+    assert [name for name, pair in PAIRS.items() if pair.equal] == ["equal"]
+
+
+# --- rates ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("hits", "number"), [(0, 200), (5, 200), (200, 200)])
+def test_intervals_of_shares(hits: int, number: int) -> None:
+    low, high = proportion_confint(hits, number, method="beta")
+    share = Share(hits, number)
+    assert (share.low, share.high) == pytest.approx((100 * low, 100 * high), abs=1e-6)
+
+
+def test_mean_has_its_error_over_sweeps() -> None:
+    assert str(Mean.of([1.0, 2.0, 3.0])) == "+2.0 ± 0.6"
+    assert str(Mean.of([])) == "-"
+
+
+def test_a_sweep_counts_once(line: dict[str, Any]) -> None:
+    def said(*verdicts: str) -> dict[str, Any]:
+        return line | {"arms": [arm | {"verdict": one} for arm, one in zip(line["arms"], verdicts, strict=True)]}
+
+    lines = [
+        said("helps", "helps", "cannot tell"),
+        said("cannot tell", "cannot tell", "hurts"),
+        said(*["cannot tell"] * 3),
+    ]
+    assert rates.found(lines, "helps") == Share(1, 3)
+    assert rates.found(lines, "helps", "hurts") == Share(2, 3)
+    assert rates.share_of(lines, "helps") == pytest.approx(100 * 2 / 9)
+
+
+def test_coverage_bias_and_power_from_lines(line: dict[str, Any]) -> None:
+    def with_truth(gap: float) -> dict[str, Any]:
+        own = {"low": 0.0, "high": 0.04, "difference": 0.02, "true": [gap, 0.0], "verdict": "helps"}
+        return line | {"arms": [arm | own for arm in line["arms"]]}
+
+    lines = [with_truth(0.02), with_truth(0.05)]
+    assert rates.covered(lines, "true").value == 50.0
+    assert rates.bias_of_difference(lines).value == pytest.approx(-1.5)
+    assert rates.half_width(lines) == pytest.approx(2.0)
+    assert rates.leading(lines, 1.5, 2.5) == Share(1, 1)
+
+
+def test_what_has_to_hold_is_judged_from_enough_sweeps(line: dict[str, Any]) -> None:
+    false = line | {"arms": [arm | {"verdict": "helps"} for arm in line["arms"]]}
+    few = tables.checks({TINY: [line] * 19 + [false]})[0]
+    assert few.judged.startswith("(")
+    many = [tables.checks({TINY: [line] * (200 - bad) + [false] * bad})[0] for bad in (8, 9)]
+    assert [check.judged for check in many] == ["yes", "no"]
+
+
+def test_every_usual_cell_is_checked_or_shown(line: dict[str, Any]) -> None:
+    assert len(set(validity.USUAL) | set(validity.FURTHER)) == len(validity.USUAL) + len(validity.FURTHER)
+    shown = "\n".join(section.markdown() for section in tables.sections({TINY: [line]}))
+    assert "placebo, seeds of its own, n 60" in shown
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, cell = tmp_path / "validity.jsonl", PairCell("equal", 40, repeats=2)
+    first = pairs.simulate(cell, 0) | {"difference": 7.0}
+    path.write_text(json.dumps(first) + "\n" + json.dumps(first)[:30])
+    arguments = ["--worlds", "equal", "--rows", "40", "--repeats", "2", "--sweeps", "2", "--workers", "1"]
+    assert validity.main([*arguments, "--out", str(path)]) == 0
+    known = validity.read(path)
+    assert sorted(task.replicate for task in known) == [0, 1]
+    assert known[validity.Task(cell, 0)]["difference"] == 7.0
+    assert "equal, seeds of their own, n 40, R 2" in capsys.readouterr().out
+    before = path.read_text()
+    assert validity.main([*arguments, "--out", str(path)]) == 0
+    assert path.read_text() == before
