@@ -11,18 +11,22 @@ from sweep import wording
 from sweep.analysis.honest_sweep import kept_rows
 from sweep.analysis.results import SweepSummary
 from sweep.analysis.weighted import Truth
+from sweep.answer.check_rules import check
 from sweep.answer.choose import Pick
 from sweep.answer.decide import Confirmed, Contender, Setting, decide
 from sweep.answer.question import Question
-from sweep.answer.records import Answer
-from sweep.answer.stored import looks, save_answer
+from sweep.answer.records import Answer, RuleAnswer
+from sweep.answer.stored import known_answer, looks, save_answer
 from sweep.metrics import metrics_for
 from sweep.records import VALIDATION, Configuration
 from sweep.store.store import Store
 
 
 def compute(question: Question, store: Store) -> Answer:
-    """The answer that rests on all runs of a question, which are saved; it is stored, too."""
+    """The answer that rests on all runs of a question, which are saved; it is stored, too.
+
+    Rules of thumb that were checked earlier stay in it where the question has none.
+    """
     sweep, choice = question.sweep, question.choice
     setting = _setting(question, store)
     found = decide(
@@ -35,7 +39,7 @@ def compute(question: Question, store: Store) -> Answer:
             for one in choice.winners
         ],
     )
-    found = replace(found, cautions=tuple(_cautions(found, question.summary)))
+    found = replace(found, cautions=tuple(_cautions(found, question.summary)), rules=_rules(question, setting, store))
     save_answer(store, sweep.key, choice, found)
     return found
 
@@ -60,10 +64,28 @@ def _setting(question: Question, store: Store) -> Setting:
     )
 
 
-def _confirmed(question: Question, store: Store, pick: Pick, configuration: Configuration) -> Confirmed:
+def _rules(question: Question, setting: Setting, store: Store) -> tuple[RuleAnswer, ...] | None:
+    if not question.rules:
+        known = known_answer(store, question.summary)
+        return None if known is None else known.rules
+    repeats = question.rule_repeats
+    control = question.choice.control
+    return tuple(
+        check(
+            replace(setting, fold_of=setting.fold_of[:repeats]),
+            question.rules,
+            lambda one: _confirmed(question, store, control, one, repeats),
+        )
+    )
+
+
+def _confirmed(
+    question: Question, store: Store, pick: Pick, configuration: Configuration, repeats: int | None = None
+) -> Confirmed:
+    """A configuration on the first repeats, all by default; ``pick`` is the trial that it comes from."""
     folds = question.folds
-    runs = store.confirmed(question.sweep.key, configuration.key, folds.repeats)
-    diverged = np.zeros((folds.repeats, folds.folds), dtype=np.bool_)
+    runs = store.confirmed(question.sweep.key, configuration.key, repeats or folds.repeats)
+    diverged = np.zeros((len(runs), folds.folds), dtype=np.bool_)
     for run in runs:
         diverged[run.repeat, list(run.lost)] = True
     return Confirmed(

@@ -39,7 +39,7 @@ def confirm(
     launcher: Launcher,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> None:
-    """Trains the configurations of a question on all repeats of its fresh folds, as far as they are not yet saved.
+    """Trains each configuration of a question on the repeats of fresh folds that it is needed on, as far as not saved.
 
     Args:
         question: What is compared, and on what.
@@ -52,9 +52,8 @@ def confirm(
         StorageError: The database failed.
     """
     setup, folds, key = question.setup, question.folds, question.sweep.key
-    configurations = question.choice.configurations
-    missing = missing_runs(store, key, configurations, folds.repeats)
-    runs = len(configurations) * folds.repeats
+    missing = missing_runs(store, key, question.wanted)
+    runs = sum(question.wanted.values())
     progress = Progress(runs - sum(map(len, missing.values())), runs)
     on_progress(progress)
     if not missing:
@@ -90,15 +89,17 @@ def _blocks(
         alike[one.params.hidden, missing[one]].append(number)
     # The largest first: at the end no worker waits for one that began late.
     for (hidden, repeats), own in sorted(alike.items(), key=lambda item: -sum(item[0][0])):
-        at_once, limit = _size(len(own), hidden, setup, folds, device)
+        at_once, limit = _size(len(own), len(repeats), hidden, setup, folds, device)
         for part in _consecutive(repeats, at_once):
             for start in range(0, len(own), limit):
                 yield tuple(own[start : start + limit]), part
 
 
-def _size(configurations: int, hidden: tuple[int, ...], setup: Setup, folds: Folds, device: str) -> tuple[int, int]:
-    """How many repeats, and how many configurations, train together."""
-    repeats = -(-folds.repeats // _PARTS)
+def _size(
+    configurations: int, missing: int, hidden: tuple[int, ...], setup: Setup, folds: Folds, device: str
+) -> tuple[int, int]:
+    """How many of the missing repeats, and how many configurations, train together."""
+    repeats = -(-missing // _PARTS)
     while True:
         limit = block_trials(setup.data, folds.part(0, repeats), hidden, replace(setup.plan, stop="last"), device)
         if limit >= configurations or repeats == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from sweep.analysis.results import SweepSummary
 from sweep.analysis.summary import summarise
 from sweep.answer.choose import Choice, choose, default_repeats
+from sweep.answer.rules import Rule, rules_of
 from sweep.answer.stored import known_answer
 from sweep.errors import MismatchError, NotFoundError, UserError
 from sweep.folds import Folds, fresh_folds
@@ -23,6 +24,9 @@ _FRESH_STREAM = 0x6672657368  # sets these folds and draws apart from those that
 FEWEST_REPEATS = 2
 """One repeat cannot tell rows from seeds."""
 
+RULE_REPEATS = 3
+"""Of the fresh folds, the first ones: so many are configurations trained on for rules of thumb alone."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
@@ -34,6 +38,7 @@ class Question:
         choice: What is compared.
         setup: Definition and table; its folds are the sweep's own.
         folds: The fresh ones, all repeats of them.
+        rules: Rules of thumb that are checked, too; empty where nobody asked.
         missing: Runs, of a configuration on a repeat, that are still to be trained.
     """
 
@@ -42,10 +47,21 @@ class Question:
     choice: Choice
     setup: Setup
     folds: Folds
+    rules: tuple[Rule, ...]
     missing: int
 
+    @property
+    def rule_repeats(self) -> int:
+        """On how many repeats, the first ones, rules are checked."""
+        return min(RULE_REPEATS, self.folds.repeats)
 
-def pose(store: Store, name: str, repeats: int | None = None) -> Question:
+    @property
+    def wanted(self) -> dict[Configuration, int]:
+        """On how many repeats each configuration is needed."""
+        return _wanted(self.choice, self.folds.repeats, self.rules)
+
+
+def pose(store: Store, name: str, repeats: int | None = None, *, rules: bool = False) -> Question:
     """The question that a finished sweep is asked.
 
     Args:
@@ -53,6 +69,7 @@ def pose(store: Store, name: str, repeats: int | None = None) -> Question:
         name: Of the sweep.
         repeats: Of fresh folds, in all; ``None`` for as many as its answer rests on already, else what costs about as
             much as the sweep did.
+        rules: Whether rules of thumb are checked, too.
 
     Raises:
         NotFoundError: No sweep has that name, or its table is gone.
@@ -65,8 +82,9 @@ def pose(store: Store, name: str, repeats: int | None = None) -> Question:
     wanted = _repeats(store, summary, choice, repeats)
     setup = _setup(summary, sweep)
     folds = confirmation_folds(setup, wanted)
-    missing = missing_runs(store, sweep.key, choice.configurations, wanted)
-    return Question(sweep, summary, choice, setup, folds, sum(map(len, missing.values())))
+    checked = rules_of(choice, setup.plan.epochs, maximize=summary.metric.maximize) if rules else ()
+    missing = missing_runs(store, sweep.key, _wanted(choice, wanted, checked))
+    return Question(sweep, summary, choice, setup, folds, checked, sum(map(len, missing.values())))
 
 
 def fresh_seed(seed: int) -> int:
@@ -84,13 +102,24 @@ def confirmation_folds(setup: Setup, repeats: int) -> Folds:
     return replace(folds, kept_rows=setup.folds.kept_rows)
 
 
-def missing_runs(
-    store: Store, key: str, configurations: Sequence[Configuration], repeats: int
-) -> dict[Configuration, tuple[int, ...]]:
-    """Repeats that each configuration still has to be trained on; those that lack none are left out."""
+def missing_runs(store: Store, key: str, wanted: Mapping[Configuration, int]) -> dict[Configuration, tuple[int, ...]]:
+    """Repeats that each configuration still has to be trained on; those that lack none are left out.
+
+    Args:
+        store: Where runs are saved.
+        key: Of the sweep.
+        wanted: On how many repeats, the first ones, each configuration is needed.
+    """
     stored = store.confirmed_repeats(key)
-    wanted = {one: sorted(set(range(repeats)) - stored.get(one.key, frozenset())) for one in configurations}
-    return {one: tuple(missing) for one, missing in wanted.items() if missing}
+    left = {one: sorted(set(range(repeats)) - stored.get(one.key, frozenset())) for one, repeats in wanted.items()}
+    return {one: tuple(missing) for one, missing in left.items() if missing}
+
+
+def _wanted(choice: Choice, repeats: int, rules: Sequence[Rule]) -> dict[Configuration, int]:
+    """Those of rules that the answer trains itself, whatever their placement is called, are trained once."""
+    found = {one.key: (one, min(RULE_REPEATS, repeats)) for rule in rules for one in rule.configurations}
+    found |= {one.key: (one, repeats) for one in choice.configurations}
+    return dict(found.values())
 
 
 def _repeats(store: Store, summary: SweepSummary, choice: Choice, wanted: int | None) -> int:

@@ -30,6 +30,10 @@ Reason = Literal["tuned control only", "matched control only", "unstable", "few 
 """
 
 
+Outcome = Literal["holds", "does not hold", "no practical difference", "cannot tell", "not tested"]
+"""What a rule of thumb comes to on this table. ``"not tested"``: its networks cannot be trained here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Configuration x against y, paired by rows and repeats.
@@ -199,6 +203,99 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTerm:
+    """A configuration in a comparison of a rule of thumb.
+
+    Attributes:
+        label: What it stands for, such as ``"20 %"``.
+        weight: Of its score in the difference.
+        params: Its hyperparameters.
+        epoch: Its epoch.
+        score: On fresh folds, in the metric's own units and direction.
+        diverged: Share of its runs that diverged and were scored as the constant prediction, in [0, 1].
+    """
+
+    label: str
+    weight: float
+    params: Hyperparameters
+    epoch: int
+    score: float
+    diverged: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleComparison:
+    """One difference that a rule of thumb makes: of two configurations, or of more.
+
+    Attributes:
+        what: What is compared with what, in words.
+        decides: Whether the outcome rests on it; else it stands beside, to explain.
+        comparison: Positive where the rule is right.
+        terms: Whose weights sum to 0.
+    """
+
+    what: str
+    decides: bool
+    comparison: Comparison
+    terms: tuple[RuleTerm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleAnswer:
+    """A rule of thumb of the dropout literature on this table. Exploratory: each is tested as if it were the only one.
+
+    Attributes:
+        key: Its short name.
+        statement: The rule, a sentence without its full stop.
+        source: Where it is from.
+        outcome: What it comes to.
+        comparisons: Those that decide first; none where it was not tested.
+        notes: What else to know, a sentence each.
+    """
+
+    key: str
+    statement: str
+    source: str
+    outcome: Outcome
+    comparisons: tuple[RuleComparison, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """An entry of ``rules`` in the JSON document of ``sweep answer``."""
+        return {
+            "key": self.key,
+            "statement": self.statement,
+            "source": self.source,
+            "outcome": self.outcome,
+            "comparisons": [
+                {
+                    "what": one.what,
+                    "decides": one.decides,
+                    "difference": one.comparison.difference,
+                    "low": one.comparison.low,
+                    "high": one.comparison.high,
+                    "p_value": one.comparison.p_value,
+                    "repeats": one.comparison.repeats,
+                    "method": one.comparison.method,
+                    "terms": [
+                        {
+                            "label": term.label,
+                            "weight": term.weight,
+                            "params": term.params.to_dict(),
+                            "epoch": term.epoch,
+                            "score": term.score,
+                            "diverged": term.diverged,
+                        }
+                        for term in one.terms
+                    ],
+                }
+                for one in self.comparisons
+            ],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The answer of a sweep.
 
@@ -216,6 +313,7 @@ class Answer:
         control: The best configuration without dropout.
         arms: Placements with dropout, by raw score, best first.
         cautions: What to keep in mind, a sentence each.
+        rules: Rules of thumb on this table; ``None`` where nobody asked for them.
     """
 
     name: str
@@ -231,3 +329,4 @@ class Answer:
     control: Control
     arms: tuple[ArmAnswer, ...]
     cautions: tuple[str, ...] = ()
+    rules: tuple[RuleAnswer, ...] | None = None

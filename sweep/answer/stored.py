@@ -7,7 +7,18 @@ from typing import Any
 
 from sweep.analysis.results import SweepSummary
 from sweep.answer.choose import Choice, choose
-from sweep.answer.records import Advice, Answer, ArmAnswer, Beside, Comparison, Control, Reference
+from sweep.answer.records import (
+    Advice,
+    Answer,
+    ArmAnswer,
+    Beside,
+    Comparison,
+    Control,
+    Reference,
+    RuleAnswer,
+    RuleComparison,
+    RuleTerm,
+)
 from sweep.errors import UserError
 from sweep.records import Hyperparameters
 from sweep.store.store import Store
@@ -39,13 +50,15 @@ def looks(store: Store, key: str, choice: Choice, repeats: int) -> int:
 
 
 def _answer(document: dict[str, Any]) -> Answer:
-    """Inverse of ``asdict``, through JSON."""
+    """Inverse of ``asdict``, through JSON. Answers that were kept before there were rules have none."""
+    rules = document.get("rules")
     return Answer(
         **{
             **document,
             "control": Control(**_with_params(document["control"])),
             "arms": tuple(map(_arm, document["arms"])),
             "cautions": tuple(document["cautions"]),
+            "rules": None if rules is None else tuple(map(_rule, rules)),
         }
     )
 
@@ -61,6 +74,20 @@ def _arm(plain: dict[str, Any]) -> ArmAnswer:
             "beside": tuple(Beside(**one) for one in plain["beside"]),
         }
     )
+
+
+def _rule(plain: dict[str, Any]) -> RuleAnswer:
+    comparisons = tuple(
+        RuleComparison(
+            **{
+                **one,
+                "comparison": Comparison(**one["comparison"]),
+                "terms": tuple(RuleTerm(**_with_params(term)) for term in one["terms"]),
+            }
+        )
+        for one in plain["comparisons"]
+    )
+    return RuleAnswer(**{**plain, "comparisons": comparisons, "notes": tuple(plain["notes"])})
 
 
 def _with_params(plain: dict[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary
-from sweep.answer import sentences
+from sweep.answer import rule_sentences, sentences
 from sweep.answer.compute import compute
 from sweep.answer.confirm import Progress, confirm
 from sweep.answer.question import Question, pose
@@ -55,6 +57,7 @@ class Answered:
             },
             "arms": [arm.to_dict() | {"explanation": sentences.explain(arm, answer)} for arm in answer.arms],
             "cautions": list(sentences.cautions(answer)),
+            "rules": None if answer.rules is None else [rule.to_dict() for rule in answer.rules],
         }
 
 
@@ -63,6 +66,7 @@ def answer_sweep(
     storage: str,
     *,
     repeats: int | None,
+    rules: bool,
     cluster: str,
     workers: int | None,
     device: str,
@@ -74,6 +78,7 @@ def answer_sweep(
         name: Of a finished sweep.
         storage: Database URL.
         repeats: Of fresh folds, in all; ``None`` for as many as there are, or what costs about as much as the sweep.
+        rules: Whether rules of thumb are checked, too.
         cluster: ``"inline"``, ``"local"`` or the address of a scheduler.
         workers: How many processes; ``None`` for one a core.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
@@ -88,7 +93,7 @@ def answer_sweep(
     own_device = resolve(device, elsewhere="://" in cluster)
     with Store.open(storage, upgrade=True) as store:
         display.doing("reading the sweep")
-        question = pose(store, name, repeats)
+        question = pose(store, name, repeats, rules=rules)
         display.say(_plan(question))
         if question.missing:
             display.doing("starting workers" if cluster == "local" else "getting ready")
@@ -103,8 +108,8 @@ def answer_sweep(
         return Answered(question.summary, compute(question, store))
 
 
-def answer_text(answered: Answered) -> str:
-    """The sentence, a table of placements, what would tell, and the honest score."""
+def answer_text(answered: Answered, *, rules: bool = False) -> str:
+    """The sentence, a table of placements, what would tell, the honest score; rules of thumb as far as asked."""
     summary, answer = answered.summary, answered.answer
     metric = summary.metric
     rows: list[tuple[str, ...]] = [
@@ -128,14 +133,39 @@ def answer_text(answered: Answered) -> str:
     if best is not None:
         parts.append(table_text(scores_rows(metric, best.score, summary.honest, summary.chosen), indent="  "))
     parts.append("\n".join([sentences.basis(answer), *sentences.cautions(answer)]))
+    if rules:
+        parts += _rules_parts(answer)
+    elif answer.rules is not None:
+        again = f"sweep answer {shlex.quote(answer.name)} --rules"
+        parts.append(f"Rules of thumb: {rule_sentences.outcomes(answer.rules)} ({again}).")
     return "\n\n".join(parts)
+
+
+def _rules_parts(answer: Answer) -> list[str]:
+    """Rules of thumb: what they rest on, a table, what else to know."""
+    rows: list[tuple[str, ...]] = [("OUTCOME", "RULE, AND WHAT WAS COMPARED", "DIFFERENCE")]
+    notes: defaultdict[str, list[str]] = defaultdict(list)
+    for rule in answer.rules or ():
+        rows.append((rule.outcome, rule.statement, ""))
+        rows += [("", f"  {one.what}", rule_sentences.gain(one, answer)) for one in rule.comparisons]
+        for note in rule.notes:
+            notes[note].append(rule.key)
+    return [
+        f"Rules of thumb on this table: {rule_sentences.outcomes(answer.rules or ())}.",
+        table_text(rows, indent="  "),
+        *(["\n".join(f"  {', '.join(keys)}: {note}" for note, keys in notes.items())] if notes else []),
+        "\n".join(rule_sentences.basis(answer)),
+    ]
 
 
 def _plan(question: Question) -> str:
     folds = question.folds
     networks = wording.count(len(question.choice.configurations), "configuration")
     kind = "one history, other seeds and shifted origins" if folds.scheme == "timeseries" else "fresh folds"
-    return f"{networks} on {folds.repeats} repeats of {folds.folds} folds: {kind}"
+    plan = f"{networks} on {folds.repeats} repeats of {folds.folds} folds: {kind}"
+    if more := len(question.wanted) - len(question.choice.configurations):
+        plan += f"; for the rules of thumb {more} more, on {question.rule_repeats} repeats"
+    return plan
 
 
 class _Teller:

@@ -166,6 +166,9 @@ def answer(
             "as there are, else 10 to 20]",
         ),
     ] = None,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Check the rules of thumb of the dropout literature on this table, too.")
+    ] = False,
     cluster: Cluster = "local",
     workers: Workers = None,
     device: Device = "auto",
@@ -193,12 +196,12 @@ def answer(
         from sweep.cli import show as cli_show
 
         found = cli_answer.answer_sweep(
-            name, url, repeats=repeats, cluster=cluster, workers=workers, device=device, display=shown
+            name, url, repeats=repeats, rules=rules, cluster=cluster, workers=workers, device=device, display=shown
         )
     if json:
         cli_output.emit(cli_show.json_text(found.to_dict()))
         return
-    cli_output.emit_fitted(cli_answer.answer_text(found))
+    cli_output.emit_fitted(cli_answer.answer_text(found, rules=rules))
     if not quiet:
         typer.echo(cli_show.after_run(name, storage, to_answer=False), err=True)
 
