@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.analysis.results import SweepSummary, TrialRow
+from sweep.analysis.results import SweepSummary, TrialRow, arms_of, best_trial
 from sweep.records import Hyperparameters
 from sweep.spec.layers import layers_of
 from tests.made_sweep import DEFINITION, made_summary
@@ -61,7 +61,8 @@ def simulated(
         rows.append(TrialRow(number, own, score, (score,) * 10, epoch=300, seconds=1.0, trained=300))
     listed = ", ".join(f'"{placement}"' for placement in placements)
     made = made_summary(0, metric, DEFINITION.replace('"none", "input", "hidden", "all"', listed))
-    return replace(made, trials=tuple(rows))
+    arms = arms_of(rows, placements, made.metric)
+    return replace(made, trials=tuple(rows), arms=arms, best=best_trial(rows, made.metric))
 
 
 def averaged(summary: SweepSummary, truth: Truth, place: int, rates: tuple[float, ...]) -> NDArray[np.float64]:

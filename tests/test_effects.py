@@ -169,6 +169,13 @@ def test_no_bound_on_the_norm_is_a_value_of_its_own_beyond_the_largest() -> None
     assert sum(value is None for _, value in norm.trials) > len(norm.trials) / 2
 
 
+def test_scores_without_noise_are_no_trouble() -> None:
+    """Warnings are errors here: the model would remark on the noise."""
+    found = effects_of(simulated(curved, 100, noise=0.0))
+    assert found.explained > 0.98
+    assert found.responses[0].told[-1]
+
+
 def test_too_few_trials_say_nothing() -> None:
     assert effects_of(simulated(curved, MIN_TRIALS - 1)) == Effects(trials=MIN_TRIALS - 1)
     assert effects_of(simulated(curved, 0)) == Effects()

@@ -14,7 +14,7 @@ from sweep.analysis.results import Stability, StableRate, SweepSummary
 from sweep.figures.captions import caption, effects_text, reading
 from sweep.figures.draw import to_json
 from sweep.figures.draw_effects import draw
-from sweep.figures.effects_info import InteractionInfo, ResponseInfo, interaction_infos, response_infos
+from sweep.figures.effects_info import InteractionInfo, ResponseInfo, _labels, interaction_infos, response_infos
 from sweep.figures.info import describe
 from sweep.figures.palette import DARK, LIGHT, PAGE, Palette
 from sweep.figures.trials_info import EpochInfo, GapInfo, StabilityInfo, epoch_info, gap_info, stability_info
@@ -22,6 +22,7 @@ from tests.made_sweep import made_summary
 from tests.pruned_sweep import pruned_summary
 
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5)
+LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 FALLING = (0.84, 0.85, 0.845, 0.83, 0.80)
 
 
@@ -132,6 +133,22 @@ def test_trials_lie_on_the_map_where_their_values_do(made: tuple[SweepSummary, E
         assert 2 <= len(info.columns) <= 7
     first = interaction_infos(*made)[0]
     assert [text for _, text in first.ticks][-2:] == ["0.1", "0.3"]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_labels_are_few_and_round_whatever_the_axis(log: bool) -> None:
+    rng = np.random.default_rng(0)
+    for low, length in zip(10.0 ** rng.uniform(-4, 1, 300), 10.0 ** rng.uniform(-3, 3, 300), strict=True):
+        axis = np.linspace(low, low + length, 15).tolist()
+        labels = _labels(axis, log=log)
+        places = [place for place, _ in labels]
+        assert places == sorted(set(places))
+        assert all(0 <= place <= 14 for place in places)
+        assert len(labels) <= 6
+        assert log or len(labels) >= 2
+        for place, text in labels:
+            near = np.interp(place, np.arange(15), axis) if not log else None
+            assert near is None or float(text.replace("×10", "e").translate(LOWERED)) == pytest.approx(near, rel=0.06)
 
 
 def test_no_bound_is_the_last_row(made: tuple[SweepSummary, Effects]) -> None:
@@ -306,8 +323,8 @@ def test_epochs_in_words(made: tuple[SweepSummary, Effects]) -> None:
     late = replace(info.rows[3], quartiles=(200.0, 275.0, 300.0))
     rows = (replace(info.rows[0], quartiles=(50.0, 100.0, 150.0)), *info.rows[1:3], late)
     assert caption(replace(info, rows=rows, differ=True, last=0.4)) == (
-        "Networks with dropout on the inputs and the hidden layers are best latest (median epoch 275), those with no "
-        "dropout earliest (100). 40 % of the trials chose the last epoch: longer training might do better."
+        "Networks with dropout on the inputs and the hidden layers need the most epochs (median 275), those without "
+        "dropout the fewest (100). 40 % of the trials chose the last epoch: longer training might do better."
     )
 
 

@@ -13,6 +13,7 @@ model, and with a squared-exponential kernel they factor by parameter: mean and 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -121,6 +122,7 @@ class Surrogate:
             scores: ``[n]``, not all equal.
         """
         # Brings much of scikit-learn, which most commands do without.
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
@@ -129,7 +131,10 @@ class Surrogate:
         kernel = ConstantKernel(1.0, _VARIANCES) * RBF(np.ones(width), _LENGTHS) + WhiteKernel(_NOISE, _NOISES)
         prior = np.log(np.r_[_VARIANCE, np.full(width, _LENGTH * math.sqrt(width)), _NOISE])
         model = GaussianProcessRegressor(kernel, alpha=_JITTER, optimizer=_most_probable(prior))
-        model.fit(points, (scores - self._centre) / self._unit)
+        with warnings.catch_warnings():
+            # Of a scale at its bound, where the prior has long left it: scores without any noise, say.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(points, (scores - self._centre) / self._unit)
         fitted = np.exp(model.kernel_.theta)
         self._variance, self._lengths = float(fitted[0]), fitted[1:-1]
         self._lower, self._weights = model.L_, model.alpha_

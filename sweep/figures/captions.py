@@ -12,7 +12,7 @@ from typing import Any
 
 from sweep import wording
 from sweep.analysis.effects import MIN_TRIALS, Effects
-from sweep.analysis.results import StableRate, SweepSummary
+from sweep.analysis.results import NO_DROPOUT, StableRate, SweepSummary
 from sweep.figures.effects_info import LITTLE, InteractionInfo, ResponseInfo, where
 from sweep.figures.trials_info import EpochInfo, EpochRow, GapInfo, StabilityInfo
 from sweep.metrics import Metric
@@ -97,8 +97,10 @@ def _(info: ResponseInfo) -> str:
 @reading.register
 def _(info: ResponseInfo) -> str:
     parts = [
-        "Line: expected score at a rate, averaged over the trials that have dropout there. Band: 95 %; where a level "
-        "line fits into it, the trials show no effect. Thick: cannot be told from the best rate."
+        "Line: expected score at a rate, averaged over the trials that have dropout there. Band: 95 %, for level and "
+        "shape of the curve; differences between its rates are surer than its level. Thick: cannot be told from "
+        "the best "
+        "rate."
     ]
     if info.response.rates[0] == 0:
         parts.append("Ring at 0: the same networks without dropout there.")
@@ -196,8 +198,8 @@ def _(info: EpochInfo) -> str:
     early = min(info.rows, key=lambda row: row.quartiles[1])
     late = max(info.rows, key=lambda row: row.quartiles[1])
     if info.differ and early.quartiles[1] < late.quartiles[1]:
-        first = f"Networks with {_placed(late)} are best latest (median epoch {late.quartiles[1]:.0f}), those with "
-        first += f"{_placed(early)} earliest ({early.quartiles[1]:.0f})."
+        first = f"Networks {_placed(late)} need the most epochs (median {late.quartiles[1]:.0f}), those "
+        first += f"{_placed(early)} the fewest ({early.quartiles[1]:.0f})."
     else:
         first = "The chosen epochs do not differ between placements beyond chance."
     if info.last >= LATE:
@@ -214,7 +216,7 @@ def _(info: EpochInfo) -> str:
 
 
 def _placed(row: EpochRow) -> str:
-    return wording.placement(row.placement)
+    return "without dropout" if row.placement == NO_DROPOUT else f"with {wording.placement(row.placement)}"
 
 
 # --- stability --------------------------------------------------------------------------------------------------------

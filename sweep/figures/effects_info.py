@@ -178,7 +178,7 @@ def _round_values(low: float, high: float, *, log: bool) -> list[float]:
         inside = [value for value in found if low <= value <= high]
         return inside if len(inside) <= MOST else [value for value in inside if f"{value:e}".startswith("1")]
     size = 10.0 ** math.floor(math.log10((high - low) / MOST))
-    step = next(size * factor for factor in (1, 2, 5, 10) if (high - low) / (size * factor) <= MOST - 1)
+    step = next(size * factor for factor in (1, 2, 5, 10, 20) if (high - low) / (size * factor) <= MOST - 1)
     return [step * number for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
