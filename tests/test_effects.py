@@ -169,6 +169,16 @@ def test_no_bound_on_the_norm_is_a_value_of_its_own_beyond_the_largest() -> None
     assert sum(value is None for _, value in norm.trials) > len(norm.trials) / 2
 
 
+def test_what_is_compared_differs_even_where_nearly_all_trials_have_one_value() -> None:
+    made = simulated(curved, 64)
+    alike = tuple(
+        replace(trial, hyperparameters=replace(trial.hyperparameters, momentum=0.5 if trial.number == 7 else 0.9))
+        for trial in made.trials
+    )
+    found = {one.parameter: one for one in effects_of(replace(made, trials=alike)).interactions}
+    assert found["momentum"].between == (0.5, 0.9)
+
+
 def test_scores_without_noise_are_no_trouble() -> None:
     """Warnings are errors here: the model would remark on the noise."""
     found = effects_of(simulated(curved, 100, noise=0.0))

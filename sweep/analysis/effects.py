@@ -338,10 +338,11 @@ def _axis(tried: Sequence[float], most: int, *, log: bool = False) -> list[float
 
 
 def _corners(tried: Sequence[float | None], order: Sequence[float]) -> tuple[float | None, float | None]:
-    """Two tried values near the ends, beyond which a tenth of the trials lies."""
+    """Two tried values near the ends, beyond which a tenth of the trials lies; the ends where these are the same."""
     ordered = [tried[place] for place in np.argsort(order, kind="stable").tolist()]
     beyond = int(_CORNER * len(ordered))
-    return ordered[beyond], ordered[-1 - beyond]
+    low, high = ordered[beyond], ordered[-1 - beyond]
+    return (low, high) if low != high else (ordered[0], ordered[-1])
 
 
 def _near_a_trial(
