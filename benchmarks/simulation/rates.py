@@ -127,10 +127,10 @@ def gains(lines: Sequence[Line], key: str = "true") -> str:
     return f"{min(means):+.1f} to {max(means):+.1f}" if means else "-"
 
 
-def spread(lines: Sequence[Line]) -> float:
+def spread(lines: Sequence[Line]) -> str:
     """Standard deviation of the true differences over arms and sweeps, in points: the luck of tuning."""
     values = [arm["true"][0] for line in lines for arm in line["arms"] if arm["true"] is not None]
-    return POINT * float(np.std(values)) if values else float("nan")
+    return f"{POINT * float(np.std(values)):.1f}" if values else "-"
 
 
 def score_errors(lines: Sequence[Line], score: str, truth: str = "true_weighted") -> tuple[Mean, float]:

@@ -160,7 +160,7 @@ def _differences(known: Mapping[Cell, Sequence[Line]]) -> Section:
             (
                 named(cell),
                 rates.gains(lines),
-                f"{rates.spread(lines):.1f}",
+                rates.spread(lines),
                 rates.covered(lines, "true").share,
                 rates.covered(lines, "true_matched", "matched").share,
                 rates.covered(lines, "refit").share,
