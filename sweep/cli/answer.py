@@ -12,10 +12,16 @@ from sweep.analysis.results import SweepSummary
 from sweep.answer import rule_sentences, sentences
 from sweep.answer.compute import compute
 from sweep.answer.confirm import Progress, confirm
+from sweep.answer.nested import pose_nested
+from sweep.answer.nested_records import Nested
+from sweep.answer.nested_stored import known_nested
+from sweep.answer.nested_words import nested_sentence, nested_value
 from sweep.answer.question import Question, pose
 from sweep.answer.records import Answer
+from sweep.cli.nested import ask_nested, nested_line, nested_parts
 from sweep.cli.progress import Display, Standing
 from sweep.cli.show import scores_rows, table_text
+from sweep.errors import UserError
 from sweep.launch.base import check_cluster
 from sweep.launch.choose import open_launcher
 from sweep.store.store import Store
@@ -24,10 +30,11 @@ from sweep.training.device import resolve
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A sweep with its answer."""
+    """A sweep with its answer, and what nested cross-validation said, if it was ever asked for."""
 
     summary: SweepSummary
     answer: Answer
+    nested: Nested | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of ``sweep answer``."""
@@ -58,6 +65,9 @@ class Answered:
             "arms": [arm.to_dict() | {"explanation": sentences.explain(arm, answer)} for arm in answer.arms],
             "cautions": list(sentences.cautions(answer)),
             "rules": None if answer.rules is None else [rule.to_dict() for rule in answer.rules],
+            "nested": None
+            if self.nested is None
+            else {"sentence": nested_sentence(self.nested), **self.nested.to_dict()},
         }
 
 
@@ -67,6 +77,8 @@ def answer_sweep(
     *,
     repeats: int | None,
     rules: bool,
+    nested: bool,
+    outer: int | None,
     cluster: str,
     workers: int | None,
     device: str,
@@ -79,6 +91,8 @@ def answer_sweep(
         storage: Database URL.
         repeats: Of fresh folds, in all; ``None`` for as many as there are, or what costs about as much as the sweep.
         rules: Whether rules of thumb are checked, too.
+        nested: Whether nested cross-validation is run, too.
+        outer: Its number of outer folds; ``None`` for the definition's.
         cluster: ``"inline"``, ``"local"`` or the address of a scheduler.
         workers: How many processes; ``None`` for one a core.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
@@ -90,10 +104,13 @@ def answer_sweep(
         KeyboardInterrupt: Ctrl-C; every run that was finished is kept.
     """
     check_cluster(cluster, workers)
+    if outer is not None and not nested:
+        raise UserError("--outer is the number of outer folds of --nested, which is not given")
     own_device = resolve(device, elsewhere="://" in cluster)
     with Store.open(storage, upgrade=True) as store:
         display.doing("reading the sweep")
         question = pose(store, name, repeats, rules=rules)
+        searches = pose_nested(question, store, outer) if nested else None  # refused before anything is trained
         display.say(_plan(question))
         if question.missing:
             display.doing("starting workers" if cluster == "local" else "getting ready")
@@ -105,11 +122,15 @@ def answer_sweep(
                     raise KeyboardInterrupt(f"interrupted: {tell.so_far}; the same command goes on") from None
                 display.doing("stopping workers" if cluster == "local" else "finishing")
         display.doing("comparing")
-        return Answered(question.summary, compute(question, store))
+        answer = compute(question, store)
+        if searches is None:
+            return Answered(question.summary, answer, known_nested(store, question.summary))
+        found = ask_nested(searches, store, cluster=cluster, workers=workers, device=own_device, display=display)
+        return Answered(question.summary, answer, found)
 
 
-def answer_text(answered: Answered, *, rules: bool = False) -> str:
-    """The sentence, a table of placements, what would tell, the honest score; rules of thumb as far as asked."""
+def answer_text(answered: Answered, *, rules: bool = False, nested: bool = False) -> str:
+    """The sentence, a table of placements, what would tell, the honest score; the rest as far as asked."""
     summary, answer = answered.summary, answered.answer
     metric = summary.metric
     rows: list[tuple[str, ...]] = [
@@ -131,8 +152,13 @@ def answer_text(answered: Answered, *, rules: bool = False) -> str:
         parts.append(table_text(said, indent="  "))
     best = summary.best
     if best is not None:
-        parts.append(table_text(scores_rows(metric, best.score, summary.honest, summary.chosen), indent="  "))
+        scores = scores_rows(metric, best.score, summary.honest, summary.chosen)
+        if (own := answered.nested) is not None:
+            scores.append(("nested score", f"{nested_value(own, own.score)}, of choosing anew in each outer fold"))
+        parts.append(table_text(scores, indent="  "))
     parts.append("\n".join([sentences.basis(answer), *sentences.cautions(answer)]))
+    if answered.nested is not None:
+        parts += nested_parts(answered.nested) if nested else [nested_line(answered.nested, answer.name)]
     if rules:
         parts += _rules_parts(answer)
     elif answer.rules is not None:

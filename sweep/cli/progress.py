@@ -190,6 +190,7 @@ class Lines(Display):
         """Progress is written from a thread: trials finish in blocks, and the first of a block is no time to look."""
         super().begin(standing)
         self._written = standing.done
+        self._end.clear()
         self._thread = threading.Thread(target=self._now_and_then, args=(standing,), daemon=True)
         self._thread.start()
 

@@ -169,6 +169,20 @@ def answer(
     rules: Annotated[
         bool, typer.Option("--rules", help="Check the rules of thumb of the dropout literature on this table, too.")
     ] = False,
+    nested: Annotated[
+        bool,
+        typer.Option(
+            "--nested",
+            help="Say whether tuning dropout pays on data like this, too: nested cross-validation, many times the "
+            "sweep's time.",
+        ),
+    ] = False,
+    outer: Annotated[
+        int | None,
+        typer.Option(
+            "--outer", metavar="N", min=2, help="Outer folds of --nested.  [default: as many as the definition's folds]"
+        ),
+    ] = None,
     cluster: Cluster = "local",
     workers: Workers = None,
     device: Device = "auto",
@@ -196,12 +210,21 @@ def answer(
         from sweep.cli import show as cli_show
 
         found = cli_answer.answer_sweep(
-            name, url, repeats=repeats, rules=rules, cluster=cluster, workers=workers, device=device, display=shown
+            name,
+            url,
+            repeats=repeats,
+            rules=rules,
+            nested=nested,
+            outer=outer,
+            cluster=cluster,
+            workers=workers,
+            device=device,
+            display=shown,
         )
     if json:
         cli_output.emit(cli_show.json_text(found.to_dict()))
         return
-    cli_output.emit_fitted(cli_answer.answer_text(found, rules=rules))
+    cli_output.emit_fitted(cli_answer.answer_text(found, rules=rules, nested=nested))
     if not quiet:
         typer.echo(cli_show.after_run(name, storage, to_answer=False), err=True)
 

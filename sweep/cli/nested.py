@@ -1,0 +1,108 @@
+"""``sweep answer --nested``: two searches on each outer fold, and whether tuning dropout pays, as text for people."""
+
+from __future__ import annotations
+
+import math
+import shlex
+
+from sweep import wording
+from sweep.analysis.results import SweepSummary
+from sweep.answer.nested import NestedProgress, NestedQuestion, run_nested
+from sweep.answer.nested_records import Nested, Winner
+from sweep.answer.nested_result import conclude
+from sweep.answer.nested_words import QUESTION, nested_basis, nested_sentence, nested_value
+from sweep.cli.progress import Display, Standing
+from sweep.cli.show import table_text
+from sweep.launch.choose import open_launcher
+from sweep.metrics import METRICS
+from sweep.store.store import Store
+
+
+def ask_nested(
+    nested: NestedQuestion, store: Store, *, cluster: str, workers: int | None, device: str, display: Display
+) -> Nested:
+    """Runs the searches that are still to be run, and says what all of them come to.
+
+    Args:
+        nested: What is asked.
+        store: Where the sweep is.
+        cluster: ``"inline"``, ``"local"`` or the address of a scheduler.
+        workers: How many processes; ``None`` for one a core.
+        device: ``"cpu"`` or ``"cuda:N"``.
+        display: Is told how far it is.
+
+    Raises:
+        SweepError: It failed on the way; every search that was finished is kept.
+        KeyboardInterrupt: Ctrl-C; every search that was finished is kept.
+    """
+    if nested.missing:
+        display.doing("starting workers" if cluster == "local" else "getting ready")
+        with open_launcher(cluster, workers, device) as launcher:
+            display.say(plan_text(nested, launcher.workers))
+            tell = _Teller(display, nested.summary)
+            try:
+                run_nested(nested, store, launcher, tell)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"interrupted: {tell.so_far}; the same command goes on") from None
+            display.doing("stopping workers" if cluster == "local" else "finishing")
+    display.doing("comparing the searches")
+    return conclude(nested, store)
+
+
+def plan_text(nested: NestedQuestion, workers: int) -> str:
+    """What will run, and about how long."""
+    both, without = nested.trials["all"], nested.trials["none"]
+    searches = f"two searches of {wording.count(both, 'trial')}"
+    if without != both:
+        searches = (
+            f"a search of {wording.count(both, 'trial')}, and one of all {without:,} configurations without dropout"
+        )
+    left = len(nested.missing)
+    total = len(nested.places)
+    going_on = "" if left == total else f"; {left} of {total} searches are left"
+    seconds = wording.duration(nested.estimated_seconds(workers))
+    return (
+        f"nested cross-validation: {nested.outer} outer folds, in each {searches}{going_on}; about {seconds} with "
+        f"{wording.count(workers, 'worker')}, at the pace of the sweep's own trials"
+    )
+
+
+def nested_parts(nested: Nested) -> list[str]:
+    """The sentence, what was chosen in each outer fold, and what it rests on."""
+    metric = METRICS[nested.metric]
+    rows = [("FOLD", "CHOSEN OF ALL", metric.name.upper(), "WITHOUT DROPOUT")]
+    rows += [
+        (str(fold), one.placement, _score(nested, one), _score(nested, other))
+        for fold, (one, other) in enumerate(nested.outer, 1)
+    ]
+    rows.append(("mean", "", nested_value(nested, nested.score), nested_value(nested, nested.without)))
+    return [f"{QUESTION} {nested_sentence(nested)}", table_text(rows, indent="  "), nested_basis(nested)]
+
+
+def nested_line(nested: Nested, name: str) -> str:
+    """The sentence alone, where nobody asked for it this time."""
+    return f"{QUESTION} {nested_sentence(nested)} (sweep answer {shlex.quote(name)} --nested)"
+
+
+def _score(nested: Nested, winner: Winner) -> str:
+    return wording.score(METRICS[nested.metric], winner.score) if math.isfinite(winner.score) else "undefined"
+
+
+class _Teller:
+    """From progress to the display."""
+
+    def __init__(self, display: Display, summary: SweepSummary) -> None:
+        self._display, self._summary = display, summary
+        self._standing: Standing | None = None
+        self.so_far = "no search was run"
+
+    def __call__(self, progress: NestedProgress) -> None:
+        self.so_far = f"{progress.searched} of {progress.searches} searches are finished"
+        if self._standing is None:
+            if progress.done:
+                self._display.say(f"going on: {self.so_far}")
+            self._standing = Standing(self._summary.name, self._summary.metric, progress.trials, progress.done)
+            self._display.begin(self._standing)
+        else:
+            self._standing.take(progress.done, {})
+            self._display.update()
