@@ -14,7 +14,7 @@ def nested_sentence(nested: Nested) -> str:
     """Whether tuning dropout pays on data like this, how much, how sure."""
     metric = METRICS[nested.metric]
     gain = difference_text(metric, nested.comparison, nested.without.value)
-    against = "against an equal search without dropout"
+    against = "against tuning without it"
     match nested.verdict:
         case "pays":
             return f"Tuning dropout pays on data like this: {gain}, {against}."
@@ -39,14 +39,14 @@ def nested_basis(nested: Nested) -> str:
     """What it rests on, and how far it goes."""
     outer, trials = len(nested.outer), wording.count(nested.trials, "trial")
     if nested.trials_without == nested.trials:
-        searches = f"two searches of {trials} each, one over all placements and one without dropout"
+        searches = f"two searches of {trials}, one over all placements and one without dropout"
     else:
         searches = (
             f"a search of {trials} over all placements, and one of {nested.trials_without:,} without dropout: the "
             "space has no more configurations without"
         )
     return (
-        f"{outer} outer folds, in each {searches}; the winners were trained once and scored on rows that nothing was "
+        f"{outer} outer folds, in each of them {searches}; the winners were trained once and scored on rows that nothing was "
         "chosen with. It is about choosing, not about the networks above, and its noise is that of one "
         "cross-validation: it is no sharper test of dropout."
     )

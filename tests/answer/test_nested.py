@@ -257,8 +257,9 @@ def test_the_time_is_that_of_the_sweeps_own_trials_on_fewer_rows(store: Store) -
     seconds = {"all": [trial.seconds for trial in nested.summary.trials]}
     seconds["none"] = [trial.seconds for trial in nested.summary.trials if trial.placement == "none"]
     expected = 3 * 6 * sum(np.mean(own) for own in seconds.values()) * 2 / 3
-    assert nested.estimated_seconds(1) == pytest.approx(expected)
-    assert nested.estimated_seconds(2) == pytest.approx(expected / 2)
+    around = 6 * 0.5
+    assert nested.estimated_seconds(1) == pytest.approx(expected + around)
+    assert nested.estimated_seconds(2) == pytest.approx(expected / 2 + around)
 
 
 # --- what it says -----------------------------------------------------------------------------------------------------
@@ -316,7 +317,7 @@ def made(verdict: NestedVerdict, difference: float, half: float, **changes: Any)
 @pytest.mark.parametrize(
     ("nested", "said"),
     [
-        (made("pays", 0.024, 0.018), "pays on data like this: +2.4 points (95 %: 0.6 to 4.2), against an equal search"),
+        (made("pays", 0.024, 0.018), "pays on data like this: +2.4 points (95 %: 0.6 to 4.2), against tuning without it."),
         (made("costs", -0.024, 0.018), "Tuning dropout costs on data like this: −2.4 points (95 %: −4.2 to −0.6)"),
         (made("cannot tell", 0.012, 0.03), "Whether tuning dropout pays on data like this cannot be told: +1.2 points"),
         (made("no practical difference", 0.0, 0.004), "lies within ±1 point with a probability of 96 %."),
