@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sweep.answer.nested_stored import stored_places
 from sweep.store.store import Store
 from tests.command_line import RUN, Program, start, write_table
 
@@ -68,6 +70,36 @@ def test_the_report_begins_with_the_answer(answered: Program) -> None:
     assert sentence.split(":")[0] in (answered.folder / "page.html").read_text()
 
 
+def test_rules_of_thumb_are_checked_when_asked_for_and_kept(answered: Program) -> None:
+    before = answered.json(*ANSWER)
+    assert before["rules"] is None
+    assert "ules of thumb" not in answered(*ANSWER).out
+    asked = answered(*ANSWER, "--rules")
+    assert re.search(
+        r"7 configurations on 2 repeats of 3 folds: .*for the rules of thumb \d+ more, on 2 rep", asked.err
+    )
+    found = answered.json(*ANSWER, "--rules")
+    assert len(found["rules"]) == 10
+    for rule in found["rules"]:
+        assert rule["outcome"] in ("holds", "does not hold", "no practical difference", "cannot tell", "not tested")
+        assert f"  {rule['outcome']}" in asked.out
+        assert rule["statement"] in asked.out
+        for one in rule["comparisons"]:
+            assert one["what"] in asked.out
+            assert one["low"] <= one["difference"] <= one["high"]
+            assert {term["weight"] for term in one["terms"]} <= {1.0, -1.0, 0.5}
+    assert "not corrected for their number" in asked.out
+    assert found | {"rules": None} == before, "the answer itself is as it was"
+    again = answered(*ANSWER)
+    assert "runs" not in again.err
+    assert re.search(r"Rules of thumb: of 10 rules, .* \(sweep answer small --rules\)\.", again.out)
+    assert answered.json(*ANSWER) == found
+    answered("report", "small", "-o", "page.html")
+    page = (answered.folder / "page.html").read_text()
+    assert "Rules of thumb on this table" in page
+    assert all(rule["statement"] in page for rule in found["rules"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -105,7 +137,7 @@ def test_a_real_process_interrupted_by_sigterm_goes_on_and_gives_the_same(small:
         (tmp_path / f"{name}.db").write_bytes((tmp_path / "sweep.db").read_bytes())
     whole = small.json(*ANSWER, "--repeats", "12", "--storage", "sqlite:///whole.db")
     with start(tmp_path, *ANSWER, "--repeats", "12", "--storage", "sqlite:///cut.db") as process:
-        wait_for_runs(tmp_path / "cut.db")
+        wait_for(tmp_path / "cut.db", lambda store, key: bool(store.confirmed_repeats(key)))
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
@@ -118,13 +150,78 @@ def test_a_real_process_interrupted_by_sigterm_goes_on_and_gives_the_same(small:
     assert small.json(*ANSWER, "--repeats", "12", "--storage", "sqlite:///cut.db") == whole
 
 
-def wait_for_runs(database: Path) -> None:
-    """Until a run is stored by another process."""
+def wait_for(database: Path, there: Callable[[Store, str], bool]) -> None:
+    """Until something is stored by another process."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with Store.open(f"sqlite:///{database}") as store:
             sweep = store.sweep("small")
-            if sweep is not None and store.confirmed_repeats(sweep.key):
+            if sweep is not None and there(store, sweep.key):
                 return
         time.sleep(0.02)
-    pytest.fail("no run was finished")
+    pytest.fail("nothing was finished")
+
+
+# --- nested cross-validation ------------------------------------------------------------------------------------------
+
+NESTED = ("--nested", "--outer", "2")
+
+
+def test_nested_says_whether_tuning_dropout_pays_and_is_not_lost(answered: Program) -> None:
+    assert answered.json(*ANSWER)["nested"] is None
+    said = answered(*ANSWER, *NESTED)
+    assert re.search(r"2 outer folds, in each two searches of 4 trials; about .* with 1 worker", said.err)
+    assert "Does tuning dropout pay?" in said.out
+    assert re.search(r"^  FOLD +CHOSEN OF ALL +ACCURACY +WITHOUT DROPOUT$", said.out, re.MULTILINE)
+    assert "no sharper test of dropout" in said.out
+    assert "nested score" in said.out
+
+    found = answered.json(*ANSWER)  # without --nested
+    nested = found["nested"]
+    assert nested["sentence"] in said.out
+    assert (nested["outer_folds"], nested["trials"], nested["trials_without"]) == (2, 4, 4)
+    assert nested["low"] <= nested["difference"] <= nested["high"]
+    assert nested["verdict"] in ("pays", "costs", "no practical difference", "cannot tell", "nothing learned")
+    assert nested["nested_score"].keys() == {"value", "low", "high"}
+    assert [fold["none"]["placement"] for fold in nested["folds"]] == ["none"] * 2
+    line = answered(*ANSWER).out.splitlines()[-1]
+    assert line == f"Does tuning dropout pay? {nested['sentence']} (sweep answer small --nested)"
+    again = answered(*ANSWER, *NESTED)
+    assert "outer folds, in each two" not in again.err  # nothing was run
+    assert again.out == said.out
+    answered("report", "small", "-o", "page.html")
+    page = (answered.folder / "page.html").read_text()
+    assert page.count("Does tuning dropout pay?") == 1
+    assert [sweep["name"] for sweep in answered.json("list")] == ["small"]
+
+
+def test_nested_that_cannot_be_is_refused_and_nothing_is_trained(small: Program) -> None:
+    small(*RUN)
+    for change, message in (
+        (("--outer", "3"), "--outer is the number of outer folds of --nested, which is not given"),
+        (("--nested", "--outer", "1"), "--outer"),
+        (("--nested", "--outer", "40"), "the rows cannot be split into 40 outer folds (--outer)"),
+    ):
+        assert message in small(*ANSWER, *change, status=2).err
+    with Store.open("sqlite:///sweep.db") as store:
+        sweep = store.sweep("small")
+        assert sweep is not None
+        assert store.confirmed_repeats(sweep.key) == {}
+
+
+def test_nested_of_a_time_series_is_refused(small: Program) -> None:
+    small(*RUN, "--set", "validation.scheme=timeseries")
+    assert "one history has none; ask without --nested" in small(*ANSWER, "--nested", status=2).err
+
+
+def test_a_real_process_interrupted_among_the_searches_goes_on(answered: Program, tmp_path: Path) -> None:
+    with start(tmp_path, *ANSWER, *NESTED) as process:
+        wait_for(tmp_path / "sweep.db", lambda store, key: bool(stored_places(store, key, 2, 4)))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert re.search(r"interrupted: [123] of 4 searches are finished; the same command goes on", err)
+    assert answered.json(*ANSWER)["nested"] is None  # nothing is said of a part
+    goes_on = answered(*ANSWER, *NESTED)
+    assert re.search(r"going on: [123] of 4 searches are finished", goes_on.err)
+    assert answered.json(*ANSWER)["nested"]["outer_folds"] == 2
