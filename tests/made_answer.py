@@ -18,6 +18,9 @@ from sweep.answer.records import (
     Method,
     Reason,
     Reference,
+    RuleAnswer,
+    RuleComparison,
+    RuleTerm,
     Verdict,
 )
 from sweep.metrics import METRICS
@@ -226,6 +229,36 @@ def one_history() -> Answer:
     )
 
 
+def rules() -> Answer:
+    """One of every outcome, in points; one of the intervals is far beyond the others."""
+    made = helps()
+
+    def compared(what: str, difference: float, half: float, *, decides: bool = True) -> RuleComparison:
+        terms = tuple(
+            RuleTerm(label=label, weight=weight, params=made.arms[0].params, epoch=200, score=0.8, diverged=0.0)
+            for label, weight in zip(what.split(" against "), (1.0, -1.0), strict=True)
+        )
+        found = comparison(difference, half, "t", repeats=3)
+        return RuleComparison(what=what, decides=decides, comparison=found, terms=terms)
+
+    start = [compared("20 % against none", 0.024, 0.018), compared("20 % against 50 %", 0.012, 0.03, decides=False)]
+    fast = [compared("10 × against 1 ×", -0.31, 0.04), compared("100 × against 1 ×", -0.36, 0.04, decides=False)]
+    alike, unknown = compared("4 against off", 0.0, 0.004), compared("0.95 against 0.5", -0.004, 0.021)
+    both = ("Srivastava et al. 2014", "Brownlee's tutorial")
+    texts = [
+        ("start", "20 % is a good start", both[1], "holds", start, ("One rate for the inputs.",)),
+        ("learning rate", "Learn 10 to 100 times as fast", both[0], "does not hold", fast, ("100 ×: 40 % diverged.",)),
+        ("max-norm", "Bound weights by a max-norm of 3 to 5", both[0], "no practical difference", [alike], ()),
+        ("momentum", "Use a high momentum", "; ".join(both), "cannot tell", [unknown], ()),
+        ("larger", "A larger network pays off more", both[0], "not tested", [], ("A layer of 4,096 units is wide.",)),
+    ]
+    found: list[Any] = [
+        RuleAnswer(key=key, statement=statement, source=source, outcome=outcome, comparisons=tuple(parts), notes=notes)  # type: ignore[arg-type]
+        for key, statement, source, outcome, parts, notes in texts
+    ]
+    return replace(made, rules=tuple(found))
+
+
 ALL: dict[str, Callable[[], Answer]] = {
     "helps": helps,
     "repeats": lambda: untold(Advice("unlikely", None), Advice("repeats", 43), Advice("rows", 912)),
@@ -235,4 +268,5 @@ ALL: dict[str, Callable[[], Answer]] = {
     "subsets": subsets,
     "errors": errors,
     "history": one_history,
+    "rules": rules,
 }

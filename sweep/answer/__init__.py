@@ -3,6 +3,6 @@
 ``records``: what an answer says, in numbers · ``goodness``: from predictions to row scores, one path for every metric ·
 ``compare``: two configurations on the same fresh folds · ``reference``: the tests of the literature, for comparison ·
 ``advice``: would more repeats tell, or more rows · ``decide``: from comparisons to a verdict for each placement ·
-``sentences``: an answer in words · ``rules``: rules of thumb of the literature, as comparisons · ``check_rules``: what
-they come to on this table · ``rule_sentences``: that in words.
+``sentences``: an answer in words · ``rules``: rules of thumb of the literature, as comparisons, ``around`` the best
+networks · ``check_rules``: what they come to on this table · ``rule_sentences``: that in words.
 """

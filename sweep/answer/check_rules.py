@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweep.answer.compare import Floats, compare, corrected, equivalence
-from sweep.answer.decide import EQUIVALENT, LEVEL, Confirmed, Setting, learned
+from sweep.answer.compare import Floats, compare, equivalence
+from sweep.answer.decide import EQUIVALENT, LEVEL, Confirmed, Setting, by_folds, learned
 from sweep.answer.goodness import Goodness, constant_score, fold_scores, goodness, rope_of
 from sweep.answer.records import Comparison, Outcome, RuleAnswer, RuleComparison, RuleTerm
 from sweep.answer.rules import Contrast, Rule
@@ -118,9 +118,7 @@ def _difference(setting: Setting, terms: Sequence[tuple[float, _Network]]) -> Co
         return compare(difference, folds=setting.folds, groups=setting.groups, unit=unit)
     column, sign = setting.metrics.index(setting.metric), 1.0 if METRICS[setting.metric].maximize else -1.0
     by_fold = sum((sign * weight * network.scores[..., column] for weight, network in terms), np.zeros(()))
-    rows = int((setting.fold_of >= 0).any(axis=0).sum())
-    repeats = len(setting.fold_of)
-    return corrected(np.ravel(by_fold), folds=setting.folds, repeats=repeats, rows=rows, unit=unit)
+    return by_folds(setting, np.asarray(by_fold), unit)
 
 
 def _outcome(setting: Setting, deciding: Sequence[Comparison]) -> Outcome:

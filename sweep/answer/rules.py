@@ -11,32 +11,20 @@ is chosen for its learning rate, and a decay that is cut short is none.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sweep import wording
-from sweep.answer.choose import Choice, Pick
+from sweep.answer.around import MOST, OUTSIDE, START, Around, at_rate, changed, dropping, percent, wider
+from sweep.answer.choose import Choice
 from sweep.records import Configuration
-from sweep.spec.layers import placement_name
 
 PAPER = "Srivastava et al. 2014, appendix A"
 TUTORIAL = "Brownlee's Sonar tutorial"
 
-START, MOST, OUTSIDE = 0.2, 0.5, 0.7
-"""Dropout rates: the recommended start, the upper end of the recommended range, and one beyond it."""
-
-DECAYED = 0.1  # last / first learning rate of "with decay", where the best network's falls less
 HIGHER = (10, 100)  # times the learning rate of the best network without dropout
 LOW_MOMENTUM, HIGH_MOMENTUM, HIGHEST_MOMENTUM = 0.5, 0.95, 0.99
 MAX_NORM = 4.0
-
-MOST_WIDER = 3.0
-"""A layer becomes at most so many times as wide: the time of a step grows with its square."""
-
-WIDEST = 4_096
-"""And has at most so many units then."""
 
 Labelled = tuple[str, Configuration]
 
@@ -98,115 +86,55 @@ def rules_of(choice: Choice, epochs: int, *, maximize: bool) -> tuple[Rule, ...]
         epochs: Of the sweep's training.
         maximize: Whether a higher score is better.
     """
-    around = _Around.of(choice, epochs, maximize=maximize)
+    around = Around.of(choice, epochs, maximize=maximize)
     return tuple(_noted(rule(around), around.own) for rule in _RULES)
-
-
-@dataclass(frozen=True, slots=True)
-class _Around:
-    """What rules start from.
-
-    Attributes:
-        best: The best trial with dropout, by raw score.
-        hidden: The best one that drops hidden units; ``None`` where no winner does.
-        rate: Learning rate of the best trial without dropout.
-        epochs: Of the training.
-    """
-
-    best: Pick
-    hidden: Pick | None
-    rate: float
-    epochs: int
-
-    @classmethod
-    def of(cls, choice: Choice, epochs: int, *, maximize: bool) -> _Around:
-        ordered = sorted(choice.winners, key=lambda one: -one.raw_score if maximize else one.raw_score)
-        hidden = next((one for one in ordered if any(one.configuration.params.dropout[1:])), None)
-        return cls(ordered[0], hidden, choice.control.configuration.params.learning_rate, epochs)
-
-    @property
-    def own(self) -> Configuration:
-        return self.best.configuration
-
-    @property
-    def to_the_end(self) -> Configuration:
-        return replace(self.own, epoch=self.epochs)
-
-    @property
-    def decaying(self) -> Configuration:
-        """To the last epoch, with a learning rate that falls to a tenth at least."""
-        return _changed(self.to_the_end, lr_decay=min(self.own.params.lr_decay, DECAYED))
-
-    @property
-    def dropping_hidden(self) -> Configuration:
-        """The best that drops hidden units; where none does, the best with every second of them dropped."""
-        if self.hidden is not None:
-            return self.hidden.configuration
-        rates = self.own.params.dropout
-        return _dropping(self.own, (rates[0], *(MOST for _ in rates[1:])))
-
-    def epoch_notes(self) -> list[str]:
-        """Where a rule trains longer than the best network."""
-        if self.own.epoch == self.epochs:
-            return []
-        own = f"epoch {self.own.epoch} of the best network was chosen for its own learning rate and momentum"
-        return [f"Both sides train to the last epoch, {self.epochs}: {own}."]
-
-    def hidden_notes(self) -> list[str]:
-        """Where a rule starts from another network."""
-        if self.hidden is None:
-            return [f"No placement of the sweep drops hidden units: here {_percent(MOST)} of them are dropped."]
-        if self.hidden is self.best:
-            return []
-        where = wording.placement(self.hidden.configuration.params.placement)
-        return [f"Around trial {self.hidden.trial}, {where}: the best that drops hidden units."]
 
 
 # --- the rules --------------------------------------------------------------------------------------------------------
 
 
-def _range_of_rates(around: _Around) -> Rule:
-    start, most, outside = (_at(around, rate) for rate in (START, MOST, OUTSIDE))
-    inside = ((0.5, _percent(START), start), (0.5, _percent(MOST), most))
-    either = f"{_percent(START)} and {_percent(MOST)} (mean)"
+def _range_of_rates(around: Around) -> Rule:
+    start, most, outside = (at_rate(around, rate) for rate in (START, MOST, OUTSIDE))
+    inside = ((0.5, percent(START), start), (0.5, percent(MOST), most))
+    either = f"{percent(START)} and {percent(MOST)} (mean)"
     return Rule(
         "rates",
         "Rates of 20 to 50 % do better than none and than higher ones",
         f"{PAPER}.4; {TUTORIAL}",
         (
             Contrast(f"{either} against none", (*inside, (-1.0, "none", around.best.matched))),
-            Contrast(f"{either} against {_percent(OUTSIDE)}", (*inside, (-1.0, _percent(OUTSIDE), outside))),
-            _pair((_percent(MOST), most), ("none", around.best.matched), decides=False),
+            Contrast(f"{either} against {percent(OUTSIDE)}", (*inside, (-1.0, percent(OUTSIDE), outside))),
+            _pair((percent(MOST), most), ("none", around.best.matched), decides=False),
         ),
         (_same_rate(around),),
     )
 
 
-def _start(around: _Around) -> Rule:
-    start = _percent(START), _at(around, START)
+def _start(around: Around) -> Rule:
+    start = percent(START), at_rate(around, START)
     return Rule(
         "start",
         "20 % is a good start",
         TUTORIAL,
         (
             _pair(start, ("none", around.best.matched)),
-            _pair(start, (_percent(MOST), _at(around, MOST)), decides=False),
+            _pair(start, (percent(MOST), at_rate(around, MOST)), decides=False),
             _pair(start, ("the rates that were found", around.own), decides=False),
         ),
         (_same_rate(around),),
     )
 
 
-def _inputs_too(around: _Around) -> Rule:
+def _inputs_too(around: Around) -> Rule:
     base = around.dropping_hidden
     rates = base.params.dropout
     own = rates[0] or around.own.params.dropout[0]
-    both = "inputs and hidden units", _dropping(base, (own or START, *rates[1:]))
-    hidden = "hidden units alone", _dropping(base, (0.0, *rates[1:]))
-    inputs = "inputs alone", _dropping(base, (own or START, *(0.0 for _ in rates[1:])))
+    both = "inputs and hidden units", dropping(base, (own or START, *rates[1:]))
+    hidden = "hidden units alone", dropping(base, (0.0, *rates[1:]))
+    inputs = "inputs alone", dropping(base, (own or START, *(0.0 for _ in rates[1:])))
     notes = around.hidden_notes()
     if not own:
-        notes.append(f"The best networks drop no inputs: here {_percent(START)} of them are dropped.")
+        notes.append(f"The best networks drop no inputs: here {percent(START)} of them are dropped.")
     return Rule(
         "inputs too",
         "Drop inputs as well as hidden units",
@@ -216,23 +144,23 @@ def _inputs_too(around: _Around) -> Rule:
     )
 
 
-def _inputs_less(around: _Around) -> Rule:
+def _inputs_less(around: Around) -> Rule:
     base = around.dropping_hidden
     hidden = len(base.params.hidden)
-    less, more = (_dropping(base, (inputs, *(rate,) * hidden)) for inputs, rate in ((START, MOST), (MOST, START)))
+    less, more = (dropping(base, (inputs, *(rate,) * hidden)) for inputs, rate in ((START, MOST), (MOST, START)))
     return Rule(
         "inputs less",
         "Drop fewer inputs than hidden units",
         f"{PAPER}.4",
-        (_pair((f"{_percent(START)} of inputs, {_percent(MOST)} of hidden units", less), ("the reverse", more)),),
+        (_pair((f"{percent(START)} of inputs, {percent(MOST)} of hidden units", less), ("the reverse", more)),),
         tuple(around.hidden_notes()),
     )
 
 
-def _larger(around: _Around) -> Rule:
+def _larger(around: Around) -> Rule:
     statement, source = "A larger network pays off more with dropout", f"{PAPER}.1; {TUTORIAL}"
     own, matched = around.own, around.best.matched
-    wide, notes = _wider(own, [2.0] * len(own.params.hidden))
+    wide, notes = wider(own, [2.0] * len(own.params.hidden))
     if wide == own:
         return Rule("larger", statement, source, (), tuple(notes))
     without = replace(wide, params=replace(matched.params, hidden=wide.params.hidden))
@@ -251,11 +179,11 @@ def _larger(around: _Around) -> Rule:
     )
 
 
-def _width(around: _Around) -> Rule:
+def _width(around: Around) -> Rule:
     statement, source = "Make a layer n/(1 − rate) wide where n would do without dropout", f"{PAPER}.1"
     base = around.dropping_hidden
     rates = base.params.dropout[1:]
-    wide, notes = _wider(base, [1 / (1 - rate) for rate in rates])
+    wide, notes = wider(base, [1 / (1 - rate) for rate in rates])
     notes = around.hidden_notes() + notes
     if wide == base:
         return Rule("width", statement, source, (), tuple(notes))
@@ -263,10 +191,10 @@ def _width(around: _Around) -> Rule:
     return Rule("width", statement, source, (_pair(*named),), tuple(notes))
 
 
-def _learning_rate(around: _Around) -> Rule:
+def _learning_rate(around: Around) -> Rule:
     base = around.decaying
-    once = "1 ×", _changed(base, learning_rate=around.rate)
-    higher = [(f"{times} ×", _changed(base, learning_rate=times * around.rate)) for times in HIGHER]
+    once = "1 ×", changed(base, learning_rate=around.rate)
+    higher = [(f"{times} ×", changed(base, learning_rate=times * around.rate)) for times in HIGHER]
     return Rule(
         "learning rate",
         "Learn 10 to 100 times as fast as without dropout, with decay",
@@ -276,17 +204,17 @@ def _learning_rate(around: _Around) -> Rule:
     )
 
 
-def _momentum(around: _Around) -> Rule:
+def _momentum(around: Around) -> Rule:
     params = around.own.params
     step = params.learning_rate / (1 - params.momentum)
 
     def alike(momentum: float) -> Labelled:
         rate = step * (1 - momentum)
-        return f"{momentum:g}", _changed(around.to_the_end, momentum=momentum, learning_rate=rate)
+        return f"{momentum:g}", changed(around.to_the_end, momentum=momentum, learning_rate=rate)
 
     low = alike(LOW_MOMENTUM)
     left = [
-        (f"{momentum:g} at the same learning rate", _changed(around.to_the_end, momentum=momentum))
+        (f"{momentum:g} at the same learning rate", changed(around.to_the_end, momentum=momentum))
         for momentum in (HIGH_MOMENTUM, LOW_MOMENTUM)
     ]
     note = (
@@ -312,22 +240,22 @@ def _momentum(around: _Around) -> Rule:
     )
 
 
-def _max_norm(around: _Around) -> Rule:
+def _max_norm(around: Around) -> Rule:
     found = around.own.params.max_norm
-    bound = f"{MAX_NORM:g}", _changed(around.own, max_norm=MAX_NORM)
-    contrasts = [_pair(bound, ("off", _changed(around.own, max_norm=None)))]
+    bound = f"{MAX_NORM:g}", changed(around.own, max_norm=MAX_NORM)
+    contrasts = [_pair(bound, ("off", changed(around.own, max_norm=None)))]
     if found not in (None, MAX_NORM):
         contrasts.append(_pair(bound, (f"the one that was found, {wording.number(found)}", around.own), decides=False))
     return Rule("max-norm", "Bound weights by a max-norm of 3 to 5", f"{PAPER}.3; {TUTORIAL}", tuple(contrasts))
 
 
-def _max_norm_and_learning_rate(around: _Around) -> Rule:
+def _max_norm_and_learning_rate(around: Around) -> Rule:
     base, times = around.decaying, HIGHER[0]
 
     def bound_or_not(factor: int) -> tuple[Labelled, Labelled]:
-        fast = _changed(base, learning_rate=factor * around.rate)
-        bound = f"{MAX_NORM:g} at {factor} ×", _changed(fast, max_norm=MAX_NORM)
-        return bound, (f"off at {factor} ×", _changed(fast, max_norm=None))
+        fast = changed(base, learning_rate=factor * around.rate)
+        bound = f"{MAX_NORM:g} at {factor} ×", changed(fast, max_norm=MAX_NORM)
+        return bound, (f"off at {factor} ×", changed(fast, max_norm=None))
 
     high, low = bound_or_not(times), bound_or_not(1)
     against = f"max-norm {MAX_NORM:g} against off"
@@ -344,7 +272,7 @@ def _max_norm_and_learning_rate(around: _Around) -> Rule:
     )
 
 
-_RULES: Sequence[Callable[[_Around], Rule]] = (
+_RULES: Sequence[Callable[[Around], Rule]] = (
     _range_of_rates,
     _start,
     _inputs_too,
@@ -358,34 +286,7 @@ _RULES: Sequence[Callable[[_Around], Rule]] = (
 )
 
 
-# --- configurations and contrasts -------------------------------------------------------------------------------------
-
-
-def _changed(configuration: Configuration, **values: Any) -> Configuration:
-    return replace(configuration, params=replace(configuration.params, **values))
-
-
-def _dropping(configuration: Configuration, rates: tuple[float, ...]) -> Configuration:
-    """With these rates, the input's first."""
-    return _changed(configuration, dropout=rates, placement=placement_name(tuple(rate > 0 for rate in rates)))
-
-
-def _at(around: _Around, rate: float) -> Configuration:
-    """The best network with one rate on every layer that it drops units of."""
-    return _dropping(around.own, tuple(rate if own else 0.0 for own in around.own.params.dropout))
-
-
-def _wider(configuration: Configuration, factors: Sequence[float]) -> tuple[Configuration, list[str]]:
-    """With hidden layers so many times as wide, as far as that may be; and a note where it may not."""
-    hidden, notes = [], []
-    for units, factor in zip(configuration.params.hidden, factors, strict=True):
-        wanted = math.ceil(units * factor - 1e-9)  # what rounding adds makes no unit
-        allowed = max(units, min(wanted, math.ceil(units * MOST_WIDER), WIDEST))
-        if allowed < wanted:
-            why = f"at most {MOST_WIDER:g} times as wide and {WIDEST:,} units, to be trained in time"
-            notes.append(f"A layer of {units:,} units would have {wanted:,}, has {allowed:,}: {why}.")
-        hidden.append(allowed)
-    return _changed(configuration, hidden=tuple(hidden)), notes
+# --- contrasts ------------------------------------------------------------------------------------------------------
 
 
 def _noted(rule: Rule, own: Configuration) -> Rule:
@@ -409,15 +310,11 @@ def _interaction(what: str, one: tuple[Labelled, Labelled], other: tuple[Labelle
     return Contrast(what, ((1.0, *a), (-1.0, *b), (-1.0, *c), (1.0, *d)))
 
 
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.0f} %"
-
-
-def _same_rate(around: _Around) -> str:
+def _same_rate(around: Around) -> str:
     return f"One rate for {wording.placement(around.own.params.placement).removeprefix('dropout on ')}."
 
 
-def _once(around: _Around) -> str:
+def _once(around: Around) -> str:
     decay = wording.number(around.decaying.params.lr_decay)
     return (
         f"1 × is {wording.number(around.rate)}, the learning rate of the best network without dropout; it falls to "
