@@ -13,17 +13,20 @@ from typing import Any
 from sweep import wording
 from sweep.analysis.importance import MIN_TRIALS
 from sweep.analysis.results import NO_DROPOUT, ArmResult, SweepSummary, TrialRow
+from sweep.answer.nested_records import Nested
 from sweep.answer.records import Answer
 from sweep.figures.palette import marks_of
 from sweep.report.answer_section import answer_section, untested
 from sweep.report.details import footer, searched, trials_text
 from sweep.report.facts import as_good, fact, number, source_name
 from sweep.report.headline import headline
+from sweep.report.nested_section import nested_section
+from sweep.report.rules_section import rules_section
 from sweep.report.table import NOTHING, chip, trials_table
 from sweep.spec.layers import layer_names
 
 
-def page(summary: SweepSummary, answer: Answer | None = None) -> dict[str, Any]:
+def page(summary: SweepSummary, answer: Answer | None = None, nested: Nested | None = None) -> dict[str, Any]:
     """Everything the template needs but the figures."""
     best = summary.best
     return {
@@ -32,6 +35,8 @@ def page(summary: SweepSummary, answer: Answer | None = None) -> dict[str, Any]:
         "lede": _lede(summary),
         "unfinished": _unfinished(summary),
         "answer": None if answer is None else answer_section(summary, answer),
+        "rules": None if answer is None else rules_section(summary, answer),
+        "nested": None if nested is None else nested_section(summary, nested),
         "untested": None if answer is not None else untested(summary),
         "headline": None if best is None else headline(summary, best, answer),
         "best": None if best is None else _best(summary, best),
