@@ -72,6 +72,7 @@ def report(
     earlier report, and no other file unasked.
     """
     from sweep.analysis.summary import summarise
+    from sweep.answer.nested_stored import known_nested
     from sweep.answer.stored import known_answer
     from sweep.report import html as page
 
@@ -79,8 +80,8 @@ def report(
     with opened(storage) as store:
         to.check()
         found = summarise(store, name)
-        answer = known_answer(store, found)
-    to.write(page.render(found, answer))
+        answer, nested = known_answer(store, found), known_nested(store, found)
+    to.write(page.render(found, answer, nested))
     if to.file is not None:
         cli_output.emit(str(to.file.path))
 

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary, TrialRow
+from sweep.answer.nested_records import Nested
 from sweep.answer.records import Answer
 from sweep.figures import info as figure_info
 from sweep.figures import palette
@@ -31,14 +32,15 @@ from sweep.shipped import folder
 MARK = b'<meta name="generator" content="dropout-sweep">'
 
 
-def render(summary: SweepSummary, answer: Answer | None = None) -> str:
+def render(summary: SweepSummary, answer: Answer | None = None, nested: Nested | None = None) -> str:
     """The whole page as HTML, about 5 MB, nearly all of it Plotly's script.
 
     Args:
         summary: Of the sweep.
         answer: Of the same sweep, if it was asked for.
+        nested: What its nested cross-validation said, likewise.
     """
-    content, drawn = page(summary, answer), _Drawn()
+    content, drawn = page(summary, answer, nested), _Drawn()
     if answer is not None:
         forest = forest_info(answer, summary.spec.space.placements)
         content["answer"]["forest"] = (
