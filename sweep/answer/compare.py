@@ -265,29 +265,40 @@ def scaled(comparison: Comparison, factor: float) -> Comparison:
 
 
 def corrected(
-    differences: Floats, *, folds: int, repeats: int, rows: int | None = None, unit: float = 1.0
+    differences: Floats,
+    *,
+    folds: int,
+    repeats: int,
+    rows: int | None = None,
+    groups: int | None = None,
+    unit: float = 1.0,
 ) -> Comparison:
     """The corrected resampled t-test (Nadeau & Bengio 2003), for metrics without row scores. It is conservative.
+
+    Fewer than ten groups are too few for a verdict here, too. So are fewer than two fold scores: then nothing is known,
+    and the difference is 0 or the only one there is, give or take ``unit``.
 
     Args:
         differences: ``[J]`` fold scores of x minus those of y, higher is better; NaN where a fold has none.
         folds: k, at least 2.
         repeats: R.
         rows: n, the units of the record and of the rule of three; J by default.
+        groups: How many there are, where rows of a group belong together: then they are the units.
         unit: As for :func:`compare`.
-
-    Raises:
-        ValueError: Fewer than two fold scores are known.
     """
     known = differences[np.isfinite(differences)]
+    units = groups or rows or len(known)
     if len(known) < 2:
-        raise ValueError(f"differences must hold at least 2 fold scores, however: {len(known)}")
+        only = float(known.sum())
+        low, high = only - unit, only + unit
+        return Comparison(only, low, high, unit, 1.0, 1.0, 1.0, 1.0, "too few", units, repeats, 0.0, 0.0)
     mean, variance, df = float(known.mean()), variance_of_folds(known), len(known) - 1.0
     se = float(np.sqrt(correction(len(known), folds) * variance))
-    units = rows or len(known)
     half = float(special.stdtrit(df, 0.975)) * se if se > 0 else 3 * unit / units
     method: Method = "corrected t"
-    if se > 0:
+    if groups is not None and groups < TOO_FEW_GROUPS and known.any():
+        method, (both, greater, less) = "too few", (1.0, 1.0, 1.0)
+    elif se > 0:
         both, greater, less = t_test(mean, se, df)
     else:
         method, (both, greater, less) = "too few" if known.any() else "identical", (1.0, 1.0, 1.0)

@@ -105,6 +105,18 @@ class Setting:
     one_history: bool = False
     looks: int = 1
 
+    @property
+    def tested(self) -> int:
+        """Rows that were tested in any repeat."""
+        return int((self.fold_of >= 0).any(axis=0).sum())
+
+    @property
+    def independent(self) -> int | None:
+        """Groups of such rows; ``None`` where rows are independent."""
+        if self.groups is None:
+            return None
+        return len(np.unique(self.groups[(self.fold_of >= 0).any(axis=0)]))
+
 
 def decide(setting: Setting, control: Confirmed, contenders: Sequence[Contender]) -> Answer:
     """The answer of a sweep.
@@ -121,14 +133,13 @@ def decide(setting: Setting, control: Confirmed, contenders: Sequence[Contender]
     without = _good(setting, setting.metric, control)
     arms = [_arm(setting, control, without, one, rope) for one in ordered]
     arms = [replace(arm, beside=_beside(setting, control, one)) for arm, one in zip(arms, ordered, strict=True)]
-    groups = None if setting.groups is None else len(np.unique(setting.groups[setting.groups >= 0]))
     return Answer(
         name=setting.name,
         metric=setting.metric,
         repeats=len(setting.fold_of),
         folds=setting.folds,
-        rows=int((setting.fold_of >= 0).any(axis=0).sum()),
-        groups=groups,
+        rows=setting.tested,
+        groups=setting.independent,
         one_history=setting.one_history,
         looks=setting.looks,
         constant=constant,
@@ -191,14 +202,23 @@ def compared(setting: Setting, metric: str, x: Judged, y: Judged) -> Comparison:
     (one, good), (other, against) = x, y
     if not (good.exact and against.exact):
         column = setting.metrics.index(metric)
-        by_fold = _improvement(metric, one[..., column], other[..., column])
-        tested = int((setting.fold_of >= 0).any(axis=0).sum())
-        repeats = len(setting.fold_of)
-        return corrected(by_fold.ravel(), folds=setting.folds, repeats=repeats, rows=tested, unit=good.unit)
+        return by_folds(setting, _improvement(metric, one[..., column], other[..., column]), good.unit)
     factor = unit_factor(metric, float(np.nanmean(good.values)), float(np.nanmean(against.values)))
     difference = good.values[0] - against.values[0]
     unit = good.unit / factor  # of goodness, as the difference is
     return scaled(compare(difference, folds=setting.folds, groups=setting.groups, unit=unit), factor)
+
+
+def by_folds(setting: Setting, differences: NDArray[np.float64], unit: float = 1.0) -> Comparison:
+    """Of fold scores ``[R, k]``, where a metric has no row scores; ``unit`` as ``Goodness`` has it."""
+    return corrected(
+        differences.ravel(),
+        folds=setting.folds,
+        repeats=len(setting.fold_of),
+        rows=setting.tested,
+        groups=setting.independent,
+        unit=unit,
+    )
 
 
 def _improvement(metric: str, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -212,9 +232,15 @@ def learned(setting: Setting, x: Judged, y: Judged) -> bool:
         better = max((good for _, good in (x, y)), key=lambda good: float(np.nanmean(good.values)))
         return beats_constant(better.values[0], better.constant, setting.groups)
     constant, column = constant_score(setting.metric, setting.truth), setting.metrics.index(setting.metric)
-    above = [_improvement(setting.metric, scores[..., column], np.array(constant)).ravel() for scores, _ in (x, y)]
-    better_folds = max(above, key=lambda each: float(np.nanmean(each)))
-    found = corrected(better_folds, folds=setting.folds, repeats=len(setting.fold_of))
+    above = [
+        corrected(
+            _improvement(setting.metric, scores[..., column], np.array(constant)).ravel(),
+            folds=setting.folds,
+            repeats=len(setting.fold_of),
+        )
+        for scores, _ in (x, y)
+    ]
+    found = max(above, key=lambda each: each.difference)
     return found.p_greater <= GUARD or (found.se == 0 and found.difference > 0)
 
 
@@ -241,10 +267,10 @@ def _reason(
 
 
 def _beside(setting: Setting, control: Confirmed, contender: Contender) -> tuple[Beside, ...]:
-    """The other metrics. No control was tuned for them, so they get no verdict."""
+    """The other metrics, but for those that no fold has. No control was tuned for them, so they get no verdict."""
     found = []
-    for metric in setting.metrics:
-        if metric == setting.metric:
+    for column, metric in enumerate(setting.metrics):
+        if metric == setting.metric or np.isnan(control.scores[..., column]).all():
             continue
         pair = [(one.scores, _good(setting, metric, one)) for one in (contender.winner, control)]
         comparison = compared(setting, metric, *pair)

@@ -494,8 +494,20 @@ def test_fold_scores_that_say_nothing() -> None:
     known = by_fold(DIFFERENCE)[:9]
     with_unknown = np.concatenate([known, np.full(6, np.nan)])
     close(corrected(with_unknown, folds=5, repeats=3), corrected(known, folds=5, repeats=3))
-    with pytest.raises(ValueError, match="at least 2 fold scores, however: 1"):
-        corrected(np.array([0.1, np.nan]), folds=2, repeats=1)
+    one, none = (corrected(np.array([known, np.nan]), folds=2, repeats=1) for known in (0.1, np.nan))
+    assert (one.difference, none.difference) == (0.1, 0)
+    for nothing in (one, none):
+        assert (nothing.method, nothing.p_value, nothing.p_greater) == ("too few", 1, 1)
+        assert nothing.high - nothing.low == 2
+        assert equivalence(nothing, 0.01)[1] < 0.05
+
+
+def test_fold_scores_of_few_groups_decide_nothing() -> None:
+    nine, ten = (corrected(np.full(15, 0.1) + by_fold(DIFFERENCE), folds=5, repeats=3, groups=g) for g in (9, 10))
+    assert (nine.method, nine.p_value, nine.units) == ("too few", 1, 9)
+    assert (ten.method, ten.units) == ("corrected t", 10)
+    assert (nine.low, nine.high) == (ten.low, ten.high)
+    assert ten.p_value < 1
 
 
 def test_a_difference_beyond_floats_has_a_p() -> None:

@@ -257,3 +257,33 @@ def test_auc_where_a_fold_has_one_row_of_a_class_is_compared_by_folds() -> None:
     answer = world.ask(-1.0, world.arm(3.0, -1.0))
     assert answer.arms[0].tuned.method == "corrected t"
     assert answer.arms[0].tuned.units == 60
+
+
+def one_class_a_fold(metric: str) -> World:
+    world = World(rows=60, metric=metric)
+    world.fold_of = np.tile(np.arange(60) // 12, (REPEATS, 1))
+    world.truth = replace(world.truth, target=np.where(np.arange(60) < 24, 0, 1))
+    return world
+
+
+def test_a_metric_that_no_fold_has_stands_beside_nothing() -> None:
+    world = one_class_a_fold("accuracy")
+    arm = world.ask(0.4, world.arm(1.8, 0.4)).arms[0]
+    assert arm.verdict == "helps"
+    assert {one.metric for one in arm.beside} == set(metrics_for("binary")) - {"accuracy", "roc_auc"}
+
+
+def test_a_metric_that_no_fold_has_chose_nothing() -> None:
+    world = one_class_a_fold("roc_auc")
+    arm = world.ask(0.4, world.arm(1.8, 0.4)).arms[0]
+    assert (arm.verdict, arm.p_value, arm.score) == ("nothing learned", 1, 0.5)
+    assert arm.p_equivalent < 0.05
+
+
+def test_few_groups_leave_it_open_where_there_are_only_fold_scores() -> None:
+    world = World(rows=60, metric="roc_auc")
+    world.truth = replace(world.truth, target=(np.arange(60) < 6).astype(np.int64))
+    world.fold_of = np.tile(np.arange(60) % FOLDS, (REPEATS, 1))
+    found = [world.ask(-1.0, world.arm(5.0, -1.0), groups=groups) for groups in (None, np.arange(60) % FOLDS)]
+    assert [answer.arms[0].verdict for answer in found] == ["helps", "cannot tell"]
+    assert (found[1].arms[0].reason, found[1].arms[0].tuned.units) == ("few groups", FOLDS)
