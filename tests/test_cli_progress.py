@@ -100,6 +100,19 @@ def test_lines_come_now_and_then_and_at_the_end(clock: Clock, capsys: pytest.Cap
     ]
 
 
+def test_a_second_training_has_its_lines_too(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Lines(first=0.02, later=0.02) as display:
+        for done in (9, 10):
+            now = standing(clock)
+            display.begin(now)
+            now.take(done, {})
+            time.sleep(0.3)
+            written = capsys.readouterr().err
+            assert written[9:].startswith(f"sonar: {done} of 64 trials")
+            display.doing("comparing")
+            assert capsys.readouterr().err[9:] == "comparing\n"
+
+
 def test_without_progress_there_is_no_line(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with Lines(first=0.02, later=0.02) as display:
         display.begin(standing(clock))
