@@ -179,7 +179,25 @@ def test_every_figure_has_a_place_and_words(html: str, outline: Outline) -> None
     places = {a["id"]: a for a in outline.of("div") if a.get("role") == "img"}
     assert set(drawn) == set(places)
     assert all(a["aria-label"] for a in places.values())
-    assert len(drawn) == 10
+    # Placements, 3 rates, 3 interactions, gap, epochs, stability, 2 curves, 4 importances.
+    assert len(drawn) == 16
+
+
+def test_where_and_how_much_is_said_in_words_too(html: str) -> None:
+    text = without_plotly(html)
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", text, flags=re.DOTALL)
+    assert len(captions) >= 10
+    assert any("highest near" in one for one in captions)
+    assert any("bootstrap samples of the rows choose" in one for one in captions)
+    assert "A smooth model of the accuracy over all searched parameters" in text
+    assert "best without dropout</span>" not in text, "the curves have no such line"
+
+
+def test_with_few_trials_the_rates_are_shown_as_they_are() -> None:
+    text = without_plotly(render(made_summary(8)))
+    assert "What the rate does by itself cannot be told: fewer than" in text
+    assert "best without dropout</span>" in text
+    assert "Dropout rate together with the rest" not in text
 
 
 def test_nothing_in_a_figure_ends_the_script_that_holds_it(html: str) -> None:
@@ -385,8 +403,11 @@ def test_an_answer_is_told_from_the_sentence_to_the_details(answered: str, html:
         "Dropout against no dropout, placement by placement",
         "Accuracy by placement",
         "Accuracy against dropout rate",
+        "Dropout rate together with the rest",
+        "Overfitting, and when to stop",
         "Learning curves",
         "What told good trials from poor ones",
+        "Would other rows have chosen the same?",
         "Best of 128 trials: dropout on the inputs",
         "The best configuration",
         "What was searched",
