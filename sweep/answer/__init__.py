@@ -6,6 +6,6 @@
 ``sentences``: an answer in words · ``rules``: rules of thumb of the literature, as comparisons, ``around`` the best
 networks · ``check_rules``: what they come to on this table · ``rule_sentences``: that in words.
 
-The other question, does *tuning dropout* pay: ``nested``: two searches on each outer fold · ``nested_result``: what they
-come to · ``nested_stored``: what is kept · ``nested_records`` and ``nested_words``: that in numbers and in words.
+The other question, does *tuning dropout* pay: ``nested``: two searches on each outer fold · ``nested_result``: what
+they come to · ``nested_stored``: what is kept · ``nested_records`` and ``nested_words``: that in numbers and in words.
 """

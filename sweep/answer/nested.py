@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweep.analysis.results import NO_DROPOUT, SweepSummary
 from sweep.answer.nested_records import SIDES, Side
@@ -206,8 +207,12 @@ def inner_setup(nested: NestedQuestion, place: Place) -> Setup:
 
 def _refit(
     nested: NestedQuestion, fold: int, configuration: Configuration, launcher: Launcher
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], np.ndarray[tuple[int, ...], np.dtype[np.float64]], bool]:
-    """A winner trained once on all training rows of an outer fold: predictions and metrics of its test rows."""
+) -> tuple[NDArray[np.float32], NDArray[np.float64], bool]:
+    """A winner trained once on all training rows of an outer fold.
+
+    Returns:
+        As in :class:`Searched`: predictions and metrics of the test rows, and whether it diverged.
+    """
     setup, folds = nested.setup, nested.folds
     train, test = folds.train[fold], folds.test[fold]
     alone = Folds((train,), (test,), folds=1, repeats=1, scheme=folds.scheme, kept_rows=test.numpy())

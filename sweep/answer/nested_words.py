@@ -46,8 +46,8 @@ def nested_basis(nested: Nested) -> str:
             "space has no more configurations without"
         )
     return (
-        f"{outer} outer folds, in each of them {searches}; the winners were trained once and scored on rows that nothing was "
-        "chosen with. It is about choosing, not about the networks above, and its noise is that of one "
+        f"{outer} outer folds, in each of them {searches}; the winners were trained once and scored on rows that "
+        "nothing was chosen with. It is about choosing, not about the networks above, and its noise is that of one "
         "cross-validation: it is no sharper test of dropout."
     )
 

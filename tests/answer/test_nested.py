@@ -317,7 +317,10 @@ def made(verdict: NestedVerdict, difference: float, half: float, **changes: Any)
 @pytest.mark.parametrize(
     ("nested", "said"),
     [
-        (made("pays", 0.024, 0.018), "pays on data like this: +2.4 points (95 %: 0.6 to 4.2), against tuning without it."),
+        (
+            made("pays", 0.024, 0.018),
+            "pays on data like this: +2.4 points (95 %: 0.6 to 4.2), against tuning without it.",
+        ),
         (made("costs", -0.024, 0.018), "Tuning dropout costs on data like this: −2.4 points (95 %: −4.2 to −0.6)"),
         (made("cannot tell", 0.012, 0.03), "Whether tuning dropout pays on data like this cannot be told: +1.2 points"),
         (made("no practical difference", 0.0, 0.004), "lies within ±1 point with a probability of 96 %."),
