@@ -287,3 +287,13 @@ def test_few_groups_leave_it_open_where_there_are_only_fold_scores() -> None:
     found = [world.ask(-1.0, world.arm(5.0, -1.0), groups=groups) for groups in (None, np.arange(60) % FOLDS)]
     assert [answer.arms[0].verdict for answer in found] == ["helps", "cannot tell"]
     assert (found[1].arms[0].reason, found[1].arms[0].tuned.units) == ("few groups", FOLDS)
+
+
+def test_few_groups_are_not_equal_either() -> None:
+    world = World(rows=4000, repeats=10)
+    control = world.network(1.0)
+    alike = world.confirmed(_elsewhere(control.predictions, world, 0.02), 0.8, "input")
+    pair = [Contender(alike, alike)]
+    few, many = (decide(world.setting(groups=np.arange(4000) % groups), control, pair) for groups in (9, 400))
+    assert [found.arms[0].verdict for found in (few, many)] == ["cannot tell", "no practical difference"]
+    assert few.arms[0].p_equivalent >= 0.95
