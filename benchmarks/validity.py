@@ -40,7 +40,6 @@ USUAL: tuple[AnyCell, ...] = (
     *(Cell(world, rows) for rows in (100, 300) for world in ("labels", "placebo", "handicap")),
     Cell("helps", 100),
     Cell("helps", 300, repeats=20),
-    PairCell("equal", 300),
     PairCell("equal", 1000),
     PairCell("two", 300),
     PairCell("five", 300),
@@ -48,14 +47,15 @@ USUAL: tuple[AnyCell, ...] = (
 """``make validity``."""
 
 FURTHER: tuple[AnyCell, ...] = (
-    Cell("helps", 300, refit=True),
-    Cell("helps", 1000, refit=True),
+    Cell("helps", 300, thorough=True),
+    Cell("helps", 1000, thorough=True),
     Cell("placebo", 1000),
     *(Cell(world, 300, trials=80, sampler="tpe") for world in WORLDS),
     *(Cell(world, 100, folds=10) for world in WORLDS),
     *(Cell(world, 100, stop="best") for world in WORLDS),
     *(Cell(world, 300, stop="best") for world in WORLDS),
     *(Cell(world, 300, hidden=(64, 64, 32)) for world in ("placebo", "helps")),
+    PairCell("equal", 300),
     PairCell("two-input", 300),
     PairCell("two-rate", 300),
     PairCell("two", 300, repeats=10),
@@ -155,7 +155,7 @@ def cells(options: argparse.Namespace) -> list[AnyCell]:
                         stop=options.stop,
                         hidden=tuple(options.hidden),
                         repeats=options.repeats,
-                        refit=options.refit,
+                        thorough=options.thorough,
                     )
                 )
     return found
@@ -177,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sampler", choices=["random", "tpe"], default="random", help="(%(default)s)")
     parser.add_argument("--stop", choices=["last", "best"], default="last", help="(%(default)s)")
     parser.add_argument("--hidden", nargs="+", type=int, default=[32, 16], help="(32 16)")
-    parser.add_argument("--refit", action="store_true", help="also the truth of networks trained on all rows")
+    parser.add_argument("--thorough", action="store_true", help="also the truth of matched controls, and of refits")
     parser.add_argument("--workers", type=int, default=machine().cores, help="at a time (one a core)")
     parser.add_argument("--seconds", type=float, help="begin no sweep after so long")
     parser.add_argument("--out", type=Path, default=RESULTS / "validity.jsonl", help="file of single sweeps")

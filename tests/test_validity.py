@@ -56,6 +56,16 @@ def test_rows_are_drawn_with_class_shares() -> None:
         assert codes.sum() == ones
 
 
+def test_the_source_tells_the_class_in_two_ways() -> None:
+    """Ten features do, and two groups of five together, neither of them alone; some labels say the opposite."""
+    features, codes = WORLDS["helps"].draw(np.random.default_rng(1), 40_000)
+    signs, first, second = 2 * codes - 1, features[:, 10:15].mean(axis=1), features[:, 15:].mean(axis=1)
+    told = 1 - 2 * 0.15
+    assert (features * signs[:, None]).mean(axis=0)[:10] == pytest.approx(np.full(10, 0.3 * told), abs=0.03)
+    assert [np.mean(signs * first), np.mean(signs * second)] == pytest.approx([0.0, 0.0], abs=0.02)
+    assert np.mean(signs * first * second) == pytest.approx(0.45**2 * told, abs=0.02)
+
+
 # --- truth ------------------------------------------------------------------------------------------------------------
 
 
@@ -112,6 +122,13 @@ def test_a_simulated_sweep_is_a_function_of_cell_and_number(line: dict[str, Any]
     # A placebo's matched control is the same network, but for its seeds: they differ, and not truly.
     assert {tuple(arm["true_matched"]) for arm in line["arms"]} == {(0.0, 0.0)}
     assert any(arm["matched"]["difference"] != 0 for arm in line["arms"])
+    assert {arm["refit"] for arm in line["arms"]} == {None}
+
+
+def test_thorough_sweeps_know_the_truth_of_matched_controls_and_refits() -> None:
+    arms = sweeps.simulate(Cell("handicap", 60, trials=4, repeats=2, thorough=True), 0)["arms"]
+    # A fifth of the learning rate is another network, and truly so.
+    assert all(arm["true_matched"][0] != 0 and arm["refit"] is not None for arm in arms)
 
 
 def test_an_equal_pair_differs_by_seeds_alone() -> None:

@@ -16,7 +16,7 @@ from sweep.answer.goodness import constant_score, goodness, rope_of
 from sweep.answer.question import confirmation_folds
 from sweep.records import Hyperparameters
 
-_TABLES = 10
+_TABLES = 4
 """Fresh tables for each comparison: the true difference is the mean over all of a cell."""
 
 
@@ -50,13 +50,15 @@ def _network(rates: tuple[float, float, float], learning_rate: float, momentum: 
 _NONE, _HIDDEN = (0.0, 0.0, 0.0), (0.0, 0.5, 0.5)
 
 PAIRS = {
-    "equal": Pair(11, "equal, seeds of their own", _network(_HIDDEN, 0.03, 0.9), _network(_HIDDEN, 0.03, 0.9, 1)),
-    "two": Pair(12, "hidden dropout, 2 points", _network(_HIDDEN, 0.1, 0.5), _network(_NONE, 0.1, 0.5)),
-    "two-input": Pair(13, "input dropout, 2 points", _network((0.35, 0.0, 0.0), 0.1, 0.5), _network(_NONE, 0.1, 0.5)),
-    "two-rate": Pair(14, "learning rate, 2 points", _network(_NONE, 0.01, 0.9), _network(_NONE, 0.035, 0.9)),
-    "five": Pair(15, "input dropout, 5 points", _network((0.4, 0.0, 0.0), 0.1, 0.9), _network(_NONE, 0.1, 0.9)),
+    "equal": Pair(11, "equal, seeds of their own", _network(_NONE, 0.03, 0.9), _network(_NONE, 0.03, 0.9, 1)),
+    "two": Pair(12, "hidden dropout, 2 points", _network(_HIDDEN, 0.037, 0.9), _network(_NONE, 0.037, 0.9)),
+    "two-input": Pair(
+        13, "input dropout, 2 points", _network((0.3, 0.0, 0.0), 0.035, 0.9), _network(_NONE, 0.035, 0.9)
+    ),
+    "two-rate": Pair(14, "learning rate, 2 points", _network(_NONE, 0.01, 0.9), _network(_NONE, 0.06, 0.9)),
+    "five": Pair(15, "input dropout, 5 points", _network((0.6, 0.0, 0.0), 0.11, 0.9), _network(_NONE, 0.11, 0.9)),
 }
-"""Differences at 300 rows as measured with 60 tables: 0, 2.0, 2.0, 2.1, 5.0 points."""
+"""Differences at 300 rows as measured on 800 tables: 0, 1.94 ± 0.05, 1.97 ± 0.03, 2.07 ± 0.06, 4.96 ± 0.05 points."""
 
 
 @dataclass(frozen=True, slots=True)
