@@ -82,6 +82,20 @@ def test_losses_have_an_axis_in_their_own_units(summary: SweepSummary) -> None:
     assert "±0.77" in found["caption"]
 
 
+def test_a_ruined_network_is_written_by_its_size(summary: SweepSummary) -> None:
+    made = rules()
+    assert made.rules is not None
+    (first, *_) = made.rules[1].comparisons
+    found = replace(first.comparison, difference=-2177302.775, low=-4898699.2, high=544093.6)
+    ruined = replace(first, comparison=found, terms=(replace(first.terms[0], score=2177331.0), first.terms[1]))
+    rule = replace(made.rules[1], comparisons=(ruined,))
+    answer = replace(made, metric="rmse", control=replace(made.control, score=56.4), rules=(made.rules[0], rule))
+    assert rule_sentences.gain(ruined, answer).startswith("RMSE higher by 2177303 (95 %: ")
+    section = rules_section(summary, answer)
+    assert section is not None
+    assert section["rules"][1]["rows"][0]["value"] == "\N{MINUS SIGN}2177303"
+
+
 def test_the_page_has_the_rules_where_they_were_asked_for_between_score_and_configuration(
     summary: SweepSummary,
 ) -> None:

@@ -22,7 +22,12 @@ def outcomes(rules: Sequence[RuleAnswer]) -> str:
 
 def gain(one: RuleComparison, answer: Answer) -> str:
     """A comparison's difference with its interval."""
-    return difference_text(METRICS[answer.metric], one.comparison, answer.control.score)
+    return difference_text(METRICS[answer.metric], one.comparison, like(one, answer))
+
+
+def like(one: RuleComparison, answer: Answer) -> float:
+    """The score whose precision a difference gets: the largest there is, since a rule may ruin a network."""
+    return max(answer.control.score, *(term.score for term in one.terms), key=abs)
 
 
 def basis(answer: Answer) -> tuple[str, ...]:

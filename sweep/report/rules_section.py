@@ -9,7 +9,7 @@ from typing import Any
 from sweep import wording
 from sweep.analysis.results import SweepSummary
 from sweep.answer.records import Answer, RuleAnswer, RuleComparison
-from sweep.answer.rule_sentences import basis, outcomes
+from sweep.answer.rule_sentences import basis, like, outcomes
 from sweep.answer.sentences import units
 from sweep.metrics import METRICS, Metric
 from sweep.report.table import chip
@@ -103,7 +103,7 @@ def _rule(rule: RuleAnswer, answer: Answer, axis: _Axis) -> dict[str, Any]:
 
 def _row(one: RuleComparison, answer: Answer, axis: _Axis) -> dict[str, Any]:
     found, metric = one.comparison, METRICS[answer.metric]
-    digits = wording.difference_digits(metric, found.low, found.high, answer.control.score)
+    digits = wording.difference_digits(metric, found.low, found.high, like(one, answer))
     return {
         "what": one.what,
         "decides": one.decides,
