@@ -15,8 +15,10 @@ grand mean m::
 with ``c = k / (k - 1)`` of :func:`sweep.analysis.honest.overlap_factor` and Satterthwaite's (1946) degrees of freedom.
 
 Where few rows differ, one row carries the difference, or no row differs from another, p comes from flipping the signs
-of the row means (Fisher 1935); difference, standard error and interval stay. Rows of a group belong together: then sums
-by group take the place of rows (Cameron, Gelbach & Miller 2011), with the variance of group sums alone.
+of the row means (Fisher 1935), and is not smaller than that of t where repeats differ by more than their rows explain:
+flips know nothing of that, and alone reject far too many equal pairs then. Difference, standard error and interval
+stay. Rows of a group belong together: then sums by group take the place of rows (Cameron, Gelbach & Miller 2011), with
+the variance of group sums alone.
 """
 
 from __future__ import annotations
@@ -159,6 +161,9 @@ def compare(
         method, (both, greater, less) = "too few", (1.0, 1.0, 1.0)
     elif len(differing) < FEW or se == 0 or table.heavy_tail:
         method, (both, greater, less) = "sign-flip", sign_flip(differing, seed)
+        if groups is None and se > 0 and squares.between_repeats > 0:
+            # Flipped row means know nothing of repeats that differ as a whole: then p is the larger of both.
+            both, greater, less = map(max, (both, greater, less), t_test(table.mean, se, df))
     else:
         method, (both, greater, less) = "t" if groups is None else "groups", t_test(table.mean, se, df)
     return Comparison(

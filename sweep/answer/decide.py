@@ -22,7 +22,7 @@ from sweep.answer.compare import beats_constant, compare, corrected, equivalence
 from sweep.answer.goodness import Goodness, constant_score, fold_scores, goodness, rope_of, unit_factor
 from sweep.answer.records import Answer, ArmAnswer, Beside, Comparison, Control, Reason, Verdict
 from sweep.answer.reference import reference
-from sweep.metrics import METRICS
+from sweep.metrics import METRICS, bounds, mean_over_splits
 from sweep.records import Hyperparameters
 
 LEVEL = 0.025
@@ -150,6 +150,7 @@ def decide(setting: Setting, control: Confirmed, contenders: Sequence[Contender]
             epoch=control.epoch,
             raw_score=control.raw_score,
             score=fold_scores(setting.metric, control.scores, setting.metrics),
+            spread=_spread(setting, control),
             diverged=control.lost,
         ),
         arms=tuple(_in_sequence(arms)),
@@ -181,9 +182,11 @@ def _arm(setting: Setting, control: Confirmed, without: Goodness, contender: Con
         p_value=1.0,
         p_helps=helps,
         p_equivalent=equivalent,
-        verdict=_alone(setting, tuned, equivalent, learned(setting, *pair)),
-        reason=_reason(setting, winner, tuned, matched, (own, without)),
+        verdict=_alone(setting, tuned, equivalent, rope, learned=learned(setting, *pair)),
+        reason=_reason(setting, winner, tuned, matched, (own, without, removed[1])),
+        spread=_spread(setting, winner),
         diverged=winner.lost,
+        matched_diverged=contender.matched.lost,
         reference=reference(
             _improvement(setting.metric, winner.scores[..., column], control.scores[..., column]).ravel(),
             folds=setting.folds,
@@ -202,11 +205,19 @@ def compared(setting: Setting, metric: str, x: Judged, y: Judged) -> Comparison:
     (one, good), (other, against) = x, y
     if not (good.exact and against.exact):
         column = setting.metrics.index(metric)
-        return by_folds(setting, _improvement(metric, one[..., column], other[..., column]), good.unit)
+        by_fold = by_folds(setting, _improvement(metric, one[..., column], other[..., column]), good.unit)
+        return _possible(by_fold, setting, metric)
     factor = unit_factor(metric, float(np.nanmean(good.values)), float(np.nanmean(against.values)))
     difference = good.values[0] - against.values[0]
     unit = good.unit / factor  # of goodness, as the difference is
-    return scaled(compare(difference, folds=setting.folds, groups=setting.groups, unit=unit), factor)
+    found = compare(difference, folds=setting.folds, groups=setting.groups, unit=unit)
+    return _possible(scaled(found, factor), setting, metric)
+
+
+def _possible(comparison: Comparison, setting: Setting, metric: str) -> Comparison:
+    """The interval without what no difference of two scores can be: few repeats or rows make it very wide."""
+    worst, best = bounds(metric, setting.truth.task)
+    return replace(comparison, low=max(comparison.low, worst - best), high=min(comparison.high, best - worst))
 
 
 def by_folds(setting: Setting, differences: NDArray[np.float64], unit: float = 1.0) -> Comparison:
@@ -244,26 +255,38 @@ def learned(setting: Setting, x: Judged, y: Judged) -> bool:
     return found.p_greater <= GUARD or (found.se == 0 and found.difference > 0)
 
 
-def _alone(setting: Setting, tuned: Comparison, equivalent: float, learned: bool) -> Verdict:
+def _alone(setting: Setting, tuned: Comparison, equivalent: float, rope: float, *, learned: bool) -> Verdict:
     """The verdict where the placement neither helps nor hurts."""
     if not learned:
         return "nothing learned"
-    grouped = setting.groups is not None and tuned.method == "too few"
-    return "no practical difference" if equivalent >= EQUIVALENT and not grouped else "cannot tell"
+    # Where few rows differ the standard error says little: the interval, by the rule of three, has to lie inside too.
+    known = tuned.method != "too few" or (setting.groups is None and max(abs(tuned.low), abs(tuned.high)) <= rope)
+    return "no practical difference" if equivalent >= EQUIVALENT and known else "cannot tell"
 
 
 def _reason(
-    setting: Setting, winner: Confirmed, tuned: Comparison, matched: Comparison, both: tuple[Goodness, Goodness]
+    setting: Setting, winner: Confirmed, tuned: Comparison, matched: Comparison, goods: tuple[Goodness, ...]
 ) -> Reason | None:
+    """``goods``: of the winner, then of both controls."""
     if winner.lost > UNSTABLE:
         return "unstable"
     if "too few" in (tuned.method, matched.method):
         return "few rows" if setting.groups is None else "few groups"
     if (tuned.p_greater <= LEVEL) != (matched.p_greater <= LEVEL):
         return "tuned control only" if tuned.p_greater <= LEVEL else "matched control only"
-    if all(one.exact for one in both) and heavy_tail(both[0].values[0] - both[1].values[0], setting.groups):
+    own, *controls = goods
+    if all(one.exact for one in goods) and any(
+        heavy_tail(own.values[0] - one.values[0], setting.groups) for one in controls
+    ):
         return "heavy tail"
     return None
+
+
+def _spread(setting: Setting, confirmed: Confirmed) -> float:
+    """Standard deviation of the score over repeats: that of seeds and partitions."""
+    column = setting.metrics.index(setting.metric)
+    scores = [mean_over_splits(setting.metric, one) for one in confirmed.scores[..., column]]
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
 
 
 def _beside(setting: Setting, control: Confirmed, contender: Contender) -> tuple[Beside, ...]:

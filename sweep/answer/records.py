@@ -127,7 +127,9 @@ class ArmAnswer:
         verdict: What it comes to.
         reason: What else there is to say, or ``None``.
         advice: What would tell, for "cannot tell"; else ``None``.
+        spread: Standard deviation of its score over the repeats, each with seeds and folds of its own.
         diverged: Share of its runs (networks of one fold) that diverged, in [0, 1].
+        matched_diverged: The same of itself without dropout.
         reference: Tests of the literature.
         beside: The other metrics, against the tuned control.
     """
@@ -146,7 +148,9 @@ class ArmAnswer:
     verdict: Verdict
     reason: Reason | None = None
     advice: Advice | None = None
+    spread: float = 0.0
     diverged: float = 0.0
+    matched_diverged: float = 0.0
     reference: Reference | None = None
     beside: tuple[Beside, ...] = ()
 
@@ -178,7 +182,9 @@ class ArmAnswer:
             "reason": self.reason,
             "smaller_than": self.smaller_than,
             "advice": None if self.advice is None else {"kind": self.advice.kind, "number": self.advice.number},
+            "spread": self.spread,
             "diverged": self.diverged,
+            "matched_diverged": self.matched_diverged,
             "method": self.tuned.method,
             "beside": [
                 {"metric": one.metric, "difference": one.difference, "low": one.low, "high": one.high}
@@ -199,6 +205,7 @@ class Control:
     epoch: int
     raw_score: float
     score: float
+    spread: float = 0.0
     diverged: float = 0.0
 
 

@@ -69,6 +69,9 @@ def remark(arm: ArmAnswer, answer: Answer) -> str:
     if arm.verdict == "cannot tell":
         parts.append(_sentence_case(f"{_smaller_than([arm], answer)}."))
     parts.append(_reason(arm, answer))
+    if arm.matched_diverged > UNSTABLE:
+        share = f"{100 * arm.matched_diverged:.0f} %"
+        parts.append(f"With its dropout removed {share} of its runs diverged, and count as a constant answer.")
     if arm.tuned.method == "identical":
         parts.append(f"It answers every row as {TUNED} does, in every repeat.")
     if arm.tuned.method == "corrected t":

@@ -514,3 +514,26 @@ def test_a_difference_beyond_floats_has_a_p() -> None:
     found = compare(table(10, 4, 5000, noise=0.01, row=0.01, mean=1.0), folds=5)
     assert 0 < found.p_value < 1e-300
     assert found.p_less == 1
+
+
+def test_sign_flips_do_not_take_repeats_that_differ_as_a_whole_for_rows() -> None:
+    """25 rows, so that signs are flipped; what a repeat has of its own is as large as what a row has in it."""
+    rejected = 0
+    for seed in range(200):
+        rng = np.random.default_rng([77, seed])
+        difference = rng.normal(size=(10, 25)) + rng.normal(size=(10, 1))
+        found = compare(difference, folds=10**9)
+        assert found.method == "sign-flip"
+        rejected += found.p_value < 0.05
+    assert rejected <= 20  # 10 are expected, and 20 or more come once in 400 times; flips alone reject 90 or so
+
+
+def test_sign_flips_alone_decide_where_repeats_are_alike() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.normal(0.4, 1.0, size=25)
+    difference = np.tile(rows, (4, 1)) + rng.normal(scale=0.3, size=(4, 25))
+    difference += rows - difference.mean(axis=0)  # so that the row means are known
+    difference -= difference.mean(axis=1, keepdims=True) - difference.mean()
+    found = compare(difference, folds=5)
+    assert mean_squares(difference).between_repeats == 0
+    assert found.p_value == sign_flip(difference.mean(axis=0))[0]

@@ -203,6 +203,35 @@ def test_the_very_same_network() -> None:
     assert (arm.tuned.low, arm.tuned.high) == pytest.approx((-3 / ROWS, 3 / ROWS))
 
 
+@pytest.mark.parametrize(("rows", "verdict"), [(400, "no practical difference"), (100, "cannot tell")])
+def test_where_few_rows_differ_the_rule_of_three_has_to_lie_inside_too(rows: int, verdict: str) -> None:
+    world = World(rows=rows, repeats=20)
+    control = world.network(1.0)
+    predictions = control.predictions.copy()
+    predictions[0, :2] *= -1  # two rows in one repeat
+    arm = decide(world.setting(), control, [Contender(world.confirmed(predictions, 0.8, "input"), control)]).arms[0]
+    assert arm.tuned.method == "too few"
+    assert arm.p_equivalent > 0.99
+    assert arm.verdict == verdict
+    assert arm.tuned.high - arm.tuned.low == pytest.approx(6 / rows)
+
+
+def test_an_interval_ends_where_scores_end() -> None:
+    world = World(rows=12, repeats=2, metric="roc_auc")
+    arm = world.ask(0.0, world.arm(3.0, 0.0)).arms[0]
+    assert -1 <= arm.tuned.low <= arm.tuned.high <= 1
+    assert arm.smaller_than <= 1
+
+
+def test_the_spread_is_that_of_repeats() -> None:
+    world = World()
+    contender = world.arm(1.3, 1.0)
+    arm = world.ask(1.0, contender).arms[0]
+    by_repeat = contender.winner.scores[..., metrics_for("binary").index("accuracy")].mean(axis=1)
+    assert arm.spread == pytest.approx(by_repeat.std(ddof=1))
+    assert arm.spread > 0
+
+
 def test_an_unstable_configuration_cannot_help() -> None:
     world = World()
     arm = world.arm(1.8, 1.0)

@@ -288,3 +288,10 @@ def test_p_values_never_round_to_the_level(value: float, text: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.0, "< 1 %"), (0.974, "97 %"), (0.996, "> 99 %"), (1.0, "> 99 %")])
 def test_probabilities_are_never_certain(value: float, text: str) -> None:
     assert wording.probability(value) == text
+
+
+def test_a_matched_control_that_diverges_is_told() -> None:
+    one = arm("input", "helps", (0.02, 0.01))
+    assert "diverged" not in remark(one, answer([one]))
+    lost = replace(one, matched_diverged=0.25)
+    assert "With its dropout removed 25 % of its runs diverged" in remark(lost, answer([lost]))
