@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -11,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from sweep.answer.nested_stored import stored_places
+from sweep.cli.main import run_program
 from sweep.store.store import Store
-from tests.command_line import RUN, Program, start, write_table
+from tests.command_line import DEFINITION, RUN, Program, start, write_table
 
 ANSWER = ("answer", "small", "--cluster", "inline")
 
@@ -22,21 +25,40 @@ ARM = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished sweep, and with the same asked once: both are copied, since they take seconds."""
+    folder = tmp_path_factory.mktemp("made")
+    write_table(folder / "table.csv")
+    (folder / "small.toml").write_text(DEFINITION)
+    with contextlib.chdir(folder):
+        assert run_program(RUN) == 0
+        shutil.copy("sweep.db", "finished.db")
+        assert run_program([*ANSWER, "--repeats", "2"]) == 0
+        shutil.copy("sweep.db", "answered.db")
+    return folder
+
+
 @pytest.fixture
-def answered(small: Program) -> Program:
-    """The same with a finished sweep that was asked once."""
-    small(*RUN)
-    small(*ANSWER, "--repeats", "2")
+def finished(small: Program, made: Path) -> Program:
+    """The same with a finished sweep."""
+    shutil.copy(made / "finished.db", small.folder / "sweep.db")
     return small
 
 
-def test_an_answer_has_a_sentence_a_verdict_for_each_placement_and_both_scores(small: Program) -> None:
-    small(*RUN)
-    found = small.json(*ANSWER, "--repeats", "3")
+@pytest.fixture
+def answered(small: Program, made: Path) -> Program:
+    """The same with a finished sweep that was asked once."""
+    shutil.copy(made / "answered.db", small.folder / "sweep.db")
+    return small
+
+
+def test_an_answer_has_a_sentence_a_verdict_for_each_placement_and_both_scores(finished: Program) -> None:
+    found = finished.json(*ANSWER, "--repeats", "3")
     assert re.search(r"dropout|No network", found["sentence"])
     assert found["repeats"] == 3
-    assert found["raw_best_score"] == small.json("best", "small")["score"]
-    assert found["honest_score"] == small.json("best", "small")["honest_score"]
+    assert found["raw_best_score"] == finished.json("best", "small")["score"]
+    assert found["honest_score"] == finished.json("best", "small")["honest_score"]
     assert sorted(arm["placement"] for arm in found["arms"]) == ["all", "hidden", "input"]
     for arm in found["arms"]:
         assert arm.keys() >= ARM
@@ -44,7 +66,7 @@ def test_an_answer_has_a_sentence_a_verdict_for_each_placement_and_both_scores(s
         assert arm["verdict"] in (
             "helps", "hurts", "no practical difference", "cannot tell", "nothing learned",
         )  # fmt: skip
-    said = small(*ANSWER)
+    said = finished(*ANSWER)
     assert said.out.startswith(f"small: {found['sentence']}\n")
     assert "3 repeats of 3\N{NON-BREAKING HYPHEN}fold cross-validation" in said.out
     assert "honest score" in said.out
@@ -109,10 +131,9 @@ def test_rules_of_thumb_are_checked_when_asked_for_and_kept(answered: Program) -
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_trained(
-    small: Program, change: tuple[str, ...], message: str
+    finished: Program, change: tuple[str, ...], message: str
 ) -> None:
-    small(*RUN)
-    said = small("answer", "small", *change, status=2)
+    said = finished("answer", "small", *change, status=2)
     assert message in said.err
     with Store.open("sqlite:///sweep.db") as store:
         sweep = store.sweep("small")
@@ -120,34 +141,32 @@ def test_what_cannot_be_is_refused_and_nothing_is_trained(
         assert store.confirmed_repeats(sweep.key) == {}
 
 
-def test_a_sweep_that_is_not_there_or_not_finished(small: Program) -> None:
+def test_a_sweep_or_a_table_that_is_not_there(small: Program, made: Path) -> None:
     assert "no database" in small("answer", "other", status=2).err
-    small(*RUN)
+    shutil.copy(made / "finished.db", small.folder / "sweep.db")
     assert "no sweep named other" in small("answer", "other", status=2).err
-    (small.folder / "table.csv").unlink()
-    assert "table.csv" in small(*ANSWER, status=2).err
+    (made / "table.csv").rename(made / "away.csv")
+    try:
+        assert "table.csv" in small(*ANSWER, status=2).err
+    finally:
+        (made / "away.csv").rename(made / "table.csv")
 
 
-def test_a_real_process_interrupted_by_sigterm_goes_on_and_gives_the_same(small: Program, tmp_path: Path) -> None:
+def test_a_real_process_interrupted_by_sigterm_goes_on(small: Program, tmp_path: Path) -> None:
     """The runs are slow enough to be interrupted among them, and quick enough for a test."""
-    write_table(tmp_path / "table.csv", rows=400)
-    slow = ("--set", "training.epochs=40", "--set", "training.batch_size=4")
-    small(*RUN, *slow)
-    for name in ("whole", "cut"):
-        (tmp_path / f"{name}.db").write_bytes((tmp_path / "sweep.db").read_bytes())
-    whole = small.json(*ANSWER, "--repeats", "12", "--storage", "sqlite:///whole.db")
-    with start(tmp_path, *ANSWER, "--repeats", "12", "--storage", "sqlite:///cut.db") as process:
-        wait_for(tmp_path / "cut.db", lambda store, key: bool(store.confirmed_repeats(key)))
+    write_table(tmp_path / "table.csv", rows=200)
+    small(*RUN, "--set", "training.epochs=60", "--set", "training.batch_size=4", "--set", "training.stop=last")
+    with start(tmp_path, *ANSWER, "--repeats", "8") as process:
+        wait_for(tmp_path / "sweep.db", lambda store, key: bool(store.confirmed_repeats(key)))
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
-    assert "the same command goes on" in err
-    with Store.open(f"sqlite:///{tmp_path / 'cut.db'}") as store:
-        sweep = store.sweep("small")
-        assert sweep is not None
-        done = sum(map(len, store.confirmed_repeats(sweep.key).values()))
-    assert 0 < done < 12 * 7
-    assert small.json(*ANSWER, "--repeats", "12", "--storage", "sqlite:///cut.db") == whole
+    found = re.search(r"interrupted: (\d+) of (\d+) runs are finished; the same command goes on", err)
+    assert found, err
+    assert 0 < int(found[1]) < int(found[2])
+    goes_on = small(*ANSWER, "--repeats", "8")
+    assert f"going on: {found[1]} of {found[2]} runs are finished" in goes_on.err
+    assert small.json(*ANSWER)["repeats"] == 8
 
 
 def wait_for(database: Path, there: Callable[[Store, str], bool]) -> None:
@@ -195,14 +214,13 @@ def test_nested_says_whether_tuning_dropout_pays_and_is_not_lost(answered: Progr
     assert [sweep["name"] for sweep in answered.json("list")] == ["small"]
 
 
-def test_nested_that_cannot_be_is_refused_and_nothing_is_trained(small: Program) -> None:
-    small(*RUN)
+def test_nested_that_cannot_be_is_refused_and_nothing_is_trained(finished: Program) -> None:
     for change, message in (
         (("--outer", "3"), "--outer is the number of outer folds of --nested, which is not given"),
         (("--nested", "--outer", "1"), "--outer"),
         (("--nested", "--outer", "40"), "the rows cannot be split into 40 outer folds (--outer)"),
     ):
-        assert message in small(*ANSWER, *change, status=2).err
+        assert message in finished(*ANSWER, *change, status=2).err
     with Store.open("sqlite:///sweep.db") as store:
         sweep = store.sweep("small")
         assert sweep is not None

@@ -288,14 +288,14 @@ def test_two_things_need_each_other_only_if_they_do_more_together() -> None:
 def test_of_rules_without_any_truth_few_have_an_outcome() -> None:
     """All networks are equally good: at most 5 % of rules are said to hold, or not to."""
     outcomes: list[Outcome] = []
-    for seed in range(15):
-        world = World(rows=200, repeats=3)
+    for seed in range(8):
+        world = World(rows=150, repeats=3)
         world.rng = np.random.default_rng(seed)
-        world.hard = world.rng.normal(size=200)
+        world.hard = world.rng.normal(size=150)
         found = check(world.setting(), list(rules(INPUT, HIDDEN).values()), lambda _, world=world: world.network(1.0))  # type: ignore[misc]
         outcomes += [rule.outcome for rule in found]
-    assert len(outcomes) == 150
-    assert sum(one in ("holds", "does not hold") for one in outcomes) <= 12, "7.5 would be 5 %"
+    assert len(outcomes) == 80
+    assert sum(one in ("holds", "does not hold") for one in outcomes) <= 8, "4 would be 5 %"
 
 
 def test_networks_that_answer_alike_make_no_practical_difference() -> None:
