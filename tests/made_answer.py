@@ -98,6 +98,7 @@ def arm(
         epoch=200,
         raw_score=control + sign * (tuned[0] + 0.03 * (1 if METRICS[metric].percent else control)),
         score=control + sign * tuned[0],
+        spread=0.015 * control,
         tuned=against,
         matched=itself,
         p_value=min(1.0, two_sided),
@@ -135,7 +136,7 @@ def answer(arms: Sequence[ArmAnswer], metric: str = "accuracy", **changed: Any) 
         looks=1,
         constant=constant,
         rope=0.01 if METRICS[metric].maximize else 0.01 * constant,
-        control=Control(trial=4, params=own, epoch=150, raw_score=score + worse, score=score),
+        control=Control(trial=4, params=own, epoch=150, raw_score=score + worse, score=score, spread=0.015 * score),
         arms=tuple(arms),
     )
     return replace(made, **changed)

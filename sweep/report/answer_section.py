@@ -35,6 +35,7 @@ def answer_section(summary: SweepSummary, answer: Answer) -> dict[str, Any]:
         "control": {
             **chip(summary, NO_DROPOUT),
             "score": wording.score(METRICS[answer.metric], answer.control.score),
+            "spread": wording.spread(METRICS[answer.metric], answer.control.spread, answer.control.score),
             "raw": wording.score(METRICS[answer.metric], answer.control.raw_score),
         },
         "rope": wording.equivalence(METRICS[answer.metric], answer.rope),
@@ -109,6 +110,7 @@ def _row(summary: SweepSummary, answer: Answer, arm: ArmAnswer) -> dict[str, Any
         "gain": _gain(metric, arm.tuned, answer.control.score),
         "matched": _gain(metric, arm.matched, answer.control.score),
         "score": wording.score(metric, arm.score),
+        "spread": wording.spread(metric, arm.spread, arm.score),
         "raw": wording.score(metric, arm.raw_score),
         "p": wording.p_value(arm.p_value),
         "helps": wording.probability(arm.p_helps),
