@@ -68,7 +68,7 @@ validity: $(VENV)/.dev ## half an hour: answers on data whose truth is known; go
 	$(BIN)/python -m benchmarks.validity
 
 .PHONY: validity-full
-validity-full: $(VENV)/.dev ## hours: the same with 1,000 rows, TPE, ten folds, chosen epochs, other networks
+validity-full: $(VENV)/.dev ## hours: the same with 1,000 rows, TPE, ten folds, chosen epochs, other networks, nested
 	$(BIN)/python -m benchmarks.validity --full
 
 .PHONY: clean

@@ -2,7 +2,8 @@
 
 Is a false verdict as rare as it says, is a true one found, do intervals hold the truth, is the honest score honest?
 Every simulated sweep is a table drawn from a known source, swept, confirmed and answered by the program's own code, and
-then compared with networks trained on fresh tables of that source (``benchmarks/simulation/``).
+then compared with networks trained on fresh tables of that source (``benchmarks/simulation/``). So is its nested
+cross-validation, which takes ten more sweeps.
 
 A line of JSON is written for each sweep that is done: what was stopped goes on when it is started with the same file.
 Sweeps take turns by world, so that whoever stops early has as many of each. A sweep is a function of its cell and its
@@ -27,7 +28,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 from benchmarks.machine import RESULTS, machine  # noqa: E402  # after the number of threads
-from benchmarks.simulation import pairs, sweeps  # noqa: E402
+from benchmarks.simulation import nested, pairs, sweeps  # noqa: E402
+from benchmarks.simulation.nested import NESTED, NestedCell  # noqa: E402
 from benchmarks.simulation.pairs import PAIRS, PairCell  # noqa: E402
 from benchmarks.simulation.sweeps import Cell  # noqa: E402
 from benchmarks.simulation.tables import AnyCell, checks, sections  # noqa: E402
@@ -62,13 +64,14 @@ FURTHER: tuple[AnyCell, ...] = (
     PairCell("two", 100),
     PairCell("five", 100),
     PairCell("two", 100, repeats=10, folds=10),
+    *(NestedCell(world, rows) for rows in (100, 300) for world in NESTED.values()),
 )
 """Also in ``make validity-full``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One simulated sweep, or comparison: a cell and the number of the replicate, from 0."""
+    """One simulated sweep, comparison or nested cross-validation: a cell and the number of the replicate, from 0."""
 
     cell: AnyCell
     replicate: int
@@ -78,6 +81,8 @@ def simulate(task: Task) -> dict[str, Any]:
     """Its line."""
     if isinstance(task.cell, PairCell):
         return pairs.simulate(task.cell, task.replicate)
+    if isinstance(task.cell, NestedCell):
+        return nested.simulate(task.cell, task.replicate)
     return sweeps.simulate(task.cell, task.replicate)
 
 
@@ -99,6 +104,8 @@ def read(path: Path) -> dict[Task, dict[str, Any]]:
 def _cell(plain: dict[str, Any]) -> AnyCell:
     if "pair" in plain:
         return PairCell(**plain)
+    if "nested" in plain:
+        return NestedCell(**plain)
     return Cell(**plain | {"hidden": tuple(plain["hidden"])})
 
 
@@ -144,6 +151,8 @@ def cells(options: argparse.Namespace) -> list[AnyCell]:
         for name in options.worlds:
             if name in PAIRS:
                 found.append(PairCell(name, rows, options.repeats or 20, options.folds))
+            elif name in NESTED:
+                found.append(NestedCell(NESTED[name], rows, options.trials, options.folds))
             else:
                 found.append(
                     Cell(
@@ -165,9 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Simulates, prints tables; 1 if something does not hold that has to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.validity", description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="every cell, hours; without --worlds")
-    parser.add_argument(
-        "--worlds", nargs="+", choices=[*WORLDS, *PAIRS], metavar="NAME", help=f"{', '.join([*WORLDS, *PAIRS])}"
-    )
+    names = [*WORLDS, *PAIRS, *NESTED]
+    parser.add_argument("--worlds", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--rows", nargs="+", type=int, default=[100, 300], help="with --worlds (100 300)")
     parser.add_argument("--sweeps", type=int, default=SWEEPS, help="of each cell (%(default)s)")
     parser.add_argument("--first", type=int, default=0, help="number of the first one (0)")

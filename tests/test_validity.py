@@ -12,7 +12,8 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks import validity
-from benchmarks.simulation import pairs, rates, sweeps, tables, truth
+from benchmarks.simulation import nested, pairs, rates, sweeps, tables, truth
+from benchmarks.simulation.nested import NestedCell
 from benchmarks.simulation.pairs import PAIRS, PairCell
 from benchmarks.simulation.rates import Mean, Share
 from benchmarks.simulation.sweeps import Cell
@@ -22,6 +23,7 @@ from sweep.training.train import train_block
 
 PLACEMENTS = ("none", "input", "hidden", "all")
 TINY = Cell("placebo", 60, trials=8)
+TINY_NESTED = NestedCell("placebo", 60, trials=4, folds=2)
 ALL = Hyperparameters((32, 16), "all", (0.5, 0.5, 0.5), 0.1, 0.9, None, 1.0, 0.0)
 NONE = replace(ALL, placement="none", dropout=(0.0, 0.0, 0.0))
 
@@ -138,6 +140,26 @@ def test_an_equal_pair_differs_by_seeds_alone() -> None:
     assert [name for name, pair in PAIRS.items() if pair.equal] == ["equal"]
 
 
+@pytest.fixture(scope="module")
+def nested_line() -> dict[str, Any]:
+    return nested.simulate(TINY_NESTED, 1)
+
+
+def test_nested_is_asked_of_the_same_sweep(nested_line: dict[str, Any]) -> None:
+    """That the program ran itself, of trials that a world made: it drops nothing, and arms have seeds of their own."""
+    same = sweeps.simulate(Cell("placebo", 60, trials=4, folds=2, repeats=2), 1)["best"]
+    own = nested_line["best"]
+    assert [own["raw"], own["true"], own["true_weighted"]] == [same["raw"], same["true"], same["true_weighted"]]
+    assert own["honest"] == pytest.approx(same["honest"], abs=0.01)  # the database keeps half precision
+    # Its own figures are of other searches: on fewer rows, and scored on those that were left out.
+    assert own["nested"] != own["raw"]
+    assert own["true_outer"] == pytest.approx(own["true_weighted"], abs=0.2)
+    assert own["nested_ends"][0] < own["nested"] < own["nested_ends"][1]
+    assert nested_line["low"] < nested_line["difference"] < nested_line["high"]
+    assert nested_line["true"] == pytest.approx(0.0, abs=0.1)
+    assert nested_line["true"] != 0.0
+
+
 # --- rates ------------------------------------------------------------------------------------------------------------
 
 
@@ -179,6 +201,27 @@ def test_coverage_bias_and_power_from_lines(line: dict[str, Any]) -> None:
     assert rates.leading(lines, 1.5, 2.5) == Share(1, 1)
 
 
+def test_coverage_and_bias_of_nested_from_lines(nested_line: dict[str, Any]) -> None:
+    def told(verdict: str, true: float, low: float) -> dict[str, Any]:
+        own = {"raw": 0.9, "nested": 0.7, "nested_ends": [low, 0.8], "true_weighted": 0.75, "true_outer": 0.72}
+        best = nested_line["best"] | own
+        return nested_line | {"verdict": verdict, "true": true, "low": -0.01, "high": 0.03, "best": best}
+
+    lines = [told("pays", 0.06, 0.6), told("cannot tell", 0.02, 0.74), told("costs", -0.04, 0.6)]
+    assert [rates.said(lines, "pays"), rates.said(lines, "pays", "costs")] == [Share(1, 3), Share(2, 3)]
+    assert rates.true_gap(lines).value == pytest.approx(4 / 3)
+    assert [rates.gap_covered(lines), rates.winners_covered(lines)] == [Share(3, 3), Share(1, 3)]
+    assert [rates.nested_covered(lines, truth) for truth in ("true_weighted", "true_outer")] == [
+        Share(3, 3),
+        Share(2, 3),
+    ]
+    assert [rates.score_errors(lines, "nested", truth)[0].value for truth in ("true_weighted", "true_outer")] == [
+        pytest.approx(-5.0),
+        pytest.approx(-2.0),
+    ]
+    assert rates.half_width(lines) == pytest.approx(2.0)
+
+
 def test_what_has_to_hold_is_judged_from_enough_sweeps(line: dict[str, Any]) -> None:
     false = line | {"arms": [arm | {"verdict": "helps"} for arm in line["arms"]]}
     few = tables.checks({TINY: [line] * 19 + [false]})[0]
@@ -209,3 +252,16 @@ def test_what_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[
     before = path.read_text()
     assert validity.main([*arguments, "--out", str(path)]) == 0
     assert path.read_text() == before
+
+
+def test_nested_is_a_world_of_its_own_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], nested_line: dict[str, Any]
+) -> None:
+    path = tmp_path / "validity.jsonl"
+    path.write_text(json.dumps(nested_line | {"replicate": 0}) + "\n")
+    arguments = ["--worlds", "nested-placebo", "--rows", "60", "--trials", "4", "--folds", "2", "--sweeps", "1"]
+    assert validity.main([*arguments, "--out", str(path)]) == 0
+    assert list(validity.read(path)) == [validity.Task(TINY_NESTED, 0)]
+    out = capsys.readouterr().out
+    assert "| placebo, seeds of its own, n 60, trials 4, k 2 | 1 |" in out
+    assert out.count("Raw, honest and nested score") == 1

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import beta
 
 Line = Mapping[str, Any]
-"""What ``sweeps.simulate`` or ``pairs.simulate`` gives."""
+"""What ``sweeps.simulate``, ``pairs.simulate`` or ``nested.simulate`` gives."""
 
 POINT = 100.0
 
@@ -111,8 +111,8 @@ def bias_of_difference(lines: Sequence[Line]) -> Mean:
 
 
 def half_width(lines: Sequence[Line]) -> float:
-    """Points, the median over arms."""
-    widths = [(arm["high"] - arm["low"]) / 2 for line in lines for arm in line["arms"]]
+    """Points, the median over arms; where a line is one comparison, over lines."""
+    widths = [(own["high"] - own["low"]) / 2 for line in lines for own in line.get("arms", [line])]
     return POINT * float(np.median(widths)) if widths else float("nan")
 
 
@@ -138,8 +138,9 @@ def score_errors(lines: Sequence[Line], score: str, truth: str = "true_weighted"
 
     Args:
         lines: Sweeps.
-        score: ``"raw"``, ``"fresh"`` or ``"honest"``.
-        truth: ``"true_weighted"``: classes as frequent as in the sweep's table; ``"true"``: as in the source.
+        score: ``"raw"``, ``"fresh"``, ``"honest"`` or ``"nested"``.
+        truth: ``"true_weighted"``: classes as frequent as in the sweep's table; ``"true"``: as in the source;
+            ``"true_outer"``: what the winners of the outer folds are worth, weighted.
     """
     errors = [
         POINT * ((line["best"][score][0] if score == "honest" else line["best"][score]) - line["best"][truth])
@@ -161,11 +162,11 @@ def leading(lines: Sequence[Line], low: float, high: float) -> Share:
     return Share.of(arm["verdict"] == "helps" for arm in arms if low <= POINT * arm["true"][0] < high)
 
 
-# --- fixed pairs ------------------------------------------------------------------------------------------------------
+# --- one comparison a line: fixed pairs, nested cross-validation ------------------------------------------------------
 
 
 def true_gap(lines: Sequence[Line]) -> Mean:
-    """Of a pair, in points: the mean over all fresh tables of the cell."""
+    """Of a pair, or of the two searches, in points: the mean over all fresh tables of the cell."""
     return Mean.of([POINT * line["true"] for line in lines])
 
 
@@ -179,8 +180,8 @@ def found_better(lines: Sequence[Line]) -> Share:
     return Share.of(line["p_greater"] <= 0.025 for line in lines)
 
 
-def pair_covered(lines: Sequence[Line]) -> Share:
-    """How often the interval holds the pair's true difference."""
+def gap_covered(lines: Sequence[Line]) -> Share:
+    """How often the interval holds the true difference of the cell."""
     gap = true_gap(lines).value / POINT
     return Share.of(line["low"] <= gap <= line["high"] for line in lines)
 
@@ -194,3 +195,22 @@ def se_ratio(lines: Sequence[Line]) -> float:
     """Mean standard error over the standard deviation of the differences that were seen."""
     seen = float(np.std([line["difference"] for line in lines], ddof=1)) if len(lines) > 1 else float("nan")
     return float(np.mean([line["se"] for line in lines])) / seen if seen else float("nan")
+
+
+# --- nested cross-validation ------------------------------------------------------------------------------------------
+
+
+def said(lines: Sequence[Line], *verdicts: str) -> Share:
+    """Nested cross-validations with one of these verdicts."""
+    return Share.of(line["verdict"] in verdicts for line in lines)
+
+
+def winners_covered(lines: Sequence[Line]) -> Share:
+    """How often the interval holds the true difference of the very winners of its outer folds."""
+    return Share.of(line["low"] <= line["true"] <= line["high"] for line in lines)
+
+
+def nested_covered(lines: Sequence[Line], truth: str) -> Share:
+    """How often the interval of the nested score holds a truth, named as for :func:`score_errors`."""
+    known = [line["best"] for line in lines if None not in line["best"]["nested_ends"]]
+    return Share.of(best["nested_ends"][0] <= best[truth] <= best["nested_ends"][1] for best in known)

@@ -172,7 +172,7 @@ def trained(networks: Mapping[int, Network], setup: Setup, folds: Folds, plan: T
     done: dict[int, TrialResult] = {}
     for stream, until in sorted({(network.stream, network.epoch) for network in networks.values()}):
         alike = {n: one.params for n, one in networks.items() if (one.stream, one.epoch) == (stream, until)}
-        own = replace(plan, seed=_seed(plan.seed, stream))
+        own = replace(plan, seed=stream_seed(plan.seed, stream))
         if until < plan.epochs:
             own = replace(own, checkpoints=tuple(sorted({until, *plan.checkpoints})))
         for block in cut_blocks(alike, setup, workers=1, device="cpu"):
@@ -181,7 +181,7 @@ def trained(networks: Mapping[int, Network], setup: Setup, folds: Folds, plan: T
     return done
 
 
-def _seed(seed: int, stream: int) -> int:
+def stream_seed(seed: int, stream: int) -> int:
     """Of a stream; the first one is the sweep's own."""
     return int(np.random.SeedSequence([seed, stream]).generate_state(1)[0]) if stream else seed
 

@@ -7,19 +7,22 @@ from dataclasses import dataclass
 
 from benchmarks.report import Section
 from benchmarks.simulation import rates
+from benchmarks.simulation.nested import NestedCell
 from benchmarks.simulation.pairs import PAIRS, PairCell
 from benchmarks.simulation.rates import Line
 from benchmarks.simulation.sweeps import Cell
 from benchmarks.simulation.worlds import WORLDS
 
-AnyCell = Cell | PairCell
+AnyCell = Cell | PairCell | NestedCell
 
 ENOUGH = 200
 """Sweeps or comparisons of a cell from which on it is judged."""
 
 _TWO_POINTS = (1.5, 2.5)
 _BINS = ((-100.0, 0.5), (0.5, 1.5), _TWO_POINTS, (2.5, 3.5), (3.5, 100.0))
-_VERDICTS = ("helps", "hurts", "no practical difference", "cannot tell", "nothing learned")
+_SILENT = ("no practical difference", "cannot tell", "nothing learned")
+_VERDICTS = ("helps", "hurts", *_SILENT)
+_NESTED_VERDICTS = ("pays", "costs", *_SILENT)
 
 
 def sections(known: Mapping[AnyCell, Sequence[Line]]) -> list[Section]:
@@ -34,6 +37,9 @@ def sections(known: Mapping[AnyCell, Sequence[Line]]) -> list[Section]:
         made.append(_power(helping))
     if pairs:
         made.append(_pairs(pairs))
+    nested = {cell: lines for cell, lines in known.items() if isinstance(cell, NestedCell)}
+    if nested:
+        made += [_nested(nested), _nested_scores(nested)]
     return [*made, _checks(checks(known))]
 
 
@@ -41,6 +47,9 @@ def named(cell: AnyCell) -> str:
     """World, rows, and what is not as usual."""
     if isinstance(cell, PairCell):
         return f"{PAIRS[cell.pair].title}, n {cell.rows}, R {cell.repeats}" + _unless(cell.folds, 5, "k")
+    if isinstance(cell, NestedCell):
+        usual = _unless(cell.trials, 40, "trials") + _unless(cell.folds, 5, "k")
+        return f"{WORLDS[cell.nested].title}, n {cell.rows}{usual}"
     parts = [f"{WORLDS[cell.world].title}, n {cell.rows}"]
     if cell.repeats is not None:
         parts.append(f", R {cell.repeats}")
@@ -85,10 +94,13 @@ class Check:
 
 
 def checks(known: Mapping[AnyCell, Sequence[Line]]) -> list[Check]:
-    """All that there are lines for."""
+    """All that there are lines for. Of nested cross-validation nothing is asked: it is shown."""
     made: list[Check] = []
     for cell, lines in known.items():
-        made += _pair_checks(cell, lines) if isinstance(cell, PairCell) else _sweep_checks(cell, lines)
+        if isinstance(cell, PairCell):
+            made += _pair_checks(cell, lines)
+        elif isinstance(cell, Cell):
+            made += _sweep_checks(cell, lines)
     return made
 
 
@@ -258,12 +270,92 @@ def _pairs(known: Mapping[PairCell, Sequence[Line]]) -> Section:
                 str(rates.found_better(lines)),
                 str(rates.rejected(lines)),
                 str(rates.equivalent(lines)),
-                str(rates.pair_covered(lines)),
+                str(rates.gap_covered(lines)),
                 f"{rates.se_ratio(lines):.2f}",
             )
             for cell, lines in known.items()
         ),
         notes=("One-sided 2.5 %, or two-sided 5 %. No practical difference: within ±1 point.",),
+        figures={},
+    )
+
+
+def _nested(known: Mapping[NestedCell, Sequence[Line]]) -> Section:
+    return Section(
+        name="nested",
+        title="Nested cross-validation: does tuning dropout pay?",
+        header=(
+            "world",
+            "sweeps",
+            "*pays*, %",
+            "*costs*, %",
+            "verdicts, %",
+            "true difference",
+            "covered, %",
+            "that of the winners: covered, %",
+            "SE / real SD",
+            "half-width",
+        ),
+        rows=tuple(
+            (
+                named(cell),
+                f"{len(lines)}",
+                str(rates.said(lines, "pays")),
+                str(rates.said(lines, "costs")),
+                " / ".join(f"{rates.said(lines, verdict).value:.1f}" for verdict in _NESTED_VERDICTS),
+                str(rates.true_gap(lines)),
+                str(rates.gap_covered(lines)),
+                str(rates.winners_covered(lines)),
+                f"{rates.se_ratio(lines):.2f}",
+                f"{rates.half_width(lines):.1f}",
+            )
+            for cell, lines in known.items()
+        ),
+        notes=(
+            "*Pays* and *costs* are both false on random labels and with placebos. Points of accuracy.",
+            f"Verdicts: {' / '.join(_NESTED_VERDICTS)}.",
+            "True: mean over the outer folds of the difference between the two winners, on fresh tables as above; over"
+            " all sweeps it is the expected difference of the searches. Then that of a sweep's own winners.",
+            "Shown, not judged.",
+        ),
+        figures={},
+    )
+
+
+def _nested_scores(known: Mapping[NestedCell, Sequence[Line]]) -> Section:
+    rows = []
+    for cell, lines in known.items():
+        cells = [named(cell)]
+        for score, truth in (
+            ("raw", "true_weighted"),
+            ("honest", "true_weighted"),
+            ("nested", "true_weighted"),
+            ("nested", "true_outer"),
+        ):
+            bias, error = rates.score_errors(lines, score, truth)
+            cells += [str(bias), f"{error:.1f}"]
+        rows.append((*cells, str(rates.honest_covered(lines)), str(rates.nested_covered(lines, "true_weighted"))))
+    return Section(
+        name="nested-scores",
+        title="Raw, honest and nested score",
+        header=(
+            "world",
+            "raw: bias",
+            "RMSE",
+            "honest: bias",
+            "RMSE",
+            "nested: bias",
+            "RMSE",
+            "nested, own winners: bias",
+            "RMSE",
+            "honest: covered, %",
+            "nested: covered, %",
+        ),
+        rows=tuple(rows),
+        notes=(
+            "Points of accuracy, as in the table of the best trial's scores, against the same truth; own winners:"
+            " against what the winners of the outer folds are worth, which were chosen on fewer rows.",
+        ),
         figures={},
     )
 
