@@ -265,3 +265,4 @@ def test_nested_is_a_world_of_its_own_on_the_command_line(
     out = capsys.readouterr().out
     assert "| placebo, seeds of its own, n 60, trials 4, k 2 | 1 |" in out
     assert out.count("Raw, honest and nested score") == 1
+    assert "What has to hold" not in out

@@ -40,7 +40,8 @@ def sections(known: Mapping[AnyCell, Sequence[Line]]) -> list[Section]:
     nested = {cell: lines for cell, lines in known.items() if isinstance(cell, NestedCell)}
     if nested:
         made += [_nested(nested), _nested_scores(nested)]
-    return [*made, _checks(checks(known))]
+    asked = checks(known)
+    return [*made, _checks(asked)] if asked else made
 
 
 def named(cell: AnyCell) -> str:
