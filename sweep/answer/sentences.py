@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sweep import wording
+from sweep.answer.compare import TOO_FEW_GROUPS
 from sweep.answer.decide import LEVEL, UNSTABLE
 from sweep.answer.records import Advice, Answer, ArmAnswer, Comparison, Verdict
 from sweep.metrics import METRICS, Metric
@@ -249,7 +250,11 @@ def _reason(arm: ArmAnswer, answer: Answer) -> str:
         case "few rows":
             return "The networks answer too few rows differently for any test."
         case "few groups":
-            return f"{units(arm.tuned.units, answer)} are too few for any test."
+            number = arm.tuned.units
+            if number >= TOO_FEW_GROUPS:
+                kind = "test folds" if answer.one_history else "groups"
+                return f"The networks differ in too few of the {number} {kind} for any test."
+            return f"{units(number, answer)} are too few for any test."
         case "heavy tail":
             one = "row" if answer.groups is None else "test fold" if answer.one_history else "group"
             return f"One {one} carries more than a fifth of the variance: the p-value is that of a permutation test."

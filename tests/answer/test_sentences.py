@@ -185,6 +185,15 @@ def test_too_few_groups_are_counted_and_no_advice_is_given() -> None:
     assert "300 rows in 8 groups" in basis(grouped)
 
 
+def test_many_groups_are_not_called_too_few_where_few_of_them_differ() -> None:
+    """Beside it another placement may have been tested on all of them."""
+    one = arm("input", "cannot tell", (0.02, 0.03), reason="few groups", method="too few")
+    ten, nine = (replace(one, tuned=replace(one.tuned, units=number)) for number in (10, 9))
+    assert "The networks differ in too few of the 10 groups for any test." in remark(ten, answer([ten], groups=10))
+    assert "9 groups are too few for any test." in remark(nine, answer([nine], groups=9))
+    assert "too few of the 10 test folds" in remark(ten, answer([ten], groups=10, one_history=True))
+
+
 def test_advice_counts_the_independent_units() -> None:
     one = arm("input", "cannot tell", (0.004, 0.03), units=24, method="groups", advice=Advice("rows", 80))
     assert "24 groups cannot show less: more repeats would not, about 80 groups would." in explain(
