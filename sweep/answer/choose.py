@@ -77,8 +77,14 @@ def choose(summary: SweepSummary) -> Choice:
     picks = {arm.placement: _pick(arm.best) for arm in summary.arms if not arm.best.pruned}
     control = picks.pop(NO_DROPOUT, None)
     if control is None or not picks:
-        what = "with dropout" if control is not None else f"without dropout ({NO_DROPOUT!r} in space.placement)"
-        raise UserError(f"the sweep {summary.name} has no placement {what}: there is nothing to compare")
+        what = "without dropout" if control is None else "with dropout"
+        if comparable(summary.spec.space.placements):  # one sampler over everything may try none, pruning may end all
+            raise UserError(
+                f"the sweep {summary.name} has no trial {what} that was trained to its end: there is nothing to "
+                "compare; more trials (search.trials) may bring one"
+            )
+        where = f" ({NO_DROPOUT!r} in space.placement)" if control is None else ""
+        raise UserError(f"the sweep {summary.name} has no placement {what}{where}: there is nothing to compare")
     return Choice(control, tuple(picks.values()))
 
 

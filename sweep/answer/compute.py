@@ -104,8 +104,9 @@ def _cautions(answer: Answer, summary: SweepSummary) -> Iterator[str]:
     if summary.spec.search.allocation == "sampler":
         shares = ", ".join(f"{arm.placement} {arm.trials}" for arm in summary.arms)
         yield f"Placements were not tuned alike: one sampler divided the trials among them ({shares})."
-    if unfinished := [arm.placement for arm in summary.arms if arm.best.pruned]:
-        yield f"Not compared, since no trial was trained to its end: {', '.join(unfinished)}."
+    ended = {arm.placement for arm in summary.arms if not arm.best.pruned}
+    if left_out := [placement for placement in summary.spec.space.placements if placement not in ended]:
+        yield f"Not compared, since no trial was trained to its end: {', '.join(left_out)}."
     if answer.rows < summary.info.rows and not answer.one_history:
         rows = wording.count(answer.rows, "row")
         yield f"Compared on {rows} of {summary.info.rows:,}, those whose predictions are kept."

@@ -251,3 +251,35 @@ def test_a_table_that_has_changed_is_refused(tmp_path: Path) -> None:
     write_table(tmp_path, seed=1)
     with Store.open(url) as store, pytest.raises(MismatchError, match="has changed since the sweep small ran on it"):
         pose(store, "small")
+
+
+# --- one sampler over everything --------------------------------------------------------------------------------------
+
+
+def one_sampler(folder: Path, seed: int) -> str:
+    """Two trials, each of a placement that the sampler chose: 0 for none and input, 1 for input and all."""
+    url = f"sqlite:///{folder / 'sweep.db'}"
+    changes = ("search.allocation=sampler", "search.trials=2", f"seed={seed}")
+    run_sweep(small_spec(folder, *changes), storage=url, launcher=Recorder())
+    return url
+
+
+def test_a_placement_that_the_sampler_never_tried_is_named(tmp_path: Path) -> None:
+    with Store.open(one_sampler(tmp_path, seed=0)) as store:
+        question = pose(store, "small", 2)
+        confirm(question, store, Watched())
+        answer = compute(question, store)
+    assert [arm.placement for arm in answer.arms] == ["input"]
+    alike, left_out = answer.cautions
+    assert "one sampler divided the trials among them (none 1, input 1)" in alike
+    assert left_out == "Not compared, since no trial was trained to its end: all."
+
+
+def test_a_control_that_the_sampler_never_tried_is_not_said_to_be_missing_in_the_definition(tmp_path: Path) -> None:
+    with (
+        Store.open(one_sampler(tmp_path, seed=1)) as store,
+        pytest.raises(
+            UserError, match=r"small has no trial without dropout that was trained to its end: .* more trials"
+        ),
+    ):
+        pose(store, "small")
