@@ -14,7 +14,7 @@ from benchmarks.simulation.worlds import WORLDS, Network, World, dataset, realis
 from sweep.analysis.honest import Trial, honest_score
 from sweep.analysis.results import NO_DROPOUT, TrialRow, arms_of
 from sweep.analysis.weighted import Truth
-from sweep.answer.choose import Choice, Pick, default_repeats
+from sweep.answer.choose import Choice, Pick, default_repeats, rivals_of
 from sweep.answer.decide import Confirmed, Contender, Setting, decide
 from sweep.answer.question import confirmation_folds, fresh_seed
 from sweep.answer.records import Answer, ArmAnswer, Control
@@ -31,8 +31,8 @@ from sweep.training.train import train_block
 
 METRIC = "accuracy"
 
-_MATCHED = " matched"
-"""After a placement: its winner's matched control."""
+_MATCHED, _RIVAL = " matched", "rival "
+"""After a placement: its winner's matched control. Before a number: the next best networks without dropout."""
 
 _DEFINITION = """
 format = 1
@@ -217,15 +217,16 @@ def _chosen(results: Sequence[TrialResult], trials: Sequence[Hyperparameters], s
     picks = {
         name: Pick(one.number, Configuration(one.hyperparameters, one.epoch), one.score) for name, one in best.items()
     }
-    return Choice(picks.pop(NO_DROPOUT), tuple(picks.values()))
+    return Choice(picks.pop(NO_DROPOUT), tuple(picks.values()), rivals_of(rows, METRICS[METRIC]))
 
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
-    """Configurations on fresh folds: the tuned control, and each winner with its matched control."""
+    """Configurations on fresh folds: the tuned control, each winner with its matched control, and rivals."""
 
     control: Confirmed
     contenders: tuple[Contender, ...]
+    rivals: tuple[Confirmed, ...]
 
 
 def _confirmed(world: World, setup: Setup, choice: Choice, folds: Folds) -> tuple[_Fresh, dict[str, Network]]:
@@ -235,6 +236,7 @@ def _confirmed(world: World, setup: Setup, choice: Choice, folds: Folds) -> tupl
     for pick in choice.winners:
         placement = pick.configuration.params.placement
         wanted |= {placement: (pick, pick.configuration), placement + _MATCHED: (pick, pick.matched)}
+    wanted |= {f"{_RIVAL}{place}": (pick, pick.configuration) for place, pick in enumerate(choice.rivals)}
     networks = {
         name: realised(world, one.params, one.epoch, "matched" if name.endswith(_MATCHED) else "trial", placements)
         for name, (_, one) in wanted.items()
@@ -247,7 +249,8 @@ def _confirmed(world: World, setup: Setup, choice: Choice, folds: Folds) -> tupl
     contenders = tuple(
         Contender(confirmed[name], confirmed[name + _MATCHED]) for name in placements if name != NO_DROPOUT
     )
-    return _Fresh(confirmed[NO_DROPOUT], contenders), networks
+    rivals = tuple(one for name, one in confirmed.items() if name.startswith(_RIVAL))
+    return _Fresh(confirmed[NO_DROPOUT], contenders, rivals), networks
 
 
 def _record(pick: Pick, configuration: Configuration, result: TrialResult, folds: Folds) -> Confirmed:
@@ -277,7 +280,7 @@ def _answer(setup: Setup, folds: Folds, fresh: _Fresh) -> Answer:
         folds=folds.folds,
         fold_of=folds.fold_of(data.info.rows),
     )
-    return decide(setting, fresh.control, fresh.contenders)
+    return decide(setting, fresh.control, fresh.contenders, fresh.rivals)
 
 
 # --- what is true -----------------------------------------------------------------------------------------------------
@@ -295,6 +298,7 @@ class _Known:
 def _true(cell: Cell, world: World, setup: Setup, networks: Mapping[str, Network], rng: np.random.Generator) -> _Known:
     # Where seeds differ by stream, they are alike here: an expectation is over all seeds, and so has less noise.
     alike = {name: replace(one, stream=0, params=replace(one.params, placement="")) for name, one in networks.items()}
+    alike = {name: one for name, one in alike.items() if not name.startswith(_RIVAL)}
     order = list(dict.fromkeys(one for name, one in alike.items() if cell.thorough or not name.endswith(_MATCHED)))
     alike = {name: one for name, one in alike.items() if one in order}
     ones, rows = float(setup.data.target.mean()), cell.rows - cell.rows // cell.folds

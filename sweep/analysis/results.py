@@ -294,8 +294,13 @@ def best_trial(trials: Iterable[TrialRow], metric: Metric) -> TrialRow | None:
 
     A pruned trial is the best only as long as none is complete: it was stopped for being worse than others.
     """
+    return next(iter(ranked(trials, metric)), None)
+
+
+def ranked(trials: Iterable[TrialRow], metric: Metric) -> list[TrialRow]:
+    """From the best to the worst, as :func:`best_trial` has it."""
     sign = -1.0 if metric.maximize else 1.0
-    return min(trials, key=lambda trial: (trial.pruned, sign * trial.score, trial.number), default=None)
+    return sorted(trials, key=lambda trial: (trial.pruned, sign * trial.score, trial.number))
 
 
 def arms_of(

@@ -2,7 +2,7 @@
 
 The variance of a difference m after R' repeats is ``V(R') = c · (A + N / R')``: A is that of the rows, a floor under
 any number of repeats, N that of seeds and partitions. A :class:`~sweep.answer.records.Comparison` has ``c · A`` as
-``floor`` and ``c · N / R`` as ``noise``. A verdict needs both controls, so the harder of the two comparisons counts.
+``floor`` and ``c · N / R`` as ``noise``. A verdict needs all controls, so the hardest of the comparisons counts.
 
 Promises stop at even odds: where the formula said more than 0.8, half of the simulated sweeps came to a verdict.
 """
@@ -10,6 +10,7 @@ Promises stop at even odds: where the formula said more than 0.8, half of the si
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from scipy import special
 
@@ -47,31 +48,29 @@ def chance(comparison: Comparison, repeats: int) -> float:
     return float(special.ndtr(ahead / math.sqrt(left))) if left > 0 else float(ahead > 0)
 
 
-def advise(tuned: Comparison, matched: Comparison, rows: int) -> Advice | None:
+def advise(comparisons: Sequence[Comparison], rows: int) -> Advice | None:
     """What would tell, where the verdict is "cannot tell".
 
     Args:
-        tuned: Against the tuned control.
-        matched: Against the matched control.
+        comparisons: With all controls, equally many repeats each.
         rows: n of the table.
 
     Returns:
         ``None`` where neither repeats nor rows are what is missing, or where one cannot know: too few rows or groups
-        for a test, a single repeat, or both comparisons far enough from 0 already.
+        for a test, a single repeat, or all comparisons far enough from 0 already.
     """
-    both = (tuned, matched)
-    if any(one.method == "too few" or one.repeats < 2 for one in both):
+    if any(one.method == "too few" or one.repeats < 2 for one in comparisons):
         return None
-    if tuned.difference * matched.difference < 0:
+    if min(one.difference for one in comparisons) < 0 < max(one.difference for one in comparisons):
         return Advice("unlikely", None)  # more of anything makes opposite differences surer, not equal
-    if any(abs(one.difference) <= _quantile(one) * math.sqrt(one.floor) for one in both):
-        needed = max(_rows(one, rows) for one in both)
+    if any(abs(one.difference) <= _quantile(one) * math.sqrt(one.floor) for one in comparisons):
+        needed = max(_rows(one, rows) for one in comparisons)
         return Advice("rows", math.ceil(needed)) if needed <= MOST_ROWS * rows else Advice("too small", None)
-    done = tuned.repeats  # both have the same
-    if all(_ahead(one, done) > 0 for one in both):
+    done = comparisons[0].repeats
+    if all(_ahead(one, done) > 0 for one in comparisons):
         return None
     for repeats in range(done + 1, MOST_REPEATS + 1):
-        if min(chance(one, repeats) for one in both) >= 0.5:
+        if min(chance(one, repeats) for one in comparisons) >= 0.5:
             return Advice("repeats", repeats)
     return Advice("unlikely", None)
 

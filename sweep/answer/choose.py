@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sweep.analysis.results import NO_DROPOUT, SweepSummary, TrialRow
+from sweep.analysis.results import NO_DROPOUT, SweepSummary, TrialRow, ranked
 from sweep.errors import UserError
+from sweep.metrics import Metric
 from sweep.records import Configuration
+
+RIVALS = 2
+"""Further networks without dropout that a verdict needs, by raw score: the best one may be there by luck alone."""
 
 FEWEST, MOST = 10, 20
 """Repeats of fresh folds, unless asked for otherwise."""
@@ -37,15 +41,17 @@ class Choice:
     Attributes:
         control: The best configuration without dropout.
         winners: That of each placement with dropout, in the definition's order.
+        rivals: The next best without dropout, as far as there are any.
     """
 
     control: Pick
     winners: tuple[Pick, ...]
+    rivals: tuple[Pick, ...] = ()
 
     @property
     def configurations(self) -> tuple[Configuration, ...]:
         """All that have to be trained, each once, winners before their matched controls."""
-        every = [self.control.configuration]
+        every = [one.configuration for one in (self.control, *self.rivals)]
         for winner in self.winners:
             every += [winner.configuration, winner.matched]
         return tuple({one.key: one for one in every}.values())
@@ -53,7 +59,7 @@ class Choice:
     @property
     def key(self) -> str:
         """SHA-256 (hex) of what is compared with what."""
-        parts = [self.control.configuration.key, *(winner.configuration.key for winner in self.winners)]
+        parts = [one.configuration.key for one in (self.control, *self.winners, *self.rivals)]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
@@ -85,7 +91,13 @@ def choose(summary: SweepSummary) -> Choice:
             )
         where = f" ({NO_DROPOUT!r} in space.placement)" if control is None else ""
         raise UserError(f"the sweep {summary.name} has no placement {what}{where}: there is nothing to compare")
-    return Choice(control, tuple(picks.values()))
+    return Choice(control, tuple(picks.values()), rivals_of(summary.trials, summary.metric))
+
+
+def rivals_of(trials: Iterable[TrialRow], metric: Metric) -> tuple[Pick, ...]:
+    """The next best of the trials without dropout that were trained to their end, the best one left out."""
+    without = [trial for trial in trials if trial.placement == NO_DROPOUT and not trial.pruned]
+    return tuple(map(_pick, ranked(without, metric)[1 : 1 + RIVALS]))
 
 
 def default_repeats(trials: int, configurations: int) -> int:

@@ -38,6 +38,7 @@ def compute(question: Question, store: Store) -> Answer:
             )
             for one in choice.winners
         ],
+        [_confirmed(question, store, one, one.configuration) for one in choice.rivals],
     )
     found = replace(found, cautions=tuple(_cautions(found, question.summary)), rules=_rules(question, setting, store))
     save_answer(store, sweep.key, choice, found)

@@ -1,10 +1,13 @@
 """From chosen networks on fresh folds to a verdict for each placement of dropout.
 
-Every placement's winner is compared with two controls: the best configuration without dropout (*tuned*) and itself with
-its rates set to 0 (*matched*). A verdict needs both, an intersection-union test (Berger 1982) that needs no correction:
-the tuned control alone would blame dropout for luck in tuning. Placements are tested in a fixed sequence, by the
-sweep's raw scores (Wiens 2003): for *helps* the best first, for *hurts* the worst, each at 2.5 % one-sided, up to the
-first that fails. Where no network beats a constant prediction there is nothing to say.
+Every placement's winner is compared with the best configuration without dropout (the *tuned* control), with itself with
+its rates set to 0 (the *matched* one), and with the next best configurations without dropout (*rivals*). A verdict
+needs all of them, an intersection-union test (Berger 1982) that needs no correction: the tuned control alone would
+blame dropout for luck in tuning, and so would the two where removing dropout alone leaves a poor network.
+
+Placements are tested in a fixed sequence, by the sweep's raw scores (Wiens 2003): for *helps* the best first, for
+*hurts* the worst, each at 2.5 % one-sided, up to the first that fails. Where no network beats a constant prediction
+there is nothing to say.
 """
 
 from __future__ import annotations
@@ -118,20 +121,24 @@ class Setting:
         return len(np.unique(self.groups[(self.fold_of >= 0).any(axis=0)]))
 
 
-def decide(setting: Setting, control: Confirmed, contenders: Sequence[Contender]) -> Answer:
+def decide(
+    setting: Setting, control: Confirmed, contenders: Sequence[Contender], rivals: Sequence[Confirmed] = ()
+) -> Answer:
     """The answer of a sweep.
 
     Args:
         setting: Rows, folds, metric.
         control: The best configuration without dropout.
         contenders: One for each placement with dropout, in the definition's order, which settles ties.
+        rivals: The next best configurations without dropout.
     """
     constant = constant_score(setting.metric, setting.truth)
     rope = rope_of(setting.metric, constant)
     sign = -1.0 if METRICS[setting.metric].maximize else 1.0
     ordered = sorted(contenders, key=lambda one: sign * one.winner.raw_score)
     without = _good(setting, setting.metric, control)
-    arms = [_arm(setting, control, without, one, rope) for one in ordered]
+    others: list[Judged] = [(one.scores, _good(setting, setting.metric, one)) for one in rivals]
+    arms = [_arm(setting, control, without, one, others, rope) for one in ordered]
     arms = [replace(arm, beside=_beside(setting, control, one)) for arm, one in zip(arms, ordered, strict=True)]
     return Answer(
         name=setting.name,
@@ -144,23 +151,35 @@ def decide(setting: Setting, control: Confirmed, contenders: Sequence[Contender]
         looks=setting.looks,
         constant=constant,
         rope=rope,
-        control=Control(
-            trial=control.trial,
-            params=control.params,
-            epoch=control.epoch,
-            raw_score=control.raw_score,
-            score=fold_scores(setting.metric, control.scores, setting.metrics),
-            spread=_spread(setting, control),
-            diverged=control.lost,
-        ),
+        control=_control(setting, control),
         arms=tuple(_in_sequence(arms)),
+        rivals=tuple(_control(setting, one) for one in rivals),
+    )
+
+
+def _control(setting: Setting, confirmed: Confirmed) -> Control:
+    return Control(
+        trial=confirmed.trial,
+        params=confirmed.params,
+        epoch=confirmed.epoch,
+        raw_score=confirmed.raw_score,
+        score=fold_scores(setting.metric, confirmed.scores, setting.metrics),
+        spread=_spread(setting, confirmed),
+        diverged=confirmed.lost,
     )
 
 
 # --- one placement ----------------------------------------------------------------------------------------------------
 
 
-def _arm(setting: Setting, control: Confirmed, without: Goodness, contender: Contender, rope: float) -> ArmAnswer:
+def _arm(
+    setting: Setting,
+    control: Confirmed,
+    without: Goodness,
+    contender: Contender,
+    others: Sequence[Judged],
+    rope: float,
+) -> ArmAnswer:
     """A placement by itself: its verdict is still to be found in the sequence, but for what stands outside of it."""
     winner = contender.winner
     own = _good(setting, setting.metric, winner)
@@ -168,6 +187,7 @@ def _arm(setting: Setting, control: Confirmed, without: Goodness, contender: Con
     tuned = compared(setting, setting.metric, *pair)
     removed = contender.matched.scores, _good(setting, setting.metric, contender.matched)
     matched = compared(setting, setting.metric, pair[0], removed)
+    rivals = tuple(compared(setting, setting.metric, pair[0], one) for one in others)
     _, equivalent, helps = equivalence(tuned, rope)
     column = setting.metrics.index(setting.metric)
     return ArmAnswer(
@@ -179,11 +199,12 @@ def _arm(setting: Setting, control: Confirmed, without: Goodness, contender: Con
         score=fold_scores(setting.metric, winner.scores, setting.metrics),
         tuned=tuned,
         matched=matched,
+        rivals=rivals,
         p_value=1.0,
         p_helps=helps,
         p_equivalent=equivalent,
         verdict=_alone(setting, tuned, equivalent, rope, learned=learned(setting, *pair)),
-        reason=_reason(setting, winner, tuned, matched, (own, without, removed[1])),
+        reason=_reason(setting, winner, (tuned, matched, *rivals), (own, without, removed[1])),
         spread=_spread(setting, winner),
         diverged=winner.lost,
         matched_diverged=contender.matched.lost,
@@ -265,21 +286,29 @@ def _alone(setting: Setting, tuned: Comparison, equivalent: float, rope: float, 
 
 
 def _reason(
-    setting: Setting, winner: Confirmed, tuned: Comparison, matched: Comparison, goods: tuple[Goodness, ...]
+    setting: Setting, winner: Confirmed, comparisons: Sequence[Comparison], goods: tuple[Goodness, ...]
 ) -> Reason | None:
-    """``goods``: of the winner, then of both controls."""
+    """``comparisons`` as :attr:`ArmAnswer.comparisons`; ``goods`` of the winner, then of the first two controls."""
+    tuned, matched, *rivals = comparisons
     if winner.lost > UNSTABLE:
         return "unstable"
     if "too few" in (tuned.method, matched.method):
         return "few rows" if setting.groups is None else "few groups"
     if (tuned.p_greater <= LEVEL) != (matched.p_greater <= LEVEL):
         return "tuned control only" if tuned.p_greater <= LEVEL else "matched control only"
+    if any(_beaten(tuned, matched) and not _beaten(one) for one in rivals):
+        return "rival"
     own, *controls = goods
     if all(one.exact for one in goods) and any(
         heavy_tail(own.values[0] - one.values[0], setting.groups) for one in controls
     ):
         return "heavy tail"
     return None
+
+
+def _beaten(*comparisons: Comparison) -> bool:
+    """Whether all are clearly above 0."""
+    return max(one.p_greater for one in comparisons) <= LEVEL
 
 
 def _spread(setting: Setting, confirmed: Confirmed) -> float:
@@ -309,8 +338,8 @@ def _in_sequence(arms: Sequence[ArmAnswer]) -> list[ArmAnswer]:
 
     The adjusted p of an arm is the largest of its own and of those tested before it.
     """
-    better = [_both(max(arm.tuned.p_greater, arm.matched.p_greater), arm) for arm in arms]
-    worse = [max(arm.tuned.p_less, arm.matched.p_less) for arm in arms]
+    better = [_both(max(one.p_greater for one in arm.comparisons), arm) for arm in arms]
+    worse = [max(one.p_less for one in arm.comparisons) for arm in arms]
     helps = list(accumulate(better, max))
     hurts = list(accumulate(reversed(worse), max))[::-1]
     return [_judged(arm, *pair) for arm, *pair in zip(arms, helps, hurts, strict=True)]
@@ -334,5 +363,5 @@ def _judged(arm: ArmAnswer, helps: float, hurts: float) -> ArmAnswer:
         p_value=min(1.0, 2.0 * min(helps, hurts)),
         verdict=verdict,
         reason=None if settled and arm.reason != "heavy tail" else arm.reason,
-        advice=advise(arm.tuned, arm.matched, arm.tuned.units) if verdict == "cannot tell" else None,
+        advice=advise(arm.comparisons, arm.tuned.units) if verdict == "cannot tell" else None,
     )

@@ -21,11 +21,14 @@ there is no variance). ``"groups"``: sums by group. ``"identical"``: no row diff
 no test can do anything with. ``"corrected t"``: Nadeau & Bengio's on fold scores, where a metric has no row scores.
 """
 
-Reason = Literal["tuned control only", "matched control only", "unstable", "few rows", "few groups", "heavy tail"]
+Reason = Literal[
+    "tuned control only", "matched control only", "rival", "unstable", "few rows", "few groups", "heavy tail"
+]
 """What else there is to say of an arm.
 
 ``"tuned control only"``: it beats the best network without dropout, not clearly itself without dropout.
-``"matched control only"``: the reverse. ``"unstable"``: more than a tenth of its runs diverged, so it cannot help.
+``"matched control only"``: the reverse. ``"rival"``: it beats both, but not clearly the next best networks without
+dropout. ``"unstable"``: more than a tenth of its runs diverged, so it cannot help.
 ``"heavy tail"``: one row carries more than a fifth of the variance.
 """
 
@@ -121,6 +124,7 @@ class ArmAnswer:
         score: On fresh folds: the metric, mean over folds and repeats, in its own units and direction.
         tuned: Against the best configuration without dropout.
         matched: Against itself with its rates set to 0.
+        rivals: Against the next best configurations without dropout, in the order of ``Answer.rivals``.
         p_value: Adjusted for the fixed sequence of arms, for either verdict.
         p_helps: Probability that the difference exceeds the region of practical equivalence.
         p_equivalent: Probability that it lies inside.
@@ -148,11 +152,23 @@ class ArmAnswer:
     verdict: Verdict
     reason: Reason | None = None
     advice: Advice | None = None
+    rivals: tuple[Comparison, ...] = ()
     spread: float = 0.0
     diverged: float = 0.0
     matched_diverged: float = 0.0
     reference: Reference | None = None
     beside: tuple[Beside, ...] = ()
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """With all that a verdict needs."""
+        return (self.tuned, self.matched, *self.rivals)
+
+    @property
+    def rival(self) -> Comparison | None:
+        """With the rival that is hardest to tell from it; ``None`` without rivals."""
+        ahead = self.tuned.difference >= 0
+        return max(self.rivals, key=lambda one: one.p_greater if ahead else one.p_less, default=None)
 
     @property
     def smaller_than(self) -> float:
@@ -175,6 +191,7 @@ class ArmAnswer:
             "matched_difference": self.matched.difference,
             "matched_low": self.matched.low,
             "matched_high": self.matched.high,
+            "rivals": [{"difference": one.difference, "low": one.low, "high": one.high} for one in self.rivals],
             "p_value": self.p_value,
             "p_helps": self.p_helps,
             "p_equivalent": self.p_equivalent,
@@ -198,7 +215,7 @@ class ArmAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """The best configuration without dropout. Fields as those of :class:`ArmAnswer`."""
+    """A configuration without dropout. Fields as those of :class:`ArmAnswer`."""
 
     trial: int
     params: Hyperparameters
@@ -318,6 +335,7 @@ class Answer:
         constant: Score of a constant prediction on these rows.
         rope: Half-width of the region of practical equivalence, in the metric's units.
         control: The best configuration without dropout.
+        rivals: The next best ones, which a verdict needs too.
         arms: Placements with dropout, by raw score, best first.
         cautions: What to keep in mind, a sentence each.
         rules: Rules of thumb on this table; ``None`` where nobody asked for them.
@@ -335,5 +353,6 @@ class Answer:
     rope: float
     control: Control
     arms: tuple[ArmAnswer, ...]
+    rivals: tuple[Control, ...] = ()
     cautions: tuple[str, ...] = ()
     rules: tuple[RuleAnswer, ...] | None = None

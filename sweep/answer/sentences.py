@@ -57,6 +57,7 @@ def explain(arm: ArmAnswer, answer: Answer) -> str:
     parts = [
         f"{wording.placement(arm.placement).capitalize()}: {verdict}.",
         f"Against {TUNED}: {tuned}; against {MATCHED}: {matched}.",
+        "" if arm.rival is None else f"Against the next best without dropout: {_with_interval(arm.rival, answer)}.",
         remark(arm, answer),
     ]
     return " ".join(part for part in parts if part)
@@ -245,6 +246,11 @@ def _reason(arm: ArmAnswer, answer: Answer) -> str:
             )
         case "matched control only":
             return "This configuration needs its dropout; a network tuned without dropout may do as well."
+        case "rival":
+            return (
+                f"This configuration beats {TUNED}, and itself without dropout, but not clearly the next best one "
+                "without dropout: the best may have been unlucky on fresh folds."
+            )
         case "unstable":
             return f"{100 * arm.diverged:.0f} % of its runs diverged: a configuration that unstable cannot help."
         case "few rows":
@@ -260,9 +266,11 @@ def _reason(arm: ArmAnswer, answer: Answer) -> str:
             return f"One {one} carries more than a fifth of the variance: the p-value is that of a permutation test."
     if arm.verdict != "cannot tell":
         return ""
-    if max(arm.tuned.p_greater, arm.matched.p_greater) <= LEVEL:
+    if max(one.p_greater for one in arm.comparisons) <= LEVEL:
         return "By itself it would help; a placement that stands before it in the order of the tests failed."
     behind = arm.tuned.p_less <= LEVEL, arm.matched.p_less <= LEVEL
+    if all(behind) and any(one.p_less > LEVEL for one in arm.rivals):
+        return f"It falls behind {TUNED}, and itself without dropout, but not clearly behind the next best without."
     if all(behind):
         return "By itself it would hurt; a placement that stands before it in the order of the tests failed."
     if behind[0]:

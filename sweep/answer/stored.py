@@ -50,12 +50,13 @@ def looks(store: Store, key: str, choice: Choice, repeats: int) -> int:
 
 
 def _answer(document: dict[str, Any]) -> Answer:
-    """Inverse of ``asdict``, through JSON. Answers that were kept before there were rules have none."""
-    rules = document.get("rules")
+    """Inverse of ``asdict``, through JSON."""
+    rules = document["rules"]
     return Answer(
         **{
             **document,
             "control": Control(**_with_params(document["control"])),
+            "rivals": tuple(Control(**_with_params(one)) for one in document["rivals"]),
             "arms": tuple(map(_arm, document["arms"])),
             "cautions": tuple(document["cautions"]),
             "rules": None if rules is None else tuple(map(_rule, rules)),
@@ -69,6 +70,7 @@ def _arm(plain: dict[str, Any]) -> ArmAnswer:
             **_with_params(plain),
             "tuned": Comparison(**plain["tuned"]),
             "matched": Comparison(**plain["matched"]),
+            "rivals": tuple(Comparison(**one) for one in plain["rivals"]),
             "advice": None if plain["advice"] is None else Advice(**plain["advice"]),
             "reference": None if plain["reference"] is None else Reference(**plain["reference"]),
             "beside": tuple(Beside(**one) for one in plain["beside"]),

@@ -10,20 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from sweep.analysis.results import ArmResult
+from sweep.analysis.results import ArmResult, ranked
 from sweep.answer.compute import compute
-from sweep.answer.confirm import Progress, confirm
+from sweep.answer.confirm import Progress, _ended, confirm
 from sweep.answer.question import Question, fresh_seed, pose
 from sweep.answer.stored import known_answer
 from sweep.errors import MismatchError, UserError
 from sweep.launch.base import BlockDone
 from sweep.launch.inline import InlineLauncher
-from sweep.records import BlockJob, Configuration, Hyperparameters
+from sweep.records import BlockJob, Configuration, Hyperparameters, TrialResult
 from sweep.run.loop import run_sweep
 from sweep.store.rows import ConfirmedRepeat
 from sweep.store.store import Store
 from sweep.training.train import train_block
 from tests.small_sweep import Recorder, small_spec, write_table
+from tests.tables_for_tests import make_plan
 
 
 class Watched(InlineLauncher):
@@ -100,8 +101,31 @@ def test_winners_have_two_controls_and_nothing_is_trained_twice(store: Store) ->
         assert matched.epoch == own.epoch
         assert replace(matched.params, dropout=own.params.dropout, placement=own.params.placement) == own.params
     keys = [one.key for one in choice.configurations]
-    assert len(keys) == len(set(keys)) <= 5
+    assert len(keys) == len(set(keys)) <= 7
     assert choice.control.configuration.key in keys
+    without = ranked((t for t in question.summary.trials if t.placement == "none"), question.summary.metric)
+    assert [one.trial for one in (choice.control, *choice.rivals)] == [trial.number for trial in without[:3]]
+    assert {one.configuration.key for one in choice.rivals} <= set(keys)
+
+
+def test_folds_that_diverged_are_told_by_their_number_in_the_repeat() -> None:
+    """Of two repeats of three folds, splits 1, 3 and 5 diverged."""
+    result = TrialResult(
+        number=0,
+        epoch=2,
+        trained=2,
+        score=0.5,
+        metrics=np.arange(6.0)[:, None, None, None] * np.ones((6, 1, 2, 4)),
+        predictions=np.zeros((1, 2, 9, 1), dtype=np.float32),
+        diverged=1,
+        seconds=4.0,
+        lost=(1, 3, 5),
+    )
+    configuration = Configuration(Hyperparameters((4,), "none", (0.0, 0.0), 0.1, 0.9, None, 1.0, 0.0), 2)
+    job = BlockJob((0,), (configuration.params,), make_plan("binary", checkpoints=(2, 4)), until=2, repeats=(5, 7))
+    runs = list(_ended(BlockDone(job, (result,), 4.0), [configuration]))
+    assert [(run.repeat, run.lost, run.seconds) for run in runs] == [(5, (1,), 2.0), (6, (0, 2), 2.0)]
+    assert [run.metrics[:, 0, 0].tolist() for run in runs] == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
 
 
 def test_a_placement_is_no_part_of_a_configuration() -> None:

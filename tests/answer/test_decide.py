@@ -117,6 +117,30 @@ def test_a_verdict_needs_both_controls() -> None:
     assert (against.verdict, against.p_value) == ("cannot tell", 1.0)
 
 
+@pytest.mark.parametrize(
+    ("skill", "rivals", "verdict", "reason"),
+    [
+        (1.6, (1.0, 0.9), "helps", None),
+        (1.6, (1.0, 1.6), "cannot tell", "rival"),
+        (0.4, (1.0, 0.9), "hurts", None),
+        (0.4, (1.0, 0.4), "cannot tell", None),
+    ],
+)
+def test_a_verdict_needs_the_next_best_without_dropout_too(
+    skill: float, rivals: tuple[float, ...], verdict: Verdict, reason: str | None
+) -> None:
+    """A control that is best by luck alone makes dropout look good, or bad."""
+    world = World()
+    others = [world.network(one, raw=0.79) for one in rivals]
+    answer = decide(world.setting(), world.network(1.0), [world.arm(skill, 1.0)], others)
+    arm = answer.arms[0]
+    assert (arm.verdict, arm.reason) == (verdict, reason)
+    assert len(arm.rivals) == len(answer.rivals) == 2
+    hardest = max(arm.rivals, key=lambda one: min(one.p_greater, one.p_less))
+    assert arm.rival == hardest
+    assert arm.p_value >= hardest.p_value
+
+
 def test_differences_are_of_scores_and_p_is_the_worse_of_both() -> None:
     world = World()
     answer = world.ask(1.0, world.arm(1.3, 1.1))

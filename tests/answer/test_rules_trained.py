@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -92,13 +90,3 @@ def test_rules_are_kept_by_answers_without_them(store: Store) -> None:
     more = ask(4)
     assert (more.repeats, more.rules) == (4, with_rules.rules)
     assert known_answer(store, summary) == more
-
-
-def test_an_answer_that_was_kept_before_there_were_rules_is_read(store: Store) -> None:
-    question = pose(store, "small", 2)
-    confirm(question, store, Watched())
-    answer = compute(question, store)
-    document = json.loads(json.dumps(asdict(answer)))
-    del document["rules"]
-    store.save_answer(question.sweep.key, question.choice.key, 2, document)
-    assert known_answer(store, question.summary) == answer
