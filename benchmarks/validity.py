@@ -43,8 +43,7 @@ USUAL: tuple[AnyCell, ...] = (
     Cell("helps", 100),
     Cell("helps", 300, repeats=20),
     PairCell("equal", 1000),
-    PairCell("two", 300),
-    PairCell("five", 300),
+    *(PairCell(pair, 300) for pair in ("two", "two-input", "two-rate", "five")),
 )
 """``make validity``."""
 
@@ -58,8 +57,6 @@ FURTHER: tuple[AnyCell, ...] = (
     *(Cell(world, 300, stop="best") for world in WORLDS),
     *(Cell(world, 300, hidden=(64, 64, 32)) for world in ("placebo", "helps")),
     PairCell("equal", 300),
-    PairCell("two-input", 300),
-    PairCell("two-rate", 300),
     PairCell("two", 300, repeats=10),
     PairCell("two", 100),
     PairCell("five", 100),

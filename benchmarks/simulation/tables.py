@@ -102,7 +102,18 @@ def checks(known: Mapping[AnyCell, Sequence[Line]]) -> list[Check]:
             made += _pair_checks(cell, lines)
         elif isinstance(cell, Cell):
             made += _sweep_checks(cell, lines)
+    two = [lines for cell, lines in known.items() if isinstance(cell, PairCell) and _judged(cell, "two")]
+    if two:
+        # Pairs of one true difference differ in how alike their networks are, and so in how easily they are told apart.
+        share = rates.found_better([line for lines in two for line in lines])
+        what = f"{len(two)} pairs of 2 points, n 300, R 20: found in at least 65 %"
+        made.append(Check(what, str(share), min(map(len, two)), share.value >= 65.0))
     return made
+
+
+def _judged(cell: PairCell, kind: str, rows: int = 300) -> bool:
+    """Whether it is a pair of this kind under the conditions that are asked for."""
+    return cell.pair.startswith(kind) and (cell.rows, cell.repeats, cell.folds) == (rows, 20, 5)
 
 
 def _sweep_checks(cell: Cell, lines: Sequence[Line]) -> Iterator[Check]:
@@ -126,13 +137,9 @@ def _sweep_checks(cell: Cell, lines: Sequence[Line]) -> Iterator[Check]:
 def _pair_checks(cell: PairCell, lines: Sequence[Line]) -> Iterator[Check]:
     name, number = named(cell), len(lines)
     better, same = rates.found_better(lines), rates.equivalent(lines)
-    if (cell.repeats, cell.folds) != (20, 5):
-        return
-    if cell.pair.startswith("two") and cell.rows == 300:
-        yield Check(f"{name}: found in at least 65 %", str(better), number, better.value >= 65.0)
-    if cell.pair == "five" and cell.rows == 300:
+    if _judged(cell, "five"):
         yield Check(f"{name}: found in at least 95 %", str(better), number, better.value >= 95.0)
-    if cell.pair == "equal" and cell.rows == 1000:
+    if _judged(cell, "equal", 1000):
         yield Check(f"{name}: no practical difference in at least 50 %", str(same), number, same.value >= 50.0)
 
 

@@ -1,4 +1,4 @@
-"""Which configurations of a sweep are trained again: every placement's winner, and two controls for each."""
+"""Which configurations of a sweep are trained again: every placement's winner, and its controls."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmAnswer:
-    """One placement of dropout: its winner against both controls.
+    """One placement of dropout: its winner against its controls.
 
     Attributes:
         placement: Its name.
