@@ -271,3 +271,10 @@ ALL: dict[str, Callable[[], Answer]] = {
     "history": one_history,
     "rules": rules,
 }
+
+
+def with_rivals(made: Answer) -> Answer:
+    """The same with two further networks without dropout, the second of which is hard to tell from the arms."""
+    near = made.arms[0].tuned, comparison(0.004, 0.012)
+    control = replace(made.control, trial=5, score=made.control.score - 0.004)
+    return replace(made, arms=tuple(replace(arm, rivals=near) for arm in made.arms), rivals=(control, control))

@@ -23,7 +23,7 @@ from sweep.report.answer_section import forest_caption
 from sweep.report.html import MARK, render
 from sweep.report.page import page
 from sweep.spec.model import Chosen
-from tests.made_answer import ALL, answer, arm, helps
+from tests.made_answer import ALL, answer, arm, helps, with_rivals
 from tests.made_sweep import DEFINITION, made_summary, sonar
 from tests.pruned_sweep import pruned_summary
 
@@ -429,6 +429,19 @@ def test_the_numbers_of_the_sentence_are_those_of_the_table(answered: str) -> No
     assert " ".join(rows[1][1:7]) == "cannot tell +1.2 −0.7 to 3.1"
     assert " ".join(rows[2][1:6]) == "hurts −3.1 −5.1 to −1.1"
     assert " ".join(rows[3][1:]) == "the control 82.0 % ±&nbsp;1.2 85.0 %"
+
+
+def test_the_next_best_without_dropout_have_a_column(summary: SweepSummary, answered: str) -> None:
+    assert "Gain over the next best" not in answered
+    page = without_plotly(render(summary, with_rivals(helps())))
+    table = page.split('aria-label="Each placement tested"')[1].split("</table>")[0]
+    assert table.count("Gain over the next best without dropout") == 1
+    rows = re.findall(r"<tr>(.*?)</tr>", table, flags=re.DOTALL)
+    assert len({len(re.findall(r"<t[hd]\b", row)) for row in rows}) == 1, "as many cells in each row"
+    assert all("+0.4" in row and "−0.8 to 1.6" in row for row in rows[1:3]), "of those ahead the hardest to beat"
+    assert "+2.4" in rows[3], "of the one behind the hardest to fall behind"
+    assert "A verdict needs all 4 comparisons: with the 3 best networks without dropout" in page
+    assert "as clear of the next best networks without dropout (below)" in page
 
 
 def test_what_an_answer_rests_on_and_what_would_tell_stands_beside_it(answered: str) -> None:

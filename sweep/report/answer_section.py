@@ -85,9 +85,11 @@ def forest_caption(answer: Answer, info: ForestInfo) -> str:
     reach = f"{wording.difference(metric, half, digits)}{' points' if metric.percent else ''}"
     arrows = "" if info.whole else "; a line with an arrow goes on"
     counted = units(answer.groups or answer.rows, answer)
+    next_best = ", and is as clear of the next best networks without dropout (below)" if answer.rivals else ""
     return (
         f"To the right of 0 dropout is better{arrows}. What helps or hurts has both lines on one side of 0 and clear "
-        "of it, placement after placement in the order shown; inside the shaded band a difference would hardly matter. "
+        f"of it{next_best}, placement after placement in the order shown; inside the shaded band a difference would "
+        "hardly matter. "
         f"Here: {said}. With {counted} a line reaches about {reach} to either side: an effect much smaller than that "
         "cannot be told from none."
     )

@@ -11,7 +11,7 @@ from sweep import wording
 from sweep.answer.records import Advice, Answer, ArmAnswer
 from sweep.answer.sentences import basis, cautions, difference_text, explain, remark, sentence, verdict_text
 from sweep.metrics import METRICS
-from tests.made_answer import ALL, answer, arm, comparison, equivalent, errors, helps, one_history, untold
+from tests.made_answer import ALL, answer, arm, comparison, equivalent, errors, helps, one_history, untold, with_rivals
 
 ACCURACY, LOG_LOSS, RMSE, AUC = (METRICS[name] for name in ("accuracy", "log_loss", "rmse", "roc_auc"))
 AGAINST = "against the best network without dropout and against the same network with its dropout removed"
@@ -304,3 +304,17 @@ def test_a_matched_control_that_diverges_is_told() -> None:
     assert "diverged" not in remark(one, answer([one]))
     lost = replace(one, matched_diverged=0.25)
     assert "With its dropout removed 25 % of its runs diverged" in remark(lost, answer([lost]))
+
+
+def test_the_next_best_without_dropout_are_told() -> None:
+    made = with_rivals(answer([arm("input", "cannot tell", (0.02, 0.01), reason="rival")]))
+    one = made.arms[0]
+    assert one.rival == one.rivals[1]
+    assert "but not clearly the next best one without dropout" in remark(one, made)
+    assert "Against the next best without dropout: +0.4 points (95 %: −0.8 to 1.6)." in explain(one, made)
+    assert "next best" not in explain(replace(one, rivals=(), reason=None), made)
+
+
+def test_behind_the_best_without_dropout_but_not_behind_the_next() -> None:
+    made = with_rivals(answer([arm("input", "cannot tell", (-0.02, 0.005))]))
+    assert "but not clearly behind the next best without" in remark(made.arms[0], made)
