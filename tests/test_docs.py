@@ -20,7 +20,8 @@ from typer.main import get_command
 from sweep.analysis import summary
 from sweep.analysis.results import State
 from sweep.cli import errors as cli_errors
-from sweep.cli.main import app, run_program
+from sweep.cli.app import app
+from sweep.cli.main import run_program
 from sweep.errors import DefinitionError, SweepError, UserError
 from sweep.metrics import METRICS
 from sweep.spec import model
