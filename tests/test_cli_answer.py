@@ -152,11 +152,10 @@ def test_a_sweep_or_a_table_that_is_not_there(small: Program, made: Path) -> Non
         (made / "away.csv").rename(made / "table.csv")
 
 
-def test_a_real_process_interrupted_by_sigterm_goes_on(small: Program, tmp_path: Path) -> None:
-    """The runs are slow enough to be interrupted among them, and quick enough for a test."""
-    write_table(tmp_path / "table.csv", rows=200)
-    small(*RUN, "--set", "training.epochs=60", "--set", "training.batch_size=4", "--set", "training.stop=last")
-    with start(tmp_path, *ANSWER, "--repeats", "8") as process:
+def test_a_real_process_interrupted_by_sigterm_goes_on(finished: Program, tmp_path: Path) -> None:
+    """Many repeats: several blocks of runs, so that the signal comes among them."""
+    asked = (*ANSWER, "--repeats", "90")
+    with start(tmp_path, *asked) as process:
         wait_for(tmp_path / "sweep.db", lambda store, key: bool(store.confirmed_repeats(key)))
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
@@ -164,9 +163,9 @@ def test_a_real_process_interrupted_by_sigterm_goes_on(small: Program, tmp_path:
     found = re.search(r"interrupted: (\d+) of (\d+) runs are finished; the same command goes on", err)
     assert found, err
     assert 0 < int(found[1]) < int(found[2])
-    goes_on = small(*ANSWER, "--repeats", "8")
+    goes_on = finished(*asked)
     assert f"going on: {found[1]} of {found[2]} runs are finished" in goes_on.err
-    assert small.json(*ANSWER)["repeats"] == 8
+    assert finished.json(*ANSWER)["repeats"] == 90
 
 
 def wait_for(database: Path, there: Callable[[Store, str], bool]) -> None:
@@ -177,7 +176,7 @@ def wait_for(database: Path, there: Callable[[Store, str], bool]) -> None:
             sweep = store.sweep("small")
             if sweep is not None and there(store, sweep.key):
                 return
-        time.sleep(0.02)
+        time.sleep(0.1)
     pytest.fail("nothing was finished")
 
 

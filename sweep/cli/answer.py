@@ -21,9 +21,9 @@ from sweep.answer.records import Answer
 from sweep.cli.nested import ask_nested, nested_line, nested_parts
 from sweep.cli.progress import Display, Standing
 from sweep.cli.show import scores_rows, table_text
+from sweep.cli.work import SoFar, at_work
 from sweep.errors import UserError
 from sweep.launch.base import check_cluster
-from sweep.launch.choose import open_launcher
 from sweep.store.store import Store
 from sweep.training.device import resolve
 
@@ -113,14 +113,9 @@ def answer_sweep(
         searches = pose_nested(question, store, outer) if nested else None  # refused before anything is trained
         display.say(_plan(question))
         if question.missing:
-            display.doing("starting workers" if cluster == "local" else "getting ready")
-            with open_launcher(cluster, workers, own_device) as launcher:
-                tell = _Teller(display, question.summary)
-                try:
-                    confirm(question, store, launcher, tell)
-                except KeyboardInterrupt:
-                    raise KeyboardInterrupt(f"interrupted: {tell.so_far}; the same command goes on") from None
-                display.doing("stopping workers" if cluster == "local" else "finishing")
+            tell = _Teller(display, question.summary)
+            with at_work(cluster, workers, own_device, display, tell) as launcher:
+                confirm(question, store, launcher, tell)
         display.doing("comparing")
         answer = compute(question, store)
         if searches is None:
@@ -194,18 +189,18 @@ def _plan(question: Question) -> str:
     return plan
 
 
-class _Teller:
+class _Teller(SoFar):
     """From progress to the display."""
 
     def __init__(self, display: Display, summary: SweepSummary) -> None:
+        super().__init__("nothing was trained")
         self._display, self._summary = display, summary
-        self.so_far = "nothing was trained"
 
     def __call__(self, progress: Progress) -> None:
-        self.so_far = f"{progress.done} of {progress.runs} runs are finished"
+        self.text = f"{progress.done} of {progress.runs} runs are finished"
         if self._display.standing is None:
             if progress.done:
-                self._display.say(f"going on: {self.so_far}")
+                self._display.say(f"going on: {self.text}")
             name, metric = self._summary.name, self._summary.metric
             self._display.begin(Standing(name, metric, progress.runs, progress.done, unit="run"))
         else:

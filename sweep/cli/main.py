@@ -4,8 +4,8 @@ Results go to standard output, everything else to standard error; ``errors.py`` 
 long to import is imported by the command that needs it, so that ``--help`` and a wrong option answer at once.
 
 Where to look: ``sweeping.py`` and ``reading.py`` have the commands; ``run.py`` runs a sweep, ``answer.py`` has it
-answer, ``progress.py`` shows how far it is, ``show.py`` and ``check.py`` have the text of results, ``output.py`` prints
-or writes them, ``dashboard.py`` serves Optuna's dashboard.
+answer, ``work.py`` has workers for both, ``progress.py`` shows how far it is, ``show.py`` and ``check.py`` have the
+text of results, ``output.py`` prints or writes them, ``dashboard.py`` serves Optuna's dashboard.
 """
 
 from __future__ import annotations

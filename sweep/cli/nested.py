@@ -13,7 +13,7 @@ from sweep.answer.nested_result import conclude
 from sweep.answer.nested_words import QUESTION, nested_basis, nested_sentence, nested_value
 from sweep.cli.progress import Display, Standing
 from sweep.cli.show import table_text
-from sweep.launch.choose import open_launcher
+from sweep.cli.work import SoFar, at_work
 from sweep.metrics import METRICS
 from sweep.store.store import Store
 
@@ -36,15 +36,10 @@ def ask_nested(
         KeyboardInterrupt: Ctrl-C; every search that was finished is kept.
     """
     if nested.missing:
-        display.doing("starting workers" if cluster == "local" else "getting ready")
-        with open_launcher(cluster, workers, device) as launcher:
+        tell = _Teller(display, nested.summary)
+        with at_work(cluster, workers, device, display, tell) as launcher:
             display.say(plan_text(nested, launcher.workers))
-            tell = _Teller(display, nested.summary)
-            try:
-                run_nested(nested, store, launcher, tell)
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(f"interrupted: {tell.so_far}; the same command goes on") from None
-            display.doing("stopping workers" if cluster == "local" else "finishing")
+            run_nested(nested, store, launcher, tell)
     display.doing("comparing the searches")
     return conclude(nested, store)
 
@@ -88,19 +83,19 @@ def _score(nested: Nested, winner: Winner) -> str:
     return wording.score(METRICS[nested.metric], winner.score) if math.isfinite(winner.score) else "undefined"
 
 
-class _Teller:
+class _Teller(SoFar):
     """From progress to the display."""
 
     def __init__(self, display: Display, summary: SweepSummary) -> None:
+        super().__init__("no search was run")
         self._display, self._summary = display, summary
         self._standing: Standing | None = None
-        self.so_far = "no search was run"
 
     def __call__(self, progress: NestedProgress) -> None:
-        self.so_far = f"{progress.searched} of {progress.searches} searches are finished"
+        self.text = f"{progress.searched} of {progress.searches} searches are finished"
         if self._standing is None:
             if progress.done:
-                self._display.say(f"going on: {self.so_far}")
+                self._display.say(f"going on: {self.text}")
             self._standing = Standing(self._summary.name, self._summary.metric, progress.trials, progress.done)
             self._display.begin(self._standing)
         else:

@@ -8,11 +8,11 @@ from sweep import wording
 from sweep.analysis.results import SweepStatus, SweepSummary
 from sweep.analysis.summary import status, summarise
 from sweep.cli.progress import Display, Standing
+from sweep.cli.work import at_work
 from sweep.errors import NotFoundError, StorageError
 from sweep.launch.base import check_cluster
-from sweep.launch.choose import open_launcher
 from sweep.metrics import METRICS
-from sweep.run.events import Best, Event, Interrupted, Prepared, Started, TrialDone
+from sweep.run.events import Best, Event, Prepared, Started, TrialDone
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
 from sweep.run.resume import check_same
@@ -52,14 +52,9 @@ def run(
     if _finished(setup, storage):
         display.say(f"nothing to do: all {wording.count(setup.budget.trials, 'trial')} are finished")
     else:
-        display.doing("starting workers" if cluster == "local" else "getting ready")
-        with open_launcher(cluster, workers, own_device) as launcher:
+        with at_work(cluster, workers, own_device, display) as launcher:
             tell = _Teller(display, own_device)
-            try:
-                outcome = run_sweep(spec, storage=storage, launcher=launcher, on_event=tell, setup=setup)
-            except Interrupted as interrupted:
-                raise KeyboardInterrupt(f"{interrupted}; the same command goes on") from None
-            display.doing("stopping workers" if cluster == "local" else "finishing")
+            outcome = run_sweep(spec, storage=storage, launcher=launcher, on_event=tell, setup=setup)
         display.say(f"{wording.count(outcome.told, 'trial')} in {wording.duration(outcome.seconds)}")
     display.doing("computing the honest score")
     with Store.open(storage) as store:
