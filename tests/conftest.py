@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from sweep.cli import errors as cli_errors
+from sweep.figures import draw
+from sweep.figures.palette import PAGE
+from sweep.report.html import render
 from tests.command_line import DEFINITION, Program, write_table
 from tests.postgres import server
 
@@ -63,3 +66,10 @@ def small(program: Program) -> Program:
     write_table(program.folder / "table.csv")
     (program.folder / "small.toml").write_text(DEFINITION)
     return program
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Makes reports for tests of their words alone: drawing takes most of the time, so every figure is an empty one."""
+    monkeypatch.setattr("sweep.report.html.draw", lambda _: draw.empty(PAGE, height=100))
+    return lambda *content: render(*content).replace(draw.plotly_js(), "")

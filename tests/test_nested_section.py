@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +11,6 @@ import pytest
 from sweep.analysis.results import SweepSummary
 from sweep.answer.nested_records import Nested, NestedScore, Winner
 from sweep.records import Configuration, Hyperparameters
-from sweep.report.html import render
 from sweep.report.nested_section import nested_section
 from tests.made_answer import comparison, helps
 from tests.made_sweep import made_summary
@@ -72,8 +71,8 @@ def test_one_placement_in_all_folds_and_a_fold_without_a_score(summary: SweepSum
     assert [fold["score"] for fold in section["folds"]] == ["–"] * 3
 
 
-def test_it_stands_on_the_page_if_it_is_there(summary: SweepSummary) -> None:
-    page, without = render(summary, helps(), nested()), render(summary, helps())
+def test_it_stands_on_the_page_if_it_is_there(summary: SweepSummary, written: Callable[..., str]) -> None:
+    page, without = written(summary, helps(), nested()), written(summary, helps())
     assert page.count('id="nested-title"') == 1
     assert page.index('id="headline-title"') < page.index('id="nested-title"') < page.index('id="best-title"')
     assert "84.2 %</b>" in page

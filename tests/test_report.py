@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -282,12 +283,12 @@ def test_a_sweep_without_trials_and_one_under_way() -> None:
     assert "Too few trials to tell" in html
 
 
-def test_without_an_honest_score_no_raw_one_makes_the_headline() -> None:
+def test_without_an_honest_score_no_raw_one_makes_the_headline(written: Callable[..., str]) -> None:
     summary = replace(made_summary(40), honest=None)
     content = page(summary)
     assert content["headline"]["value"] is None
     assert "%" not in content["headline"]["sentence"]
-    assert "undefined on every resampling" in without_plotly(render(summary))
+    assert "undefined on every resampling" in written(summary)
 
 
 def test_a_configuration_chosen_elsewhere_says_where() -> None:
@@ -300,12 +301,12 @@ def test_a_configuration_chosen_elsewhere_says_where() -> None:
     assert f"{where} on these rows, which has none" in page(replace(summary, honest=None))["headline"]["sentence"]
 
 
-def test_only_placements_without_dropout() -> None:
+def test_only_placements_without_dropout(written: Callable[..., str]) -> None:
     definition = DEFINITION.replace('{ choices = ["none", "input", "hidden", "all"] }', '"none"')
     content = page(made_summary(20, definition=definition))
     assert content["headline"]["title"] == "Best of 20 trials: no dropout"
     assert content["untested"] is None, "there is nothing to compare"
-    html = without_plotly(render(made_summary(20, definition=definition)))
+    html = written(made_summary(20, definition=definition))
     assert "against dropout rate" not in html
 
 
@@ -337,20 +338,20 @@ def test_a_pruned_sweep_says_what_was_saved_and_who_was_stopped() -> None:
     assert "stopped early at epoch" not in html, "both curves are whole"
 
 
-def test_a_sweep_without_pruning_does_not_speak_of_it() -> None:
-    content, html = page(made_summary()), without_plotly(render(made_summary()))
+def test_a_sweep_without_pruning_does_not_speak_of_it(summary: SweepSummary, html: str) -> None:
+    content = page(summary)
     assert "Pruning" not in {fact["label"] for fact in content["searched"][1]["facts"]}
     assert "Trained to" not in {column["title"] for column in content["columns"]}
     assert "stopped early" not in html
     assert "To the end" not in html
 
 
-def test_as_long_as_no_trial_is_complete_the_best_says_so() -> None:
+def test_as_long_as_no_trial_is_complete_the_best_says_so(written: Callable[..., str]) -> None:
     summary = pruned_summary(complete=False)
     assert summary.best is not None
     content = page(summary)
     assert "stopped early at epoch 100, as every trial so far" in content["best"]["words"]
-    html = without_plotly(render(summary))
+    html = written(summary)
     assert f"(trial {summary.best.number}, stopped early at epoch 100)" in html
 
 
@@ -431,9 +432,11 @@ def test_the_numbers_of_the_sentence_are_those_of_the_table(answered: str) -> No
     assert " ".join(rows[3][1:]) == "the control 82.0 % ±&nbsp;1.2 85.0 %"
 
 
-def test_the_next_best_without_dropout_have_a_column(summary: SweepSummary, answered: str) -> None:
+def test_the_next_best_without_dropout_have_a_column(
+    summary: SweepSummary, answered: str, written: Callable[..., str]
+) -> None:
     assert "Gain over the next best" not in answered
-    page = without_plotly(render(summary, with_rivals(helps())))
+    page = written(summary, with_rivals(helps()))
     table = page.split('aria-label="Each placement tested"')[1].split("</table>")[0]
     assert table.count("Gain over the next best without dropout") == 1
     rows = re.findall(r"<tr>(.*?)</tr>", table, flags=re.DOTALL)
@@ -444,7 +447,9 @@ def test_the_next_best_without_dropout_have_a_column(summary: SweepSummary, answ
     assert "as clear of the next best networks without dropout (below)" in page
 
 
-def test_what_an_answer_rests_on_and_what_would_tell_stands_beside_it(answered: str) -> None:
+def test_what_an_answer_rests_on_and_what_would_tell_stands_beside_it(
+    answered: str, written: Callable[..., str]
+) -> None:
     text = without_plotly(answered)
     assert (
         "20 repeats of 5\u2011fold cross-validation, with folds and seeds that nothing was chosen with; 300 rows."
@@ -454,20 +459,22 @@ def test_what_an_answer_rests_on_and_what_would_tell_stands_beside_it(answered: 
     assert "no fresh folds" not in text
     assert "they decide nothing" in text
     assert "<details>" not in text
-    history = without_plotly(render(made_summary(40), fitted(ALL["history"](), made_summary(40))))
+    history = written(made_summary(40), fitted(ALL["history"](), made_summary(40)))
     assert "One history: other seeds and shifted origins, no fresh folds." in history
     assert "With 12 test folds a line reaches" in history
 
 
-def test_without_reference_or_other_metrics_no_section_is_empty(summary: SweepSummary) -> None:
+def test_without_reference_or_other_metrics_no_section_is_empty(
+    summary: SweepSummary, written: Callable[..., str]
+) -> None:
     made = fitted(helps(), summary)
     bare = replace(made, arms=tuple(replace(one, reference=None, beside=()) for one in made.arms))
-    assert "Beside the answer" not in headings(render(summary, bare))
+    assert "Beside the answer" not in headings(written(summary, bare))
     some = replace(made, arms=tuple(replace(one, reference=None) for one in made.arms))
-    text = without_plotly(render(summary, some))
+    text = written(summary, some)
     assert "Other metrics" in text
     assert "Tests of the literature" not in text
-    nothing = without_plotly(render(summary, replace(made, arms=())))
+    nothing = written(summary, replace(made, arms=()))
     assert "No placement of dropout was tested." in nothing
     assert Outline(nothing).open == []
 
@@ -490,9 +497,11 @@ def test_the_fresh_score_stands_beside_the_honest_one_where_the_best_was_trained
         ("paused", "Not tested yet: once the sweep is finished, <code>sweep answer sonar</code>"),
     ],
 )
-def test_without_an_answer_the_page_says_how_to_get_one(summary: SweepSummary, state: str, says: str) -> None:
+def test_without_an_answer_the_page_says_how_to_get_one(
+    summary: SweepSummary, state: str, says: str, written: Callable[..., str]
+) -> None:
     changed = replace(summary, status=replace(summary.status, state=state))  # type: ignore[arg-type]
-    assert says in without_plotly(render(changed))
+    assert says in written(changed)
 
 
 def test_the_name_of_a_sweep_is_quoted_for_the_shell(summary: SweepSummary) -> None:

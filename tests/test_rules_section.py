@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,6 @@ import pytest
 
 from sweep.analysis.results import SweepSummary
 from sweep.answer import rule_sentences
-from sweep.report.html import render
 from sweep.report.rules_section import rules_section
 from tests.made_answer import helps, rules
 from tests.made_sweep import made_summary
@@ -97,9 +97,9 @@ def test_a_ruined_network_is_written_by_its_size(summary: SweepSummary) -> None:
 
 
 def test_the_page_has_the_rules_where_they_were_asked_for_between_score_and_configuration(
-    summary: SweepSummary,
+    summary: SweepSummary, written: Callable[..., str]
 ) -> None:
-    html = render(summary, rules())
+    html = written(summary, rules())
     places = [html.index(text) for text in ("headline-title", "Rules of thumb on this table", "best-title")]
     assert places == sorted(places)
     for text in (
@@ -109,15 +109,15 @@ def test_the_page_has_the_rules_where_they_were_asked_for_between_score_and_conf
         "One rate for the inputs.",
     ):
         assert text in html
-    assert "rules-title" not in render(summary, helps())
+    assert "rules-title" not in written(summary, helps())
     assert rules_section(summary, helps()) is None
     assert rules_section(summary, replace(helps(), rules=())) is None
 
 
-def test_text_of_a_rule_is_escaped(summary: SweepSummary) -> None:
+def test_text_of_a_rule_is_escaped(summary: SweepSummary, written: Callable[..., str]) -> None:
     made = rules()
     assert made.rules is not None
     first = replace(made.rules[0], statement="<b>20 %</b>", notes=("<i>note</i>",))
-    html = render(summary, replace(made, rules=(first,)))
+    html = written(summary, replace(made, rules=(first,)))
     assert "&lt;b&gt;20 %" in html
     assert "<i>note" not in html
