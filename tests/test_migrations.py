@@ -244,11 +244,13 @@ def test_newer_describedis_refused_and_left_alone(storage_url: str) -> None:
         assert versions.revision_of(connection) == "9999"
 
 
-def test_older_describedis_upgraded_by_a_writer_only(storage_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_older_tables_are_upgraded_by_a_writer_only(storage_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url = database.parse_url(storage_url)
     versions.upgrade(url, to=versions.REVISIONS[0])
     monkeypatch.setattr(versions, "HEAD", "0000")  # so that what is there is another one than ours
-    with pytest.raises(StorageError, match="was written by an older sweep: `sweep run` brings it up to date"):
+    with pytest.raises(
+        StorageError, match="was written by an older sweep: `sweep run` or `sweep answer` brings it up to date"
+    ):
         Store.open(storage_url)
     called: list[str] = []
     monkeypatch.setattr(versions, "upgrade", lambda url: called.append(database.optuna_url(url)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -78,14 +78,7 @@ def _(info: PlacementInfo, palette: Palette = PAGE) -> go.Figure:
             y=place,
             showarrow=False,
         )
-    figure.update_yaxes(
-        tickvals=list(range(len(placements))),
-        ticktext=list(map(label, placements)),
-        range=[len(placements) - 0.45, -0.55],
-        showgrid=False,
-        tickfont={"size": 13, "color": palette.ink},
-        ticklabelstandoff=6,
-    )
+    placement_axis(figure, placements, palette)
     longest = max(len(wording.bare_score(info.scale.metric, best.score)) for best in info.best)
     figure.update_layout(margin={"r": 12 + 8 * longest})
     return score_axis(figure, info.scale, figure.update_xaxes)
@@ -253,6 +246,18 @@ def score_axis(figure: go.Figure, scale: Scale, update: Callable[..., go.Figure]
     exponents = {"exponentformat": "power", "minexponent": 0} if powers else {"exponentformat": "none"}
     update(range=[low - air, high + air], nticks=7, **exponents)
     return update(ticksuffix=" %") if scale.metric.percent else figure
+
+
+def placement_axis(figure: go.Figure, placements: Sequence[str], palette: Palette) -> None:
+    """Placements on the vertical axis, a row each, the first one on top."""
+    figure.update_yaxes(
+        tickvals=list(range(len(placements))),
+        ticktext=list(map(label, placements)),
+        range=[len(placements) - 0.45, -0.55],
+        showgrid=False,
+        tickfont={"size": 13, "color": palette.ink},
+        ticklabelstandoff=6,
+    )
 
 
 def label(placement: str) -> str:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from sweep import wording
 from sweep.answer.records import Comparison
 from sweep.answer.sentences import difference_text
-from sweep.figures.draw import SIZES, draw, empty, label, label_height
+from sweep.figures.draw import SIZES, draw, empty, label_height, placement_axis
 from sweep.figures.forest_info import ForestInfo, ForestRow
 from sweep.figures.palette import PAGE, SYMBOLS, Palette
 
@@ -43,14 +43,7 @@ def _(info: ForestInfo, palette: Palette = PAGE) -> go.Figure:
         )
     _practically_nothing(figure, info, palette)
     figure.add_vline(x=0, line={"color": palette.muted, "width": 1.5}, layer="below")
-    figure.update_yaxes(
-        tickvals=list(range(len(placements))),
-        ticktext=list(map(label, placements)),
-        range=[len(placements) - 0.45, -0.55],
-        showgrid=False,
-        tickfont={"size": 13, "color": palette.ink},
-        ticklabelstandoff=6,
-    )
+    placement_axis(figure, placements, palette)
     widest = max(len(line) for verdict in verdicts for line in verdict.split("<br>"))
     figure.update_layout(margin={"t": 44, "r": 16 + 7 * widest})
     return _axis(figure, info)

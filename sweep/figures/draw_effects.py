@@ -7,7 +7,7 @@ import html
 import plotly.graph_objects as go
 
 from sweep import wording
-from sweep.figures.draw import SIZES, at_score, cloud, draw, empty, label, label_height, score_axis
+from sweep.figures.draw import SIZES, at_score, cloud, draw, empty, label, label_height, placement_axis, score_axis
 from sweep.figures.effects_info import InteractionInfo, ResponseInfo
 from sweep.figures.palette import PAGE, SYMBOLS, Palette
 from sweep.figures.trials_info import EpochInfo, GapInfo, StabilityInfo
@@ -226,14 +226,7 @@ def _(info: EpochInfo, palette: Palette = PAGE) -> go.Figure:
                 hoverinfo="skip",
             )
         )
-    figure.update_yaxes(
-        tickvals=list(range(len(placements))),
-        ticktext=list(map(label, placements)),
-        range=[len(placements) - 0.45, -0.55],
-        showgrid=False,
-        tickfont={"size": 13, "color": palette.ink},
-        ticklabelstandoff=6,
-    )
+    placement_axis(figure, placements, palette)
     air = 0.03 * info.checkpoints[-1]
     return figure.update_xaxes(title="epoch", range=[-air, info.checkpoints[-1] + air], tickformat="d")
 

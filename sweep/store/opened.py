@@ -91,7 +91,9 @@ class OpenedDatabase:
         elif state == "absent":
             raise NotFoundError(f"no sweep in {self.shown}: `sweep run` stores the first one")
         else:
-            raise StorageError(f"{self.shown} was written by an older sweep: `sweep run` brings it up to date")
+            raise StorageError(
+                f"{self.shown} was written by an older sweep: `sweep run` or `sweep answer` brings it up to date"
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
