@@ -185,10 +185,27 @@ def wait_for_a_run(database: Path) -> None:
 NESTED = ("--nested", "--outer", "2")
 
 
-def test_nested_says_whether_tuning_dropout_pays_and_is_not_lost(answered: Program) -> None:
-    assert answered.json(*ANSWER)["nested"] is None
+def test_nested_says_whether_tuning_dropout_pays_and_is_not_lost(
+    answered: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends as any interrupt does, see above; here that comes as the second search is to be stored."""
+    with monkeypatch.context() as patched:
+        stored: list[Any] = []
+
+        def once(*search: Any) -> None:
+            if stored:
+                raise KeyboardInterrupt
+            stored.append(search)
+            save_searched(*search)
+
+        patched.setattr("sweep.answer.nested.save_searched", once)
+        stopped = answered(*ANSWER, *NESTED, status=130)
+    assert re.search(r"2 outer folds, in each two searches of 4 trials; about .* with 1 worker", stopped.err)
+    assert "interrupted: 1 of 4 searches are finished; the same command goes on" in stopped.err
+    assert answered.json(*ANSWER)["nested"] is None  # nothing is said of a part
+
     said = answered(*ANSWER, *NESTED)
-    assert re.search(r"2 outer folds, in each two searches of 4 trials; about .* with 1 worker", said.err)
+    assert "going on: 1 of 4 searches are finished" in said.err
     assert "Does tuning dropout pay?" in said.out
     assert re.search(r"^  FOLD +CHOSEN OF ALL +ACCURACY +WITHOUT DROPOUT$", said.out, re.MULTILINE)
     assert "no sharper test of dropout" in said.out
@@ -229,23 +246,3 @@ def test_nested_that_cannot_be_is_refused_and_nothing_is_trained(finished: Progr
 def test_nested_of_a_time_series_is_refused(small: Program) -> None:
     small(*RUN, "--set", "validation.scheme=timeseries")
     assert "one history has none; ask without --nested" in small(*ANSWER, "--nested", status=2).err
-
-
-def test_nested_interrupted_among_its_searches_goes_on(answered: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As any interrupt ends, see above; here it comes as the second search is to be stored."""
-    with monkeypatch.context() as patched:
-        stored: list[Any] = []
-
-        def once(*search: Any) -> None:
-            if stored:
-                raise KeyboardInterrupt
-            stored.append(search)
-            save_searched(*search)
-
-        patched.setattr("sweep.answer.nested.save_searched", once)
-        stopped = answered(*ANSWER, *NESTED, status=130)
-    assert "interrupted: 1 of 4 searches are finished; the same command goes on" in stopped.err
-    assert answered.json(*ANSWER)["nested"] is None  # nothing is said of a part
-    goes_on = answered(*ANSWER, *NESTED)
-    assert "going on: 1 of 4 searches are finished" in goes_on.err
-    assert answered.json(*ANSWER)["nested"]["outer_folds"] == 2

@@ -31,8 +31,11 @@ def marks(figure: Any) -> list[Any]:
     return [trace for trace in figure["data"] if "error_x" in trace]
 
 
-@pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("palette", [LIGHT, DARK, PAGE], ids=["light", "dark", "page"])
+@pytest.mark.parametrize(
+    ("name", "palette"),
+    [*((name, PAGE) for name in ALL), ("helps", LIGHT), ("helps", DARK)],
+    ids=[*ALL, "helps, light", "helps, dark"],
+)
 def test_every_answer_is_drawn(name: str, palette: Palette) -> None:
     figure = drawn(info_of(ALL[name](), ("none", *SUBSETS) if name == "subsets" else FOUR), palette)
     assert len(marks(figure)) == 2 * len(ALL[name]().arms)

@@ -518,11 +518,11 @@ def test_text_of_an_answer_is_escaped(summary: SweepSummary) -> None:
     assert Outline(html).open == []
 
 
-def test_many_placements_have_their_words_behind_a_fold() -> None:
+def test_many_placements_have_their_words_behind_a_fold(written: Callable[..., str]) -> None:
     definition = re.sub("hidden = .*", "hidden = [60, 30, 20, 10]", DEFINITION)
     definition = definition.replace('{ choices = ["none", "input", "hidden", "all"] }', '"subsets"')
     many = made_summary(64, definition=definition)
-    html = without_plotly(render(many, ALL["subsets"]()))
+    html = written(many, ALL["subsets"]())
     assert html.count("<details>") == 1
     assert html.count('class="verdict cannot"') == 26
     assert Outline(html).open == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,16 @@ from sweep.training.train import train_block
 PLACEMENTS = ("none", "input", "hidden", "all")
 TINY = Cell("placebo", 60, trials=8)
 TINY_NESTED = NestedCell("placebo", 60, trials=4, folds=2)
+NESTED_LINE: dict[str, Any] = {
+    "cell": {"nested": "placebo", "rows": 60, "trials": 4, "folds": 2},
+    "replicate": 0, "seconds": 3.7, "ones": 0.5, "verdict": "cannot tell", "method": "t", "difference": -0.05,
+    "low": -0.34, "high": 0.24, "se": 0.14, "p": 0.73, "p_pays": 0.34, "p_equivalent": 0.05, "true": 0.01,
+    "best": {
+        "raw": 0.65, "honest": [0.61, 0.43, 0.78], "nested": 0.53, "nested_ends": [0.48, 0.58], "true": 0.61,
+        "true_weighted": 0.61, "true_outer": 0.58,
+    },
+}  # fmt: skip
+"""As the simulation writes them: each takes seconds."""
 ALL = Hyperparameters((32, 16), "all", (0.5, 0.5, 0.5), 0.1, 0.9, None, 1.0, 0.0)
 NONE = replace(ALL, placement="none", dropout=(0.0, 0.0, 0.0))
 
@@ -106,7 +117,7 @@ def test_scores_are_weighted_by_class() -> None:
 # --- sweeps and pairs -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # tests of a module may be spread, and this takes a second
 def line() -> dict[str, Any]:
     return sweeps.simulate(TINY, 3)
 
@@ -127,7 +138,8 @@ def test_a_simulated_sweep_is_a_function_of_cell_and_number(line: dict[str, Any]
     assert {arm["refit"] for arm in line["arms"]} == {None}
 
 
-def test_thorough_sweeps_know_the_truth_of_matched_controls_and_refits() -> None:
+def test_thorough_sweeps_know_the_truth_of_matched_controls_and_refits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(truth, "TABLES", truth.GROUP)
     arms = sweeps.simulate(Cell("handicap", 60, trials=4, repeats=2, thorough=True), 0)["arms"]
     # A fifth of the learning rate is another network, and truly so.
     assert all(arm["true_matched"][0] != 0 and arm["refit"] is not None for arm in arms)
@@ -140,13 +152,10 @@ def test_an_equal_pair_differs_by_seeds_alone() -> None:
     assert [name for name, pair in PAIRS.items() if pair.equal] == ["equal"]
 
 
-@pytest.fixture(scope="module")
-def nested_line() -> dict[str, Any]:
-    return nested.simulate(TINY_NESTED, 1)
-
-
-def test_nested_is_asked_of_the_same_sweep(nested_line: dict[str, Any]) -> None:
+def test_nested_is_asked_of_the_same_sweep() -> None:
     """That the program ran itself, of trials that a world made: it drops nothing, and arms have seeds of their own."""
+    nested_line = nested.simulate(TINY_NESTED, 1)
+    assert (nested_line.keys(), nested_line["best"].keys()) == (NESTED_LINE.keys(), NESTED_LINE["best"].keys())
     same = sweeps.simulate(Cell("placebo", 60, trials=4, folds=2, repeats=2), 1)["best"]
     own = nested_line["best"]
     assert [own["raw"], own["true"], own["true_weighted"]] == [same["raw"], same["true"], same["true_weighted"]]
@@ -201,11 +210,11 @@ def test_coverage_bias_and_power_from_lines(line: dict[str, Any]) -> None:
     assert rates.leading(lines, 1.5, 2.5) == Share(1, 1)
 
 
-def test_coverage_and_bias_of_nested_from_lines(nested_line: dict[str, Any]) -> None:
+def test_coverage_and_bias_of_nested_from_lines() -> None:
     def told(verdict: str, true: float, low: float) -> dict[str, Any]:
         own = {"raw": 0.9, "nested": 0.7, "nested_ends": [low, 0.8], "true_weighted": 0.75, "true_outer": 0.72}
-        best = nested_line["best"] | own
-        return nested_line | {"verdict": verdict, "true": true, "low": -0.01, "high": 0.03, "best": best}
+        best = NESTED_LINE["best"] | own
+        return NESTED_LINE | {"verdict": verdict, "true": true, "low": -0.01, "high": 0.03, "best": best}
 
     lines = [told("pays", 0.06, 0.6), told("cannot tell", 0.02, 0.74), told("costs", -0.04, 0.6)]
     assert [rates.said(lines, "pays"), rates.said(lines, "pays", "costs")] == [Share(1, 3), Share(2, 3)]
@@ -239,7 +248,11 @@ def test_every_usual_cell_is_checked_or_shown(line: dict[str, Any]) -> None:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_stopped_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A thread in place of a process, which would import everything anew.
+    monkeypatch.setattr(validity, "ProcessPoolExecutor", lambda workers, _: ThreadPoolExecutor(workers))
     path, cell = tmp_path / "validity.jsonl", PairCell("equal", 40, repeats=2)
     first = pairs.simulate(cell, 0) | {"difference": 7.0}
     path.write_text(json.dumps(first) + "\n" + json.dumps(first)[:30])
@@ -254,11 +267,9 @@ def test_what_was_stopped_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert path.read_text() == before
 
 
-def test_nested_is_a_world_of_its_own_on_the_command_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], nested_line: dict[str, Any]
-) -> None:
+def test_nested_is_a_world_of_its_own_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "validity.jsonl"
-    path.write_text(json.dumps(nested_line | {"replicate": 0}) + "\n")
+    path.write_text(json.dumps(NESTED_LINE) + "\n")
     arguments = ["--worlds", "nested-placebo", "--rows", "60", "--trials", "4", "--folds", "2", "--sweeps", "1"]
     assert validity.main([*arguments, "--out", str(path)]) == 0
     assert list(validity.read(path)) == [validity.Task(TINY_NESTED, 0)]
