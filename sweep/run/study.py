@@ -19,6 +19,8 @@ KEY_ATTRIBUTE = "sweep_key"
 RUNNING_ATTRIBUTE = "running"
 """User attribute of a study: whether a run is at work on it, as far as it could still say so."""
 
+_newest: str | None = None
+
 
 @contextmanager
 def optuna_storage(store: Store) -> Iterator[RDBStorage]:
@@ -86,12 +88,20 @@ def _opened(store: Store, *, create: bool) -> Iterator[RDBStorage]:
 
 
 def _check_version(store: Store, storage: RDBStorage) -> None:
-    found, known = storage.get_current_version(), storage.get_head_version()
+    found, known = storage.get_current_version(), _known_version(storage)
     if found != known:
         raise StorageError(
             f"Optuna {optuna.__version__} cannot use its tables in {store.shown}: they are of version {found}, "
             f"it knows {known}; `optuna storage upgrade` may help"
         )
+
+
+def _known_version(storage: RDBStorage) -> str:
+    """What Optuna's tables are at when they are its newest. It reads all its migrations to tell: once is enough."""
+    global _newest
+    if _newest is None:
+        _newest = storage.get_head_version()
+    return _newest
 
 
 @contextmanager
