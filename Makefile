@@ -65,7 +65,7 @@ bench-full: $(VENV)/.dev ## an hour: every benchmark, longer
 	$(BIN)/python -m benchmarks.run --full
 
 .PHONY: validity
-validity: $(VENV)/.dev ## forty minutes: answers on data whose truth is known; goes on where it was stopped
+validity: $(VENV)/.dev ## three quarters of an hour: answers on data whose truth is known; goes on where it was stopped
 	$(BIN)/python -m benchmarks.validity
 
 .PHONY: validity-full

@@ -1,4 +1,4 @@
-"""Whole sweeps on data whose truth is known: ``python -m benchmarks.validity``, forty minutes on two cores.
+"""Whole sweeps on data whose truth is known: ``python -m benchmarks.validity``, three quarters of an hour on two cores.
 
 Is a false verdict as rare as it says, is a true one found, do intervals hold the truth, is the honest score honest?
 Every simulated sweep is a table drawn from a known source, swept, confirmed and answered by the program's own code, and

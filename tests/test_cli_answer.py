@@ -154,7 +154,7 @@ def test_a_sweep_or_a_table_that_is_not_there(small: Program, made: Path) -> Non
 
 def test_a_real_process_interrupted_by_sigterm_goes_on(finished: Program, tmp_path: Path) -> None:
     """Many repeats: several blocks of runs, so that the signal comes among them."""
-    asked = (*ANSWER, "--repeats", "90")
+    asked = (*ANSWER, "--repeats", "120")
     with start(tmp_path, *asked) as process:
         wait_for_a_run(tmp_path / "sweep.db")
         process.send_signal(signal.SIGTERM)
@@ -165,7 +165,7 @@ def test_a_real_process_interrupted_by_sigterm_goes_on(finished: Program, tmp_pa
     assert 0 < int(found[1]) < int(found[2])
     goes_on = finished(*asked)
     assert f"going on: {found[1]} of {found[2]} runs are finished" in goes_on.err
-    assert "90 repeats of 3" in goes_on.out
+    assert "120 repeats of 3" in goes_on.out
 
 
 def wait_for_a_run(database: Path) -> None:
@@ -188,7 +188,7 @@ NESTED = ("--nested", "--outer", "2")
 def test_nested_says_whether_tuning_dropout_pays_and_is_not_lost(
     answered: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends as any interrupt does, see above; here that comes as the second search is to be stored."""
+    """The interrupt comes as the second search is to be stored; a real signal is sent in the test above."""
     with monkeypatch.context() as patched:
         stored: list[Any] = []
 

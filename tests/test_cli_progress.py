@@ -11,6 +11,7 @@ from rich.console import Console
 
 from sweep.cli import progress as cli_progress
 from sweep.cli.progress import Lines, Quiet, Standing, Terminal, best_line, pace_text
+from sweep.cli.work import SoFar, at_work
 from sweep.metrics import METRICS
 
 
@@ -164,3 +165,17 @@ def test_a_long_name_leaves_room_for_the_rest(clock: Clock) -> None:
 def test_standard_error_decides_which_display(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(cli_progress.display(quiet=True), Quiet)
     assert isinstance(cli_progress.display(quiet=False), Lines)
+
+
+@pytest.mark.parametrize(
+    ("raised", "so_far", "said"),
+    [
+        ("", None, "interrupted"),
+        ("interrupted: 2 of 4 trials are finished", None, "interrupted: 2 of 4 trials are finished"),
+        ("", SoFar("2 of 4 runs are finished"), "interrupted: 2 of 4 runs are finished"),
+    ],
+)
+def test_an_interrupt_says_what_is_finished_and_how_to_go_on(raised: str, so_far: SoFar | None, said: str) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, at_work("inline", None, "cpu", Quiet(), so_far):
+        raise KeyboardInterrupt(raised)
+    assert str(caught.value) == f"{said}; the same command goes on"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ NESTED_LINE: dict[str, Any] = {
         "true_weighted": 0.61, "true_outer": 0.58,
     },
 }  # fmt: skip
-"""As the simulation writes them: each takes seconds."""
+"""A line as the simulation writes it; to simulate one takes seconds."""
 ALL = Hyperparameters((32, 16), "all", (0.5, 0.5, 0.5), 0.1, 0.9, None, 1.0, 0.0)
 NONE = replace(ALL, placement="none", dropout=(0.0, 0.0, 0.0))
 
@@ -251,7 +252,9 @@ def test_every_usual_cell_is_checked_or_shown(line: dict[str, Any]) -> None:
 def test_what_was_stopped_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A thread in place of a process, which would import everything anew.
+    # A thread in place of a process, which would import everything anew; what goes to one and back is pickled.
+    done = pickle.loads(pickle.dumps(validity.Task(PairCell("equal", 40, repeats=2), 0)))  # noqa: S301 - our own
+    assert done == validity.Task(PairCell("equal", 40, repeats=2), 0)
     monkeypatch.setattr(validity, "ProcessPoolExecutor", lambda workers, _: ThreadPoolExecutor(workers))
     path, cell = tmp_path / "validity.jsonl", PairCell("equal", 40, repeats=2)
     first = pairs.simulate(cell, 0) | {"difference": 7.0}

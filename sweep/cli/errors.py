@@ -5,7 +5,7 @@
 1     failed: workers that cannot be reached, a bug, an output that nobody reads any more
 2     the user's input is wrong; nothing was written
 130   interrupted by Ctrl-C
-143   ``sweep run`` was ended by SIGTERM
+143   ``sweep run`` or ``sweep answer`` was ended by SIGTERM
 ====  ================================================================================
 """
 

@@ -39,6 +39,6 @@ def at_work(
         try:
             yield launcher
         except KeyboardInterrupt as interrupted:
-            said = f"interrupted: {so_far.text}" if so_far else str(interrupted) or "interrupted"
+            said = f"interrupted: {so_far.text}" if so_far is not None else str(interrupted) or "interrupted"
             raise KeyboardInterrupt(f"{said}; the same command goes on") from None
         display.doing("stopping workers" if cluster == "local" else "finishing")

@@ -97,7 +97,7 @@ def _check_version(store: Store, storage: RDBStorage) -> None:
 
 
 def _known_version(storage: RDBStorage) -> str:
-    """What Optuna's tables are at when they are its newest. It reads all its migrations to tell: once is enough."""
+    """The newest version of its tables that this Optuna knows. It reads all its migrations to tell: asked once."""
     global _newest
     if _newest is None:
         _newest = storage.get_head_version()
