@@ -200,8 +200,15 @@ def test_a_sweep_counts_once(line: dict[str, Any]) -> None:
 
 
 def test_coverage_bias_and_power_from_lines(line: dict[str, Any]) -> None:
-    def with_truth(gap: float) -> dict[str, Any]:
-        own = {"low": 0.0, "high": 0.04, "difference": 0.02, "true": [gap, 0.0], "verdict": "helps"}
+    def with_truth(gap: float, p: float = 0.2) -> dict[str, Any]:
+        own = {
+            "low": 0.0,
+            "high": 0.04,
+            "difference": 0.02,
+            "true": [gap, 0.0],
+            "verdict": "helps",
+            "nadeau_bengio_p": p,
+        }
         return line | {"arms": [arm | own for arm in line["arms"]]}
 
     lines = [with_truth(0.02), with_truth(0.05)]
@@ -209,6 +216,7 @@ def test_coverage_bias_and_power_from_lines(line: dict[str, Any]) -> None:
     assert rates.bias_of_difference(lines).value == pytest.approx(-1.5)
     assert rates.half_width(lines) == pytest.approx(2.0)
     assert rates.leading(lines, 1.5, 2.5) == Share(1, 1)
+    assert rates.leading_by_reference([*lines, with_truth(0.02, 0.03), with_truth(0.05, 0.03)], 1.5, 2.5) == Share(1, 2)
 
 
 def test_coverage_and_bias_of_nested_from_lines() -> None:

@@ -158,8 +158,18 @@ def honest_covered(lines: Sequence[Line]) -> Share:
 
 def leading(lines: Sequence[Line], low: float, high: float) -> Share:
     """How often the arm with the best raw score is found to help, where its true gain is in [low, high) points."""
+    return Share.of(arm["verdict"] == "helps" for arm in _leaders(lines, low, high))
+
+
+def leading_by_reference(lines: Sequence[Line], low: float, high: float) -> Share:
+    """How often Nadeau & Bengio's test finds it better than the tuned control alone, two-sided 5 %."""
+    arms = [arm for arm in _leaders(lines, low, high) if arm["nadeau_bengio_p"] is not None]
+    return Share.of(arm["nadeau_bengio_p"] <= 0.05 and arm["difference"] > 0 for arm in arms)
+
+
+def _leaders(lines: Sequence[Line], low: float, high: float) -> list[dict[str, Any]]:
     arms = [line["arms"][0] for line in lines if line["arms"][0]["true"] is not None]
-    return Share.of(arm["verdict"] == "helps" for arm in arms if low <= POINT * arm["true"][0] < high)
+    return [arm for arm in arms if low <= POINT * arm["true"][0] < high]
 
 
 # --- one comparison a line: fixed pairs, nested cross-validation ------------------------------------------------------

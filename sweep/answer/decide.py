@@ -296,7 +296,7 @@ def _reason(
         return "few rows" if setting.groups is None else "few groups"
     if (tuned.p_greater <= LEVEL) != (matched.p_greater <= LEVEL):
         return "tuned control only" if tuned.p_greater <= LEVEL else "matched control only"
-    if any(_beaten(tuned, matched) and not _beaten(one) for one in rivals):
+    if _beaten(tuned, matched) and not all(map(_beaten, rivals)):
         return "rival"
     own, *controls = goods
     if all(one.exact for one in goods) and any(
