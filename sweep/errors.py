@@ -9,7 +9,9 @@
     │   ├── StorageError        a storage URL, or a database that is not ours, older or newer
     │   ├── NotFoundError       no such sweep, definition or file
     │   └── MismatchError       a resume whose definition or table is not the one that was started
-    └── LaunchError             workers cannot be reached or keep dying
+    ├── LaunchError             workers cannot be reached or keep dying
+    ├── BusyError               another run is at work on the sweep, or has taken it over
+    └── StoppedError            somebody paused or cancelled the sweep while it ran
 
 A message names the rule, the value, where it stands and what is allowed:
 ``space.dropout.high must be below 1, however: 1.5 (studies/x.toml)``.
@@ -62,3 +64,11 @@ class MismatchError(UserError):
 
 class LaunchError(SweepError):
     """The workers cannot be reached, or a block keeps killing them."""
+
+
+class BusyError(SweepError):
+    """Another run is at work on the sweep, or has taken it over."""
+
+
+class StoppedError(SweepError):
+    """Somebody paused, cancelled or deleted the sweep while it ran; everything finished is kept."""

@@ -73,6 +73,18 @@ _ROWS["0004"] = _ROWS["0003"] | {
         "sweep_key": _KEY, "choice": "34", "repeats": 20, "document": {"sentence": "It does."}, "created_at": _WHEN,
     },
 }  # fmt: skip
+_ROWS["0005"] = _ROWS["0004"] | {
+    "sweep_leases": {
+        "sweep_key": _KEY, "token": "56", "machine": "boot", "host": "here", "pid": 1, "started": 1.5,
+        "acquired_at": 2.5, "expires_at": 3.5,
+    },
+    "sweep_tables": {"sha256": "78", "size": 2, "bytes": _BLOB, "created_at": _WHEN},
+    "sweep_orders": {
+        "name": "one", "state": "queued", "revision": 1, "priority": 0, "definition": "x = 1", "trials": 128,
+        "metric": "r2", "source": "t.csv", "data_hash": "ab", "table_sha256": "78", "created_at": _WHEN,
+        "updated_at": _WHEN,
+    },
+}  # fmt: skip
 
 
 @contextmanager

@@ -214,3 +214,49 @@ class Artifact(Base):
     created_at: Mapped[datetime]
 
     __table_args__ = (UniqueConstraint(sweep_key, name),)
+
+
+class Lease(Base):
+    """Who runs a sweep. Instants are seconds since the epoch by the clock of the database."""
+
+    __tablename__ = "sweep_leases"
+
+    sweep_key: Mapped[str] = mapped_column(ForeignKey(Sweep.key, ondelete="CASCADE"), primary_key=True)
+    token: Mapped[str] = mapped_column(String(32))
+    machine: Mapped[str] = mapped_column(String(128))  # tells process ids apart: boot and namespace
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    started: Mapped[float]  # the process, by the clock of its host
+    acquired_at: Mapped[float]
+    expires_at: Mapped[float]
+
+
+class StoredTable(Base):
+    """A table that runners read from the database, as Parquet."""
+
+    __tablename__ = "sweep_tables"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int]
+    content: Mapped[bytes] = mapped_column("bytes", deferred=True)
+    created_at: Mapped[datetime]
+
+
+class Order(Base):
+    """What is wanted of a sweep: that runners take it, or that it rests. A sweep that was only ever run has none."""
+
+    __tablename__ = "sweep_orders"
+
+    name: Mapped[str] = mapped_column(String(512), primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))  # queued, paused, cancelled, failed or done
+    revision: Mapped[int]  # grows with every change of state
+    priority: Mapped[int]
+    definition: Mapped[str] = mapped_column(Text)
+    trials: Mapped[int]
+    metric: Mapped[str] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(Text)  # as it may be shown
+    data_hash: Mapped[str | None] = mapped_column(String(64))
+    table_sha256: Mapped[str | None] = mapped_column(ForeignKey(StoredTable.sha256), index=True)
+    reason: Mapped[str | None] = mapped_column(Text)  # why it failed
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

@@ -21,7 +21,7 @@ from sweep.store.models import PREFIX
 VERSION_TABLE = "sweep_alembic_version"
 
 # Oldest first; the last one is what models.py describes.
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 HEAD = REVISIONS[-1]
 
 State = Literal["absent", "older", "current", "newer"]
