@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import optuna
 import pytest
 from numpy.typing import NDArray
 
-from sweep.launch.base import BlockDone
+from sweep.launch.base import BlockDone, nothing
 from sweep.launch.inline import InlineLauncher
 from sweep.records import BlockJob, Hyperparameters, TrialResult
 from sweep.run.study import optuna_storage
@@ -171,8 +171,8 @@ class Recorder(InlineLauncher):
         self.gone_on.append(after is not None)
         super().submit(job, after)
 
-    def finished(self) -> Iterator[BlockDone]:
-        for done in super().finished():
+    def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
+        for done in super().finished(waiting):
             if self._countdown is not None:
                 if self._countdown == 0:
                     raise KeyboardInterrupt

@@ -7,9 +7,11 @@ What a backend guarantees
        table and the folds given to :meth:`Launcher.share`, wherever that happens. Equal jobs give equal numbers.
     2. *The table travels once.* :meth:`Launcher.share` carries the table and the folds to each worker once; a
        job is some hundred bytes a trial, a result what its trials gave.
-    3. *Every job comes back exactly once*, from :meth:`Launcher.finished`, in the order in which jobs finish, or
-       an error says why it cannot. A worker that dies is replaced and its job trained again; a job that keeps
-       killing its workers ends in :class:`~sweep.errors.LaunchError`, never in silence.
+    3. *Every trial of a job comes back exactly once*, from :meth:`Launcher.finished`, in the order in which jobs
+       finish, or an error says why it cannot. What a worker was training when it died, or hung, is trained again by
+       another, with the same numbers. A job that kills workers again and again, each time alone on one, is split:
+       it comes back as several :class:`BlockDone`, each with some of its trials and the same ``until``. A single trial
+       that still does is given up, and comes back as :attr:`BlockDone.failed`; all others go on.
     4. *An exception of the training code* comes out of :meth:`Launcher.finished` as it was raised.
     5. *Only plain records come back*: :class:`~sweep.records.TrialResult`. Workers see no database.
     6. *A block that stops at a rung can go on.* Its state, weights and velocities, stays with the worker; a job
@@ -20,8 +22,12 @@ What a backend guarantees
     7. *An interrupt is the coordinator's.* Ctrl-C reaches the coordinator as ``KeyboardInterrupt`` while it waits;
        workers ignore it. After :meth:`Launcher.cancel` nothing of what was in flight comes back, and the launcher
        can be used again.
+       :meth:`Launcher.finished` calls ``waiting`` about once a second, from the caller's thread; what that raises comes
+       out of the iteration. Nothing that was in flight is lost by it: it can be iterated again.
     8. *Nothing is left behind.* :meth:`Launcher.close` ends within seconds, whatever the workers are doing, and can
        be called twice. Workers started by a launcher end with it, also when its process is killed.
+    9. *Trouble is told.* :attr:`Launcher.on_trouble` is called with a sentence for people each time that something
+       went wrong and was dealt with. It is called by the thread that uses the launcher.
 
 What a backend may assume
     One thread uses a launcher. Jobs are submitted after ``share``. All jobs in flight belong to the table and folds
@@ -33,7 +39,7 @@ from __future__ import annotations
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from time import perf_counter
@@ -47,6 +53,10 @@ if TYPE_CHECKING:
     # Not at run time: torch takes seconds to import, and workers can start meanwhile.
     from sweep.data import Dataset
     from sweep.folds import Folds
+
+
+# How often a coordinator that waits looks after other things: its workers, its lease.
+TICK_SECONDS = 1.0
 
 
 def check_cluster(cluster: str, workers: int | None = None) -> None:
@@ -87,20 +97,31 @@ class BlockDone:
     """A job that came back.
 
     Attributes:
-        job: As submitted.
-        results: One per trial, in the order of ``job.numbers``.
+        job: As submitted, or a part of it: some of its trials, up to the same epoch.
+        results: One per trial, in the order of ``job.numbers``; none if the trial was given up.
         seconds: Wall time of the training on its worker.
         state: Where the networks stand, if the job stopped at a rung: for the launcher alone. ``None`` at the end.
+        failed: Why the job's only trial is given up: it ended or hung its worker each time that it was alone on one.
+            ``None`` otherwise.
     """
 
     job: BlockJob
     results: tuple[TrialResult, ...]
     seconds: float
     state: object | None = None
+    failed: str | None = None
 
     def __sizeof__(self) -> int:
         """Bytes, as far as they matter: those of the state."""
         return sys.getsizeof(self.state)
+
+
+def nothing() -> None:
+    """What is done while waiting, if there is nothing to do."""
+
+
+def untold(_: str) -> None:
+    """Whom trouble is told if nobody listens."""
 
 
 def reach(device: str) -> None:
@@ -151,10 +172,15 @@ class Launcher(ABC):
 
     Args:
         device: What workers train on: ``"cpu"`` or ``"cuda:N"``.
+
+    Attributes:
+        on_trouble: Called with a sentence for people each time that something went wrong and was dealt with: a worker
+            was lost and its block runs again, one cannot be used, a trial is given up. By default nobody is told.
     """
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
+        self.on_trouble: Callable[[str], None] = untold
 
     @property
     @abstractmethod
@@ -176,11 +202,14 @@ class Launcher(ABC):
         """
 
     @abstractmethod
-    def finished(self) -> Iterator[BlockDone]:
+    def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
         """Jobs as they finish, until none is in flight.
 
+        Args:
+            waiting: Called about every :data:`TICK_SECONDS`, also while nothing finishes; in process, before each job.
+
         Raises:
-            LaunchError: The workers are gone, or a job keeps killing them. What is still in flight is lost to
+            LaunchError: The workers are gone, or the table cannot be sent to them. What is still in flight is lost to
                 the caller: :meth:`cancel` or :meth:`close` come next.
         """
 

@@ -8,7 +8,7 @@ would wait for whatever block it trains next.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from time import monotonic, sleep
@@ -18,8 +18,8 @@ from weakref import WeakSet
 from distributed import Future, KilledWorker, LocalCluster, Worker, as_completed
 
 from sweep.errors import LaunchError
-from sweep.launch import cluster
-from sweep.launch.base import BlockDone, Launcher, Shared, check_cluster, train_shared, warm
+from sweep.launch import base, cluster
+from sweep.launch.base import BlockDone, Launcher, Shared, check_cluster, nothing, train_shared, warm
 from sweep.records import BlockJob
 
 if TYPE_CHECKING:
@@ -140,10 +140,21 @@ class DaskLauncher(Launcher):
         self._flight[future] = job, losses
         self._completed.add(future)
 
-    def finished(self) -> Iterator[BlockDone]:
+    def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
         """Results as the scheduler reports them."""
-        # Not a generator: its names would keep a state while the caller works.
-        return filter(None, map(self._result, self._completed))
+        # Not a generator with names: they would keep a state while the caller works.
+        return filter(None, map(self._result, self._ready(waiting)))
+
+    def _ready(self, waiting: Callable[[], None]) -> Iterator[Future]:
+        told = monotonic()
+        while not self._completed.is_empty():
+            if monotonic() > told + base.TICK_SECONDS:
+                waiting()
+                told = monotonic()
+            if self._completed.has_ready():
+                yield next(self._completed)
+            else:
+                sleep(0.003)
 
     def _result(self, future: Future) -> BlockDone | None:
         """What a job gave; ``None`` if it is being trained again."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from sweep.launch.base import BlockDone, Launcher, Shared, train_shared
+from sweep.launch.base import BlockDone, Launcher, Shared, nothing, train_shared
 from sweep.records import BlockJob
 
 if TYPE_CHECKING:
@@ -44,9 +44,13 @@ class InlineLauncher(Launcher):
         else:
             self._going_on.append((job, after.state))
 
-    def finished(self) -> Iterator[BlockDone]:
+    def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
         """Trains the queued jobs, each when it is asked for."""
-        while queue := self._going_on or self._beginning:
+        while self._going_on or self._beginning:
+            waiting()
+            queue = self._going_on or self._beginning
+            if not queue:  # cancelled meanwhile
+                return
             yield self._train(*queue.popleft())  # no names: a generator keeps what they hold while its caller works
 
     def _train(self, job: BlockJob, state: object | None) -> BlockDone:

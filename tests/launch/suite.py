@@ -184,5 +184,26 @@ class LauncherSuite:
             ready.cancel()
         assert list(ready.finished()) == []
 
+    def test_what_waiting_raises_comes_out_and_nothing_is_lost(  # 7
+        self, ready: Launcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Paused(Exception):  # noqa: N818 - no error
+            pass
+
+        def pause() -> None:
+            raise Paused
+
+        monkeypatch.setattr("sweep.launch.base.TICK_SECONDS", 0.01)
+        for number in range(3):
+            ready.submit(make_job(number, epochs=40, checkpoints=(40,)))
+        with pytest.raises(Paused):
+            list(ready.finished(pause))
+        calls: list[bool] = []
+        assert len(list(ready.finished(lambda: calls.append(True)))) == 3
+        assert calls
+
+    def test_nobody_has_to_listen_to_trouble(self, launcher: Launcher) -> None:  # 9
+        launcher.on_trouble("a worker was lost")
+
     def test_there_is_at_least_one_worker(self, ready: Launcher) -> None:
         assert ready.workers >= 1
