@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import optuna
@@ -15,6 +15,10 @@ from sweep.interrupts import held
 from sweep.space.proposer import Proposal
 
 
+REASON_ATTRIBUTE = "failed_because"
+"""User attribute of a FAIL trial: why it was given up."""
+
+
 class StudyTrials:
     """Writes through Optuna's own interface, and notices when somebody else writes too.
 
@@ -22,10 +26,13 @@ class StudyTrials:
         study: Of the sweep.
         storage: That it is in.
         where: Name of the database, for messages.
+        check: Called before each write. Whatever it raises, such as that the lease is lost, nothing is written then.
     """
 
-    def __init__(self, study: optuna.Study, storage: BaseStorage, where: str) -> None:
-        self._study, self._storage, self._where = study, storage, where
+    def __init__(
+        self, study: optuna.Study, storage: BaseStorage, where: str, check: Callable[[], None] = lambda: None
+    ) -> None:
+        self._study, self._storage, self._where, self._check = study, storage, where, check
         self._name = study.study_name
         self._study_id = storage.get_study_id_from_name(self._name)
 
@@ -54,6 +61,7 @@ class StudyTrials:
             if len(self.all()) != proposals[0].number:
                 raise self._not_alone()
             for trial in trials:
+                self._check()
                 with held():
                     self._study.add_trial(trial)
             stored = self.all()
@@ -72,6 +80,7 @@ class StudyTrials:
         with self._there(), suppress(UpdateFinishedTrialError):
             trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
             for epoch, score in scores.items():
+                self._check()
                 with held():
                     self._storage.set_trial_intermediate_value(trial_id, epoch, score)
 
@@ -85,8 +94,25 @@ class StudyTrials:
             StorageError: The study is gone.
         """
         state = TrialState.PRUNED if score is None else TrialState.COMPLETE
+        self._check()
         with held(), self._there():
             return self._study.tell(number, score, state=state, skip_if_finished=True)
+
+    def fail(self, number: int, reason: str) -> FrozenTrial:
+        """Ends a trial as FAIL, with the reason as its user attribute :data:`REASON_ATTRIBUTE`.
+
+        Returns:
+            The trial as it is now. If somebody has told it in the dashboard, that stands.
+
+        Raises:
+            StorageError: The study is gone.
+        """
+        self._check()
+        with held(), self._there():
+            trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+            with suppress(UpdateFinishedTrialError):
+                self._storage.set_trial_user_attr(trial_id, REASON_ATTRIBUTE, reason)
+            return self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
     def _not_alone(self) -> StorageError:
         return StorageError(f"another program adds trials to the study {self._name} in {self._where}")
