@@ -36,7 +36,7 @@ os.execv(command[0], command)
 """
 
 # The superuser as the fixtures use it, everyone else by password: a wrong one has to be refused.
-_ACCESS = "local all postgres trust\nlocal all all scram-sha-256\n"
+_ACCESS = "local all postgres trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
 @contextmanager
@@ -49,31 +49,34 @@ def server() -> Iterator[Path]:
     # Not pytest's own folder: a socket's path is at most 107 bytes, and the server's user must be able to reach it.
     with tempfile.TemporaryDirectory(prefix="sweep-postgres-", dir="/tmp") as folder:
         home = Path(folder)
-        owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-        os.chown(home, owner.pw_uid, owner.pw_gid)
-        binaries, data, log = _binaries(home), home / "data", home / "log"
-        become = [sys.executable, "-c", _LAUNCHER, str(owner.pw_uid), str(owner.pw_gid)]
-        # The C locale needs nothing of the machine; small segments are quick to make.
-        init = ["-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync"]
-        with log.open("w") as output:
-            subprocess.run(
-                [*become, str(binaries / "initdb"), *init, "--wal-segsize=1"], stdout=output, stderr=output, check=True
-            )
-            (data / "pg_hba.conf").write_text(_ACCESS)
-            # On a socket only; nothing of it has to outlive the machine.
-            options = ["listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off"]
-            flags = [part for option in options for part in ("-c", option)]
-            server = subprocess.Popen(
-                [*become, str(binaries / "postgres"), "-D", str(data), "-k", folder, *flags],
-                stdout=output,
-                stderr=output,
-            )
+        command = prepared(home)
+        with (home / "log").open("a") as output:
+            server = subprocess.Popen(command, stdout=output, stderr=output)
         try:
             _wait_until_ready(server, home)
             yield home
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(timeout=20)
+
+
+def prepared(home: Path) -> list[str]:
+    """Makes an empty database in a folder; the command that serves it there. A later ``-c name=value`` wins."""
+    owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    os.chown(home, owner.pw_uid, owner.pw_gid)
+    binaries, data, log = _binaries(home), home / "data", home / "log"
+    become = [sys.executable, "-c", _LAUNCHER, str(owner.pw_uid), str(owner.pw_gid)]
+    # The C locale needs nothing of the machine; small segments are quick to make.
+    init = ["-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync"]
+    with log.open("w") as output:
+        subprocess.run(
+            [*become, str(binaries / "initdb"), *init, "--wal-segsize=1"], stdout=output, stderr=output, check=True
+        )
+    (data / "pg_hba.conf").write_text(_ACCESS)
+    # On a socket only; nothing of it has to outlive the machine.
+    options = ["listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off"]
+    flags = [part for option in options for part in ("-c", option)]
+    return [*become, str(binaries / "postgres"), "-D", str(data), "-k", str(home), *flags]
 
 
 def _binaries(home: Path) -> Path:
