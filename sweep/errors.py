@@ -7,6 +7,7 @@
     │   ├── DefinitionError     a sweep definition, with all of its problems at once
     │   ├── DataError           a table: the message names file, column and row
     │   ├── StorageError        a storage URL, or a database that is not ours, older or newer
+    │   │   └── AlreadyThereError   a sweep of that name is stored already
     │   ├── NotFoundError       no such sweep, definition or file
     │   └── MismatchError       a resume whose definition or table is not the one that was started
     ├── LaunchError             workers cannot be reached or keep dying
@@ -52,6 +53,10 @@ class DataError(UserError):
 
 class StorageError(UserError):
     """A storage URL that cannot be opened, or a database that is not ours."""
+
+
+class AlreadyThereError(StorageError):
+    """A sweep of that name is stored already."""
 
 
 class NotFoundError(UserError):

@@ -6,7 +6,7 @@ import dataclasses
 import random
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from sweep.analysis.summary import status
+from sweep.analysis.status import status
 from sweep.data import Dataset
 from sweep.errors import MismatchError, StorageError
 from sweep.folds import Folds
-from sweep.launch.base import BlockDone, Launcher
+from sweep.launch.base import BlockDone, Launcher, nothing
 from sweep.launch.inline import InlineLauncher
 from sweep.metrics import direction
 from sweep.run.events import Event, Finished, Interrupted, Outcome, Prepared, Started, TrialDone
@@ -360,8 +360,8 @@ def test_another_trial_takes_the_place_of_a_failed_one(reference: Reference, tmp
 
 def test_a_trial_failed_by_somebody_while_it_trains(reference: Reference, sqlite_url: str) -> None:
     class Meddler(Recorder):
-        def finished(self) -> Iterator[BlockDone]:
-            for done in super().finished():
+        def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
+            for done in super().finished(waiting):
                 if 7 in done.job.numbers:
                     with Store.open(sqlite_url) as store, optuna_storage(store) as tables:
                         optuna.load_study(study_name="small", storage=tables).tell(7, state=TrialState.FAIL)
@@ -382,10 +382,10 @@ def test_a_failed_trial_of_a_space_that_is_used_up(
     setup = prepare(small_spec(tmp_path, *space, "network.hidden=[4]", "search.trials=2"))
 
     class Meddler(Recorder):
-        def finished(self) -> Iterator[BlockDone]:
+        def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
             with Store.open(sqlite_url) as store, optuna_storage(store) as tables:
                 optuna.load_study(study_name="small", storage=tables).tell(1, state=TrialState.FAIL)
-            yield from super().finished()
+            yield from super().finished(waiting)
 
     for launcher in (Meddler(), Recorder()):
         caplog.clear()
@@ -493,8 +493,8 @@ def test_a_study_that_changes_while_it_runs(reference: Reference, tmp_path: Path
             super().__init__()
             self._storage, self._delete = storage, delete
 
-        def finished(self) -> Iterator[BlockDone]:
-            for done in super().finished():
+        def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
+            for done in super().finished(waiting):
                 yield done
                 self._meddle()
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.launch.base import BlockDone
+from sweep.launch.base import BlockDone, nothing
 from sweep.launch.dask import DaskLauncher
 from sweep.launch.inline import InlineLauncher
 from sweep.metrics import METRICS, metrics_for
@@ -317,8 +317,8 @@ def test_a_trial_that_somebody_fails_while_it_trains(tmp_path: Path, sqlite_url:
     setup = prepare(small_spec(tmp_path, *HALVING))
 
     class Meddler(Recorder):
-        def finished(self) -> Iterator[BlockDone]:
-            for place, done in enumerate(super().finished()):
+        def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
+            for place, done in enumerate(super().finished(waiting)):
                 if place == 0:
                     with Store.open(sqlite_url) as store, optuna_storage(store) as tables:
                         study = optuna.load_study(study_name="small", storage=tables)
@@ -345,7 +345,7 @@ class Curves(InlineLauncher):
         assert after is None or after.state is not None
         self._jobs.append(job)
 
-    def finished(self) -> Iterator[BlockDone]:
+    def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
         while self._jobs:
             job = self._jobs.pop(0)
             results = tuple(self._result(*one, job) for one in zip(job.numbers, job.trials, strict=True))

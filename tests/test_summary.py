@@ -18,12 +18,14 @@ from sqlalchemy import create_engine, event, text
 from sweep.analysis import honest_sweep
 from sweep.analysis.honest import Trial, honest_score
 from sweep.analysis.results import Epochs
-from sweep.analysis.summary import status, statuses, summarise
+from sweep.analysis.status import status, statuses
+from sweep.analysis.summary import summarise
 from sweep.errors import NotFoundError, StorageError
 from sweep.metrics import metrics_for
 from sweep.records import TRAIN, VALIDATION, TableInfo, TrialResult
 from sweep.report.html import render
-from sweep.run.study import KEY_ATTRIBUTE, RUNNING_ATTRIBUTE
+from sweep.run.lease import this_process
+from sweep.run.study import KEY_ATTRIBUTE
 from sweep.space.proposer import hyperparameters
 from sweep.space.samplers import distributions
 from sweep.spec.definition import parse
@@ -119,7 +121,8 @@ def fill(
         storage = RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
         study.set_user_attr(KEY_ATTRIBUTE, key)
-        study.set_user_attr(RUNNING_ATTRIBUTE, bool(running))
+        if running:
+            store.take_lease(key, this_process(), 60.0)
         for number in range(trials):
             placement = ("none", "input")[number % 2]
             params = {

@@ -61,6 +61,8 @@ class SweepStatus:
         source: The table, as its definition names it.
         created_at: UTC.
         updated_at: UTC, when a trial was last saved.
+        holder: Who runs it, in words; ``None`` if nobody does.
+        reason: Why it failed, if it could not be run.
     """
 
     name: str
@@ -72,6 +74,8 @@ class SweepStatus:
     source: str
     created_at: datetime
     updated_at: datetime
+    holder: str | None = None
+    reason: str | None = None
 
     @property
     def saved(self) -> str | None:
@@ -101,6 +105,8 @@ class SweepStatus:
             "source": self.source,
             "created_at": self.created_at.isoformat(),
             "updated_at": self.updated_at.isoformat(),
+            "holder": self.holder,
+            "reason": self.reason,
         }
 
 

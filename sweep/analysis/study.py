@@ -8,7 +8,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.analysis.results import Counts
-from sweep.run.study import KEY_ATTRIBUTE, RUNNING_ATTRIBUTE
+from sweep.run.study import KEY_ATTRIBUTE
 from sweep.store.rows import SweepRecord
 
 
@@ -32,10 +32,6 @@ class StudyView:
             )
         )
         return Counts(complete, pruned, failed, running + waiting)
-
-    def marked_running(self) -> bool:
-        """Whether a run is at work, or was killed: then nothing could take the mark off."""
-        return bool(self.storage.get_study_user_attrs(self.study_id).get(RUNNING_ATTRIBUTE))
 
     def trials(self) -> list[FrozenTrial]:
         """All trials in number order."""

@@ -23,18 +23,15 @@ from sweep.analysis.honest_sweep import Read, kept_rows, read_arrays
 from sweep.analysis.importance import importance
 from sweep.analysis.results import (
     ArmResult,
-    Counts,
     Curves,
-    Epochs,
-    State,
-    SweepStatus,
     SweepSummary,
     TrialRow,
     arms_of,
     best_trial,
 )
 from sweep.analysis.stability import stability_of
-from sweep.analysis.study import StudyView, find_study
+from sweep.analysis.status import no_sweep, status_of
+from sweep.analysis.study import find_study
 from sweep.analysis.weighted import Truth
 from sweep.errors import NotFoundError
 from sweep.metrics import METRICS
@@ -45,26 +42,6 @@ from sweep.spec.definition import parse
 from sweep.spec.model import Chosen, SweepSpec
 from sweep.store.rows import DatasetRecord, SweepRecord
 from sweep.store.store import Store
-
-
-def status(store: Store, name: str) -> SweepStatus:
-    """How far a sweep is.
-
-    Raises:
-        NotFoundError: No sweep has that name; the message lists those there are.
-    """
-    sweep = _sweep(store, name)
-    with open_storage(store) as storage:
-        return _status(store, sweep, find_study(storage, sweep))
-
-
-def statuses(store: Store) -> tuple[SweepStatus, ...]:
-    """How far every sweep is, oldest first."""
-    sweeps = store.sweeps()
-    if not sweeps:
-        return ()
-    with open_storage(store) as storage:
-        return tuple(_status(store, sweep, find_study(storage, sweep)) for sweep in sweeps)
 
 
 def summarise(store: Store, name: str) -> SweepSummary:
@@ -81,7 +58,7 @@ def summarise(store: Store, name: str) -> SweepSummary:
     with open_storage(store) as storage:
         study = find_study(storage, sweep)
         asked = [] if study is None else study.trials()
-        how_far = _status(store, sweep, study)
+        how_far = status_of(store, sweep, study)
     trials = _trials(store, sweep, asked)
     dataset = store.dataset(sweep.data_hash)
     failed = sum(trial.state == TrialState.FAIL for trial in asked)
@@ -130,35 +107,9 @@ def _sweep(store: Store, name: str) -> SweepRecord:
     sweep = store.sweep(name)
     if sweep is not None:
         return sweep
-    names = [other.name for other in store.sweeps()]
-    known = f"there are: {', '.join(names)}" if names else "there is none"
-    raise NotFoundError(f"no sweep named {name} in {store.shown}; {known}")
-
-
-def _status(store: Store, sweep: SweepRecord, study: StudyView | None) -> SweepStatus:
-    trained, full = store.trained_epochs(sweep.key), sweep.checkpoints[-1]
-    saved, complete = sum(trained.values()), trained.get(full, 0)
-    counts = Counts(complete, saved - complete, 0, 0) if study is None else study.counts()
-    return SweepStatus(
-        name=sweep.name,
-        state=_state(counts, sweep.trials, study),
-        budget=sweep.trials,
-        counts=counts,
-        epochs=Epochs(sum(epochs * trials for epochs, trials in trained.items()), saved * full),
-        metric=sweep.metric,
-        source=sweep.info.source,
-        created_at=sweep.created_at,
-        updated_at=sweep.updated_at,
-    )
-
-
-def _state(counts: Counts, wanted: int, study: StudyView | None) -> State:
-    """A sweep that was killed looks like one that runs, until it is resumed."""
-    if study is None:  # not yet, if nothing is saved: it was killed as it began
-        return "orphaned" if counts.finished else "paused"
-    if counts.finished >= wanted:
-        return "done"
-    return "running" if study.marked_running() else "paused"
+    if (order := store.order(name)) is not None:
+        raise NotFoundError(f"the sweep {name} has not begun ({order.state}): there is nothing to show of it yet")
+    raise no_sweep(store, name)
 
 
 def _trials(store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial]) -> tuple[TrialRow, ...]:

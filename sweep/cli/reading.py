@@ -14,7 +14,7 @@ from sweep.cli.options import Force, Format, Json, Name, Storage, Verbose, examp
 @app.command("list", epilog=example("sweep list", "sweep list --json"))
 def list_sweeps(json: Json = False, storage: Storage = None, verbose: Verbose = False) -> None:
     """List the sweeps of a database."""
-    from sweep.analysis.summary import statuses
+    from sweep.analysis.status import statuses
     from sweep.cli import show as cli_show
 
     with opened(storage) as store:
@@ -30,11 +30,11 @@ def list_sweeps(json: Json = False, storage: Storage = None, verbose: Verbose = 
 @app.command(epilog=example("sweep status table"))
 def status(name: Name, json: Json = False, storage: Storage = None, verbose: Verbose = False) -> None:
     """Say how far a sweep is."""
-    from sweep.analysis import summary
+    from sweep.analysis import status as analysis
     from sweep.cli import show as cli_show
 
     with opened(storage) as store:
-        found = summary.status(store, name)
+        found = analysis.status(store, name)
     if json:
         cli_output.emit(cli_show.json_text(found.to_dict()))
     else:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from sweep import wording
 from sweep.analysis.results import SweepStatus, SweepSummary
-from sweep.analysis.summary import status, summarise
+from sweep.analysis.status import status
+from sweep.analysis.summary import summarise
 from sweep.cli.progress import Display, Standing
 from sweep.cli.work import at_work
 from sweep.errors import NotFoundError, StorageError

@@ -65,6 +65,8 @@ def status_text(status: SweepStatus) -> str:
     parts += [f"{number:,} {name}" for name, number in _others(status) if number]
     rows = [
         ("state", status.state),
+        *([("run by", status.holder)] if status.holder else []),
+        *([("because", status.reason)] if status.reason else []),
         ("trials", f"{counts.finished:,} of {status.budget:,} ({', '.join(parts)})"),
         *([("pruning", status.saved)] if status.saved else []),
         ("metric", status.metric),

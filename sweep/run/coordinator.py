@@ -16,7 +16,7 @@ from sweep.errors import MismatchError
 from sweep.launch.base import BlockDone, Launcher
 from sweep.records import BlockJob, Hyperparameters, TrialResult
 from sweep.run.blocks import cut_blocks
-from sweep.run.events import Best, Event, Outcome, Started, TrialDone
+from sweep.run.events import Best, Event, Outcome, Started, TrialDone, TrialFailed
 from sweep.run.prepare import Setup
 from sweep.run.resume import Opened
 from sweep.run.rungs import Cohort, Rungs, rung_score
@@ -109,8 +109,12 @@ class Coordinator:
 
     # --- the loop
 
-    def to_the_end(self) -> None:
-        """Runs batches until the budget is met."""
+    def to_the_end(self, waiting: Callable[[], None]) -> None:
+        """Runs batches until the budget is met.
+
+        Args:
+            waiting: Called now and then while workers train. What it raises ends the run.
+        """
         self._emit(
             Started(
                 name=self._name,
@@ -123,7 +127,7 @@ class Coordinator:
         )
         self._ask_ahead()
         while self._training:
-            for done in self._launcher.finished():
+            for done in self._launcher.finished(waiting):
                 self._take_in(done)
                 del done  # and with it where its networks stand, unless they wait to go on
                 self._ask_ahead()
@@ -197,6 +201,9 @@ class Coordinator:
 
     def _take_in(self, done: BlockDone) -> None:
         """Saves and tells what a worker brings; at a rung decides who goes on."""
+        if done.failed is not None:
+            self._fail(done.job.numbers[0], done.failed)
+            return
         if done.job.end == self._setup.plan.epochs:
             self._store.save_trials(self._opened.key, [(self._trials[one.number], one) for one in done.results])
             for result in done.results:
@@ -204,6 +211,19 @@ class Coordinator:
             return
         self._stopped.append(done)
         self._rungs.arrive(done.results)
+        self._decide_what_can_be()
+
+    def _fail(self, number: int, reason: str) -> None:
+        """Gives a trial up that cannot be trained; another one is asked at the end."""
+        trial = self._study.fail(number, reason)
+        self._training.discard(number)
+        self._states[number] = trial.state
+        self._observe(trial)
+        self._rungs.withdraw(number)
+        self._emit(TrialFailed(number, self._trials[number].placement, reason))
+        self._decide_what_can_be()  # those who waited for it
+
+    def _decide_what_can_be(self) -> None:
         while cohort := self._rungs.ready():
             self._decide(cohort)
 

@@ -124,6 +124,28 @@ class Finished:
     outcome: Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class TrialFailed:
+    """A trial is given up: it killed its worker each time. Another one takes its place.
+
+    Attributes:
+        number: Of the trial.
+        placement: Its arm.
+        reason: What happened.
+    """
+
+    number: int
+    placement: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something went wrong, or is over, that costs time and nothing else: ``said`` in a sentence for people."""
+
+    said: str
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C. Everything finished is kept; running the sweep again goes on.
 
@@ -136,7 +158,7 @@ class Interrupted(KeyboardInterrupt):
         self.outcome = outcome
 
 
-Event = Prepared | Started | TrialDone | Finished
+Event = Prepared | Started | TrialDone | TrialFailed | Trouble | Finished
 
 
 def ignore(_: Event) -> None:

@@ -12,6 +12,9 @@ What makes it safe to kill at any instant:
 3. Its results are committed before the study is told. A result that is saved but not told is told, not trained again.
 4. What is decided at a rung is committed, with the results of the trials that end there, before it is acted on.
 5. Whatever is RUNNING and not saved is trained again under its own number: training is a pure function too.
+6. One coordinator runs a sweep, under a lease that every write checks (``lease``).
+
+A database that cannot be reached is waited for, workers that are lost are replaced or waited for.
 
 Ctrl-C and SIGTERM interrupt it anywhere but in the middle of a write (``interrupts``).
 
@@ -28,18 +31,22 @@ from time import perf_counter
 
 from optuna.exceptions import StorageInternalError
 
-from sweep.errors import StorageError
+from sweep.errors import StoppedError, StorageError
 from sweep.launch.base import Launcher
 from sweep.run.coordinator import Coordinator
-from sweep.run.events import Event, Finished, Interrupted, Outcome, Prepared, ignore
+from sweep.run.events import Event, Finished, Interrupted, Outcome, Prepared, Trouble, ignore
+from sweep.run.lease import keep_lease
 from sweep.run.prepare import Setup, prepare
-from sweep.run.resume import open_sweep
-from sweep.run.study import marked_running, optuna_storage
+from sweep.run.resume import open_study, register
+from sweep.run.study import optuna_storage
 from sweep.run.trials import StudyTrials
 from sweep.spec.model import SweepSpec
 from sweep.store.store import Store
 
 logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 600.0
+"""For how long a run waits for a database that it could reach before."""
 
 
 def run_sweep(
@@ -49,6 +56,7 @@ def run_sweep(
     launcher: Launcher,
     on_event: Callable[[Event], None] = ignore,
     setup: Setup | None = None,
+    wait: bool = True,
 ) -> Outcome:
     """Runs a sweep until its budget is met, or goes on with one that was started before.
 
@@ -58,36 +66,53 @@ def run_sweep(
         launcher: Trains the blocks. Left open.
         on_event: Called with each event, from this thread. What it raises is logged and goes no further.
         setup: The definition's, if the caller has prepared it already.
+        wait: Whether to wait where another run holds the sweep, and does not show whether it still lives.
 
     Raises:
         UserError: Definition, table, database or an earlier sweep of that name do not allow it; nothing was run.
+        BusyError: Another run is at work on the sweep, or has taken it over.
         LaunchError: The workers are gone. Everything finished is kept.
         StorageError: The database failed on the way, or somebody else changed the study.
         Interrupted: Ctrl-C. Everything finished is kept.
+        StoppedError: Somebody paused or cancelled the sweep. Everything finished is kept.
     """
     begun, emit = perf_counter(), _guarded(on_event)
     setup = setup or prepare(spec)
     info, folds = setup.data.info, setup.folds
     emit(Prepared(info, folds.folds, folds.repeats, folds.scheme, setup.plan.metric, setup.budget, launcher.workers))
+
+    def trouble(said: str) -> None:
+        emit(Trouble(said))
+
     with Store.open(storage, create=True) as store, optuna_storage(store) as tables:
-        opened = open_sweep(store, tables, setup)
-        setup = replace(setup, folds=replace(folds, kept_rows=opened.kept_rows))
-        trials = StudyTrials(opened.study, tables, store.shown)
-        run = Coordinator(setup, store, trials, launcher, emit, opened, begun)
-        try:
-            with marked_running(opened.study):
+        found, resumed = register(store, tables, setup)
+        with keep_lease(store, found, wait=wait, on_wait=trouble) as lease:
+            opened = open_study(store, tables, setup, resumed=resumed)
+            setup = replace(setup, folds=replace(folds, kept_rows=opened.kept_rows))
+            store.patience, store.on_wait, launcher.on_trouble = PATIENCE_SECONDS, trouble, trouble
+            trials = StudyTrials(opened.study, tables, store.shown, lease.check)
+            run = Coordinator(setup, store, trials, launcher, emit, opened, begun)
+            try:
                 try:
                     run.restore()
-                    run.to_the_end()
+                    run.to_the_end(lease.check)
                 finally:
                     launcher.cancel()
-        except KeyboardInterrupt:
-            with suppress(StorageError, StorageInternalError):  # gone meanwhile: then as far as is known here
-                run.recount()
-            raise Interrupted(run.outcome()) from None
-        outcome = run.outcome()
+            except (KeyboardInterrupt, StoppedError) as stop:
+                store.patience = 0.0
+                with suppress(StorageError, StorageInternalError):  # gone meanwhile: then as far as is known here
+                    run.recount()
+                if isinstance(stop, StoppedError):
+                    raise _stopped(stop, run.outcome()) from None
+                raise Interrupted(run.outcome()) from None
+            outcome = run.outcome()
     emit(Finished(outcome))
     return outcome
+
+
+def _stopped(stop: StoppedError, outcome: Outcome) -> StoppedError:
+    finished = outcome.complete + outcome.pruned
+    return StoppedError(f"{stop}: {finished} of {outcome.budget} trials are finished; `sweep run` goes on")
 
 
 def _guarded(on_event: Callable[[Event], None]) -> Callable[[Event], None]:

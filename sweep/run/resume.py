@@ -3,10 +3,14 @@
 A sweep is three things, made one after the other, and a kill may come in between: our own row with a random key; an
 Optuna study of the same name; the key as an attribute of that study. What is only half made is completed. What belongs
 to something else is refused, and left as it is.
+
+The row comes first, and of several runs that begin at once one makes it. All that follows is done under the lease of
+the sweep (``lease``).
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -18,7 +22,7 @@ from optuna.storages import RDBStorage
 
 from sweep import metrics
 from sweep.data import Dataset
-from sweep.errors import DefinitionError, MismatchError
+from sweep.errors import AlreadyThereError, DefinitionError, MismatchError, StorageError
 from sweep.run.prepare import Setup
 from sweep.run.study import KEY_ATTRIBUTE
 from sweep.spec.definition import parse
@@ -47,26 +51,49 @@ class Opened:
     kept_rows: NDArray[np.int64] | None
 
 
-def open_sweep(store: Store, storage: RDBStorage, setup: Setup) -> Opened:
+def register(store: Store, storage: RDBStorage, setup: Setup) -> tuple[SweepRecord, bool]:
     """The sweep of the definition's name: stored now, or found and checked to be this one.
+
+    Returns:
+        The sweep, and whether it was there already.
 
     Raises:
         MismatchError: A sweep of that name was started with another definition, on another table or with a larger
-            budget; or the study of that name is not its own, or gone.
+            budget; or the name is that of a study which no sweep made.
         StorageError: The database cannot be used.
     """
     name = setup.spec.name
     found = store.sweep(name)
-    if found is not None:
-        check_same(found, setup)
-        study = _find_study(store, storage, setup, found)
-        if setup.budget.trials > found.trials:
-            store.update_trials_budget(found.key, setup.budget.trials)
-        return Opened(found.key, study, resumed=True, kept_rows=found.kept_rows)
-    if name in optuna.get_all_study_names(storage):
-        raise _foreign(name, store)
-    key = store.create_sweep(_new_sweep(setup), _dataset_record(setup.data))
-    return Opened(key, _create_study(store, storage, setup, key), resumed=False, kept_rows=setup.folds.kept_rows)
+    if found is None and name in optuna.get_all_study_names(storage):
+        found = store.sweep(name)  # unless it has been begun in this very moment
+        if found is None:
+            raise _foreign(name, store)
+    resumed = found is not None
+    if found is None:
+        with suppress(AlreadyThereError):  # begun by another run in this very moment
+            store.create_sweep(_new_sweep(setup), _dataset_record(setup.data))
+        found = store.sweep(name)
+        if found is None:
+            raise StorageError(f"the sweep {name} was deleted from {store.shown} as it began")
+    check_same(found, setup)
+    return found, resumed
+
+
+def open_study(store: Store, storage: RDBStorage, setup: Setup, *, resumed: bool) -> Opened:
+    """The study of a sweep that is registered and whose lease is held: made now, or found.
+
+    Raises:
+        MismatchError: Meanwhile the sweep was given a larger budget; or the study of that name is not its own, or gone.
+        StorageError: The database cannot be used, or the sweep was deleted meanwhile.
+    """
+    found = store.sweep(setup.spec.name)
+    if found is None:
+        raise StorageError(f"the sweep {setup.spec.name} was deleted from {store.shown} as it began")
+    check_same(found, setup)
+    study = _find_study(store, storage, setup, found)
+    if setup.budget.trials > found.trials:
+        store.update_trials_budget(found.key, setup.budget.trials)
+    return Opened(found.key, study, resumed=resumed, kept_rows=found.kept_rows)
 
 
 def check_same(found: SweepRecord, setup: Setup) -> None:

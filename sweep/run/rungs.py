@@ -86,6 +86,13 @@ class Rungs:
             place = number // self._batch, placement, rung
             self._cohorts.setdefault(place, Cohort(place, set())).numbers.add(number)
 
+    def withdraw(self, number: int) -> None:
+        """Takes a trial out that was given up: who is compared with it is compared without it."""
+        for cohort in [cohort for cohort in self._cohorts.values() if number in cohort.numbers]:
+            cohort.numbers.discard(number)
+            if not cohort.numbers:
+                del self._cohorts[cohort.place]
+
     def arrive(self, results: Iterable[TrialResult]) -> None:
         """Takes trials that stand at a rung."""
         for result in results:

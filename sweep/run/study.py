@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 
 from sweep.errors import StorageError
-from sweep.interrupts import held
 from sweep.store.store import Store
 
 KEY_ATTRIBUTE = "sweep_key"
 """User attribute of a study that holds the key of its sweep."""
-
-RUNNING_ATTRIBUTE = "running"
-"""User attribute of a study: whether a run is at work on it, as far as it could still say so."""
 
 _newest: str | None = None
 
@@ -45,19 +41,6 @@ def open_storage(store: Store) -> Iterator[RDBStorage | None]:
         return
     with _opened(store, create=False) as storage:
         yield storage
-
-
-@contextmanager
-def marked_running(study: optuna.Study) -> Iterator[None]:
-    """The study says that a run is at work on it, until the run ends in any way but being killed."""
-    try:
-        with held():
-            study.set_user_attr(RUNNING_ATTRIBUTE, True)
-        yield
-    finally:
-        # Gone or out of reach: then that is what ended the run, and what its error says.
-        with suppress(StorageInternalError, KeyError), held():
-            study.set_user_attr(RUNNING_ATTRIBUTE, False)
 
 
 def cached(storage: RDBStorage) -> BaseStorage:

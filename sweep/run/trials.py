@@ -14,7 +14,6 @@ from sweep.errors import StorageError
 from sweep.interrupts import held
 from sweep.space.proposer import Proposal
 
-
 REASON_ATTRIBUTE = "failed_because"
 """User attribute of a FAIL trial: why it was given up."""
 

@@ -6,19 +6,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sweep.records import VALIDATION, Configuration, Hyperparameters, TableInfo, TrialResult
 from sweep.store.codec import Stored, pack, pack_half, unpack, unpack_half
-from sweep.store.models import Artifact, Confirmed, Dataset, Fold, Prediction, Rung, Sweep, Trial
+from sweep.store.models import Artifact, Confirmed, Dataset, Fold, Order, Prediction, Rung, Sweep, Trial
 from sweep.store.rows import (
     ArtifactRecord,
     ConfirmedRepeat,
     DatasetRecord,
     NewSweep,
+    OrderRecord,
+    OrderState,
     RungDecision,
     SweepRecord,
     TrialRecord,
@@ -254,3 +256,22 @@ def confirmed_repeat(row: Confirmed) -> ConfirmedRepeat:
 def artifact_record(row: Artifact) -> ArtifactRecord:
     """A stored file as a record."""
     return ArtifactRecord(row.name, row.media_type, row.sha256, row.size, row.created_at)
+
+
+def order_record(row: Order) -> OrderRecord:
+    """What is wanted of a sweep, as a record."""
+    return OrderRecord(
+        name=row.name,
+        definition=row.definition,
+        priority=row.priority,
+        trials=row.trials,
+        metric=row.metric,
+        source=row.source,
+        data_hash=row.data_hash,
+        table_sha256=row.table_sha256,
+        state=cast("OrderState", row.state),
+        revision=row.revision,
+        reason=row.reason,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

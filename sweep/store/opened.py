@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import URL, inspect
 from sqlalchemy.orm import Session
@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from sweep.errors import NotFoundError, StorageError
 from sweep.interrupts import held
 from sweep.store import database, versions
+
+T = TypeVar("T")
 
 
 class OpenedDatabase:
@@ -22,7 +24,11 @@ class OpenedDatabase:
         url: The database URL with its driver settled, password included: what
             ``optuna.storages.RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)`` takes.
         shown: The same for messages, password masked.
-        optuna_engine_kwargs: Give Optuna's own connections our patience with a busy database.
+        optuna_engine_kwargs: Give Optuna's own connections what ours have.
+        patience: Seconds that an outage of the database may last: so long a method goes on trying.
+        on_wait: Told when such waiting begins, now and then, and when it is over. What it raises comes out of the
+            method.
+        fence: Called first in the transaction of every write; what it raises undoes the write.
     """
 
     def __init__(self, url: URL, *, create: bool) -> None:
@@ -32,6 +38,9 @@ class OpenedDatabase:
         self.url = database.optuna_url(url)
         self.shown = database.shown_url(url)
         self.optuna_engine_kwargs = database.optuna_engine_kwargs(url)
+        self.fence: Callable[[Session], None] | None = None
+        self.patience = 0.0
+        self.on_wait: Callable[[str], None] = lambda _: None
 
     @classmethod
     def open(cls, url: str, *, create: bool = False, upgrade: bool = False) -> Self:
@@ -53,7 +62,7 @@ class OpenedDatabase:
             database.check_file(parsed, create=create)
         store = cls(parsed, create=create)
         try:
-            store._settle_version(create=create, upgrade=upgrade)
+            store._settle_version(create=create)
         except BaseException:
             store.close()
             raise
@@ -76,34 +85,68 @@ class OpenedDatabase:
 
     def has_table(self, name: str) -> bool:
         """Whether the database has a table of that name, ours or not."""
-        with database.translated(self._url), self._engine.connect() as connection:
-            return inspect(connection).has_table(name)
+        return self._read(lambda session: inspect(session.connection()).has_table(name))
 
-    def _settle_version(self, *, create: bool, upgrade: bool) -> None:
-        with database.translated(self._url):
+    def patiently(self, attempt: Callable[[], _T]) -> _T:
+        """What an attempt gives that may fail for an outage of the database: made again until that is over.
+
+        Args:
+            attempt: Must be right if it was done before, and only the answer was lost.
+
+        Raises:
+            UnreachableError: The outage lasts longer than ``patience``.
+        """
+        return self._outage.outlast(attempt, self.patience, self.on_wait)
+
+    def failure(self, error: BaseException) -> StorageError:
+        """What a driver, or a library on top of one, says of this database, in our words."""
+        return failures.failure(self._url, error)
+
+    def _settle_version(self, *, create: bool) -> None:
+        with failures.translated(self._url):
             state = versions.state_of(self._engine)
+            if state == "absent" and create:
+                versions.check_ours(self._engine, self.shown)
         if state == "newer":
             raise StorageError(f"{self.shown} was written by a newer sweep: update this program (dropout-sweep)")
-        if state == "current":
-            return
-        if create or (upgrade and state == "older"):
+        if state == "older":
+            raise StorageError(f"{self.shown} was written by an older sweep: `sweep storage upgrade` brings it up to date")
+        if state == "absent":
+            if not create:
+                raise NotFoundError(f"no sweep in {self.shown}: `sweep run` stores the first one")
             versions.upgrade(self._url)
-        elif state == "absent":
-            raise NotFoundError(f"no sweep in {self.shown}: `sweep run` stores the first one")
-        else:
-            raise StorageError(
-                f"{self.shown} was written by an older sweep: `sweep run` or `sweep answer` brings it up to date"
-            )
 
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with database.translated(self._url), Session(self._engine) as session:
-            yield session
+    def _read(self, query: Callable[[Session], _T]) -> _T:
+        """What a query gives. It may be asked several times."""
 
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        with held(), database.translated(self._url), Session(self._writer) as session, session.begin():
-            yield session
+        def attempt() -> _T:
+            with failures.translated(self._url), Session(self._engine) as session:
+                return query(session)
+
+        return self.patiently(attempt)
+
+    def _write(self, change: Callable[[Session], _T]) -> _T:
+        """What a change gives, made in one transaction.
+
+        It may be made several times: again when it was undone, and again when it was committed and only the answer was
+        lost. So it has to be right if it finds itself done already.
+
+        Raises:
+            IntegrityError: A constraint was violated.
+        """
+
+        def attempt() -> _T:
+            with (
+                held(),
+                failures.translated(self._url),
+                Session(self._writer) as session,
+                session.begin(),
+            ):
+                if self.fence is not None:
+                    self.fence(session)
+                return change(session)
+
+        return self.patiently(attempt)
 
     def _no_sweep(self, key: str) -> NotFoundError:
         return NotFoundError(f"no sweep with key {key} in {self.shown}: deleted?")

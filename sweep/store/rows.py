@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,3 +183,90 @@ class ArtifactRecord:
     sha256: str
     size: int
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that runs a sweep.
+
+    Attributes:
+        token: Random, of this run alone.
+        machine: Equal for two processes whose ids can be compared: one boot of one machine, one namespace.
+        host: Name of the machine, for people.
+        pid: Process id there.
+        started: When the process was started, seconds since the epoch by the clock of its machine.
+    """
+
+    token: str
+    machine: str
+    host: str
+    pid: int
+    started: float
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRecord:
+    """Who runs a sweep. Instants are seconds since the epoch by the database's clock.
+
+    Attributes:
+        holder: Who.
+        acquired_at: Since when.
+        expires_at: Until when, unless it is renewed.
+        seconds_left: Until then, from the moment at which it was read; negative once it has expired.
+    """
+
+    holder: Holder
+    acquired_at: float
+    expires_at: float
+    seconds_left: float
+
+
+OrderState = Literal["queued", "paused", "cancelled", "failed", "done"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """What is wanted of a sweep, as it is first stored.
+
+    Attributes:
+        name: Of the sweep.
+        definition: As canonical TOML text.
+        priority: Runners take the highest first.
+        trials: Its budget, rounded as it will run.
+        metric: That chooses.
+        source: The table, as it may be shown.
+        data_hash: SHA-256 (hex) of the decoded table, as in ``TableInfo.content_hash``; ``None`` where nobody looked.
+        table_sha256: Of the stored table; ``None`` where runners read the source themselves.
+    """
+
+    name: str
+    definition: str
+    priority: int
+    trials: int
+    metric: str
+    source: str
+    data_hash: str | None
+    table_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRecord(NewOrder):
+    """What is wanted of a sweep.
+
+    Attributes:
+        state: ``"queued"``: runners take it. ``"paused"`` and ``"cancelled"``: it rests, and whoever runs it stops.
+            ``"failed"``: it cannot be run, and ``reason`` says why. ``"done"``: its budget was met.
+        revision: Grows with every change of the state: a run stops for what was said after it began.
+        reason: Why it failed.
+        created_at: UTC.
+        updated_at: UTC, of the last change.
+    """
+
+    state: OrderState
+    revision: int
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime

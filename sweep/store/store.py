@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from sqlalchemy import URL, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from sweep.errors import NotFoundError, StorageError
+from sweep.errors import AlreadyThereError, NotFoundError
 from sweep.store import convert, statements
 from sweep.store.artifacts import Artifacts
 from sweep.store.confirmations import Confirmations
+from sweep.store.leases import Leases
 from sweep.store.models import Dataset, Fold, Rung, Sweep, Trial
+from sweep.store.orders import Orders
 from sweep.store.rows import (
     DatasetRecord,
     FoldScores,
@@ -30,7 +32,7 @@ from sweep.store.rows import (
 _CHUNK = 16
 
 
-class Store(Artifacts, Confirmations):
+class Store(Artifacts, Confirmations, Leases, Orders):
     """Our tables in one database. Open one with :meth:`open`; close it, or use it in a ``with`` statement.
 
     Every method is one transaction. Whatever the database refuses is a :class:`StorageError` that names it.
@@ -65,7 +67,7 @@ class Store(Artifacts, Confirmations):
                 session.execute(upsert.on_conflict_do_update(index_elements=[Dataset.content_hash], set_=locked))
                 session.add(convert.sweep_row(key, sweep, now))
         except IntegrityError:
-            raise StorageError(f"a sweep named {sweep.name} exists already in {self.shown}") from None
+            raise AlreadyThereError(f"a sweep named {sweep.name} exists already in {self.shown}") from None
         return key
 
     def sweep(self, name: str) -> SweepRecord | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from sweep.answer.confirm import Progress, _ended, confirm
 from sweep.answer.question import Question, fresh_seed, pose
 from sweep.answer.stored import known_answer
 from sweep.errors import MismatchError, UserError
-from sweep.launch.base import BlockDone
+from sweep.launch.base import BlockDone, nothing
 from sweep.launch.inline import InlineLauncher
 from sweep.records import BlockJob, Configuration, Hyperparameters, TrialResult
 from sweep.run.loop import run_sweep
@@ -39,8 +39,8 @@ class Watched(InlineLauncher):
         self.jobs.append(job)
         super().submit(job, after)
 
-    def finished(self) -> Iterator[BlockDone]:
-        for number, done in enumerate(super().finished()):
+    def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
+        for number, done in enumerate(super().finished(waiting)):
             if number == self._interrupt_at:
                 raise KeyboardInterrupt
             yield done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,8 @@ import pytest
 import torch
 from scipy import stats
 
-from sweep.analysis.summary import statuses, summarise
+from sweep.analysis.status import statuses
+from sweep.analysis.summary import summarise
 from sweep.answer.nested import NestedProgress, NestedQuestion, inner_setup, pose_nested, run_nested, search
 from sweep.answer.nested_records import SIDES, Nested, NestedScore, NestedVerdict
 from sweep.answer.nested_result import conclude, nested_score
@@ -20,7 +21,7 @@ from sweep.answer.nested_stored import Searched, known_nested, save_searched, se
 from sweep.answer.nested_words import nested_basis, nested_sentence, nested_value
 from sweep.answer.question import pose
 from sweep.errors import DataError, UserError
-from sweep.launch.base import BlockDone
+from sweep.launch.base import BlockDone, nothing
 from sweep.launch.inline import InlineLauncher
 from sweep.metrics import compute, metrics_for
 from sweep.records import BlockJob, Configuration
@@ -43,8 +44,8 @@ class Counting(InlineLauncher):
         self.jobs.append(job)
         super().submit(job, after)
 
-    def finished(self) -> Iterator[BlockDone]:
-        for done in super().finished():
+    def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
+        for done in super().finished(waiting):
             if self._countdown == 0:
                 raise KeyboardInterrupt
             self._countdown = None if self._countdown is None else self._countdown - 1

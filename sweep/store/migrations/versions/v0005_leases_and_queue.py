@@ -1,4 +1,4 @@
-"""Who runs a sweep; and the queue: what is wanted of each sweep, with the tables that runners read from the database."""
+"""Who runs a sweep; and the queue: what is wanted of each sweep, with the tables that runners read."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,0 +1,102 @@
+"""How far sweeps are, from the store, the study, the lease and what is wanted of each."""
+
+from __future__ import annotations
+
+from sweep.analysis.results import Counts, Epochs, State, SweepStatus
+from sweep.analysis.study import StudyView, find_study
+from sweep.errors import NotFoundError
+from sweep.run.lease import is_held
+from sweep.run.study import open_storage
+from sweep.store.rows import LeaseRecord, OrderRecord, SweepRecord
+from sweep.store.store import Store
+
+
+def status(store: Store, name: str) -> SweepStatus:
+    """How far a sweep is.
+
+    Raises:
+        NotFoundError: No sweep has that name; the message lists those there are.
+    """
+    sweep, order = store.sweep(name), store.order(name)
+    if sweep is None:
+        if order is None:
+            raise no_sweep(store, name)
+        return _waiting(order)
+    with open_storage(store) as storage:
+        return status_of(store, sweep, find_study(storage, sweep))
+
+
+def statuses(store: Store) -> tuple[SweepStatus, ...]:
+    """How far every sweep is, oldest first; those that wait in the queue and were never begun included."""
+    sweeps, leases = store.sweeps(), store.leases()
+    orders = {order.name: order for order in store.orders()}
+    found = [_waiting(order) for order in orders.values() if order.name not in {sweep.name for sweep in sweeps}]
+    if sweeps:
+        with open_storage(store) as storage:
+            for sweep in sweeps:
+                study, order = find_study(storage, sweep), orders.get(sweep.name)
+                found.append(_status(store, sweep, study, order, leases.get(sweep.key)))
+    return tuple(sorted(found, key=lambda one: (one.created_at, one.name)))
+
+
+def status_of(store: Store, sweep: SweepRecord, study: StudyView | None) -> SweepStatus:
+    """How far a sweep is that has begun; ``study`` is its own, ``None`` if that is gone."""
+    return _status(store, sweep, study, store.order(sweep.name), store.lease(sweep.key))
+
+
+def no_sweep(store: Store, name: str) -> NotFoundError:
+    """For a name that no sweep has; lists those there are."""
+    names = dict.fromkeys([*(one.name for one in store.sweeps()), *(one.name for one in store.orders())])
+    known = f"there are: {', '.join(names)}" if names else "there is none"
+    return NotFoundError(f"no sweep named {name} in {store.shown}; {known}")
+
+
+def _status(
+    store: Store, sweep: SweepRecord, study: StudyView | None, order: OrderRecord | None, lease: LeaseRecord | None
+) -> SweepStatus:
+    trained, full = store.trained_epochs(sweep.key), sweep.checkpoints[-1]
+    saved, complete = sum(trained.values()), trained.get(full, 0)
+    counts = Counts(complete, saved - complete, 0, 0) if study is None else study.counts()
+    state = _state(counts, sweep.trials, order, lease, orphaned=study is None)
+    return SweepStatus(
+        name=sweep.name,
+        state=state,
+        budget=sweep.trials,
+        counts=counts,
+        epochs=Epochs(sum(epochs * trials for epochs, trials in trained.items()), saved * full),
+        metric=sweep.metric,
+        source=sweep.info.source,
+        created_at=sweep.created_at,
+        updated_at=sweep.updated_at,
+        holder=str(lease.holder) if state == "running" and lease is not None else None,
+        reason=order.reason if state == "failed" and order is not None else None,
+    )
+
+
+def _state(
+    counts: Counts, wanted: int, order: OrderRecord | None, lease: LeaseRecord | None, *, orphaned: bool
+) -> State:
+    """A sweep whose coordinator died elsewhere looks like one that runs, until its lease expires."""
+    if is_held(lease):
+        return "running"
+    if orphaned and counts.finished:
+        return "orphaned"  # with nothing saved it was killed as it began, before it had a study
+    if counts.finished >= wanted:
+        return "done"
+    return "paused" if order is None or order.state == "done" else order.state
+
+
+def _waiting(order: OrderRecord) -> SweepStatus:
+    """Of a sweep that nobody has begun."""
+    return SweepStatus(
+        name=order.name,
+        state="paused" if order.state == "done" else order.state,
+        budget=order.trials,
+        counts=Counts(0, 0, 0, 0),
+        epochs=Epochs(0, 0),
+        metric=order.metric,
+        source=order.source,
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+        reason=order.reason,
+    )
