@@ -65,8 +65,12 @@ class Dataset:
         return target.astype(np.float64) * self.info.target_scale + self.info.target_mean
 
 
-def load_dataset(spec: SweepSpec) -> Dataset:
+def load_dataset(spec: SweepSpec, packed: bytes | None = None) -> Dataset:
     """The table of a definition. What was decided about it, and why, is in ``info.notes``.
+
+    Args:
+        spec: The definition.
+        packed: The table itself, as it was stored for runners, in place of ``data.source``.
 
     Raises:
         NotFoundError: No such file, or no such bundled table.
@@ -75,7 +79,7 @@ def load_dataset(spec: SweepSpec) -> Dataset:
     # Brings pandas, which workers, who are sent their table, need not import.
     from sweep.tables.load import load_encoded
 
-    return from_encoded(load_encoded(spec.data, spec.base_dir, align=ALIGN))
+    return from_encoded(load_encoded(spec.data, spec.base_dir, align=ALIGN, packed=packed))
 
 
 def from_encoded(encoded: Encoded) -> Dataset:

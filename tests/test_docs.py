@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
-from sweep.analysis import summary
+from sweep.analysis import status as status_module
 from sweep.analysis.results import State
 from sweep.cli import errors as cli_errors
 from sweep.cli.app import app
@@ -216,7 +216,7 @@ def first_column(heading: str) -> list[str]:
 
 def test_every_state_is_documented() -> None:
     """Those that the program gives; records have words for some that it does not give yet."""
-    given = set(get_args(State)) & set(re.findall(r'"(\w+)"', inspect.getsource(summary._state)))
+    given = set(get_args(State)) & set(re.findall(r'"(\w+)"', inspect.getsource(status_module)))
     assert sorted(first_column("state")) == sorted(given)
 
 

@@ -86,26 +86,29 @@ def run_sweep(
 
     with Store.open(storage, create=True) as store, optuna_storage(store) as tables:
         found, resumed = register(store, tables, setup)
-        with keep_lease(store, found, wait=wait, on_wait=trouble) as lease:
-            opened = open_study(store, tables, setup, resumed=resumed)
-            setup = replace(setup, folds=replace(folds, kept_rows=opened.kept_rows))
-            store.patience, store.on_wait, launcher.on_trouble = PATIENCE_SECONDS, trouble, trouble
-            trials = StudyTrials(opened.study, tables, store.shown, lease.check)
-            run = Coordinator(setup, store, trials, launcher, emit, opened, begun)
-            try:
+        run: Coordinator | None = None
+        try:
+            with keep_lease(store, found, wait=wait, on_wait=trouble) as lease:
+                opened = open_study(store, tables, setup, resumed=resumed)
+                setup = replace(setup, folds=replace(folds, kept_rows=opened.kept_rows))
+                store.patience, store.on_wait, launcher.on_trouble = PATIENCE_SECONDS, trouble, trouble
+                trials = StudyTrials(opened.study, tables, store.shown, lease.check)
+                run = Coordinator(setup, store, trials, launcher, emit, opened, begun)
                 try:
                     run.restore()
                     run.to_the_end(lease.check)
                 finally:
                     launcher.cancel()
-            except (KeyboardInterrupt, StoppedError) as stop:
-                store.patience = 0.0
-                with suppress(StorageError, StorageInternalError):  # gone meanwhile: then as far as is known here
-                    run.recount()
-                if isinstance(stop, StoppedError):
-                    raise _stopped(stop, run.outcome()) from None
-                raise Interrupted(run.outcome()) from None
-            outcome = run.outcome()
+        except (KeyboardInterrupt, StoppedError) as stop:
+            if run is None:
+                raise
+            store.patience = 0.0
+            with suppress(StorageError, StorageInternalError):  # gone meanwhile: then as far as is known here
+                run.recount()
+            if isinstance(stop, StoppedError):
+                raise _stopped(stop, run.outcome()) from None
+            raise Interrupted(run.outcome()) from None
+        outcome = run.outcome()
     emit(Finished(outcome))
     return outcome
 

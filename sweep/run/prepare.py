@@ -49,8 +49,12 @@ class Setup:
     budget: Budget
 
 
-def prepare(spec: SweepSpec) -> Setup:
+def prepare(spec: SweepSpec, packed: bytes | None = None) -> Setup:
     """Reads and splits the table of a definition.
+
+    Args:
+        spec: The definition.
+        packed: The table itself, as it was stored for runners, in place of ``data.source``.
 
     Raises:
         NotFoundError: There is no such table.
@@ -63,7 +67,7 @@ def prepare(spec: SweepSpec) -> Setup:
     with _noted(errors):
         trials = budget(spec)
     with _noted(errors):
-        data = load_dataset(spec)
+        data = load_dataset(spec, packed)
     if data is not None:
         why = f", the task of target {data.info.target!r} of {data.info.source}"
         unfit = list(task_rules(spec, data.info.task, why))

@@ -22,12 +22,11 @@ from optuna.storages import RDBStorage
 
 from sweep import metrics
 from sweep.data import Dataset
-from sweep.errors import AlreadyThereError, DefinitionError, MismatchError, StorageError
+from sweep.errors import AlreadyThereError, MismatchError, StorageError
 from sweep.run.prepare import Setup
+from sweep.run.same import check
 from sweep.run.study import KEY_ATTRIBUTE
-from sweep.spec.definition import parse
-from sweep.spec.model import SweepSpec, differences
-from sweep.spec.source import absolute_source
+from sweep.spec.alone import anywhere
 from sweep.spec.toml import to_toml
 from sweep.store.rows import DatasetRecord, NewSweep, SweepRecord
 from sweep.store.store import Store
@@ -97,39 +96,9 @@ def open_study(store: Store, storage: RDBStorage, setup: Setup, *, resumed: bool
 
 
 def check_same(found: SweepRecord, setup: Setup) -> None:
-    """That a stored sweep may be gone on with under this definition, on this table.
-
-    Raises:
-        MismatchError: It may not. The message names what differs, and how.
-    """
-    info, wanted = setup.data.info, setup.budget.trials
-    advice = "only search.trials may change, upwards; take another name for another sweep"
-    if found.fingerprint != setup.spec.fingerprint:
-        changed = "".join(f"\n  {line}" for line in _changes(found, setup.spec))
-        raise MismatchError(f"the sweep {found.name} was started with another definition ({advice}):{changed}")
-    if found.data_hash != info.content_hash:
-        raise MismatchError(
-            f"the sweep {found.name} was started on another table ({advice}): the content of {found.info.source} "
-            f"was {found.data_hash}, that of {info.source} is {info.content_hash}"
-        )
-    if wanted < found.trials:
-        raise MismatchError(
-            f"search.trials may only grow: the sweep {found.name} was given {found.trials} trials, however: "
-            f"{setup.spec.search.trials}"
-        )
-
-
-def _changes(found: SweepRecord, spec: SweepSpec) -> list[str]:
-    try:
-        lines = differences(parse(found.definition), _stored_form(spec))
-    except DefinitionError:
-        lines = []
-    return lines or ["it was written by another version of sweep"]
-
-
-def _stored_form(spec: SweepSpec) -> SweepSpec:
-    """The definition without its file: a relative path to the table would lead elsewhere."""
-    return replace(spec, data=replace(spec.data, source=absolute_source(spec.data.source, spec.base_dir)))
+    """That a stored sweep may be gone on with under this definition, on this table. Raises as :func:`same.check`."""
+    info = setup.data.info
+    check(found, setup.spec, trials=setup.budget.trials, data_hash=info.content_hash, source=info.source)
 
 
 def _new_sweep(setup: Setup) -> NewSweep:
@@ -137,7 +106,7 @@ def _new_sweep(setup: Setup) -> NewSweep:
     return NewSweep(
         name=spec.name,
         format=spec.format,
-        definition=to_toml(_stored_form(spec)),
+        definition=to_toml(anywhere(spec)),
         fingerprint=spec.fingerprint,
         trials=setup.budget.trials,
         info=info,

@@ -1,4 +1,4 @@
-"""One trial of a sweep as a definition of its own."""
+"""Definitions that stand alone: without their file; and one trial of a sweep as a definition of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from sweep.records import Hyperparameters
 from sweep.spec.layers import layer_names, layers_of
 from sweep.spec.model import OFF, Fixed, SpaceSpec, SweepSpec
 from sweep.spec.source import absolute_source
+
+
+def anywhere(spec: SweepSpec) -> SweepSpec:
+    """The definition without its file: a relative path to the table would lead elsewhere, so it becomes absolute."""
+    return replace(spec, data=replace(spec.data, source=absolute_source(spec.data.source, spec.base_dir)))
 
 
 def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> SweepSpec:
@@ -26,9 +31,8 @@ def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> Sweep
     alike = len(set(rates.values())) <= 1
     bound = hyperparameters.max_norm
     return replace(
-        spec,
+        anywhere(spec),
         name=name,
-        data=replace(spec.data, source=absolute_source(spec.data.source, spec.base_dir)),
         network=replace(spec.network, hidden=(hyperparameters.hidden,)),
         space=SpaceSpec(
             placements=(hyperparameters.placement,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,14 +32,23 @@ _REFUSED = {
 }
 
 
-def load_encoded(data: DataSpec, base_dir: Path | None, *, align: int = 1) -> Encoded:
-    """Reads and encodes a table. ``align``: the width of the matrix is rounded up to a multiple of it.
+def load_encoded(
+    data: DataSpec, base_dir: Path | None, *, align: int = 1, packed: bytes | None = None
+) -> Encoded:
+    """Reads and encodes a table.
+
+    Args:
+        data: Of the definition.
+        base_dir: Folder that relative paths are relative to; the current one if ``None``.
+        align: The width of the matrix is rounded up to a multiple of it.
+        packed: The table itself, as :func:`sweep.tables.packed.pack` made it, in place of ``data.source``.
 
     Raises:
         NotFoundError: No such file, or no such bundled table.
         DataError: The table cannot be used; the message names file, column and row.
     """
-    encoded = encode(read_table(data, base_dir), data, align=align)
+    table = read_table(data, base_dir) if packed is None else packed_table(packed, data)
+    encoded = encode(table, data, align=align)
     _give_back()
     return encoded
 
@@ -71,6 +81,23 @@ def read_table(data: DataSpec, base_dir: Path | None) -> Table:
         case None:
             raise DataError(f"data.source must be {ALLOWED}, however: {shown_source(source)!r}")
     return _checked(replace(table, missing=frozenset(text.strip() for text in data.missing)))
+
+
+def packed_table(content: bytes, data: DataSpec) -> Table:
+    """A table from the Parquet that :func:`sweep.tables.packed.pack` made of it.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    source = shown_source(data.source)
+    try:
+        read = pyarrow.parquet.read_table(pa.BufferReader(content))
+        about = json.loads((read.schema.metadata or {})[b"sweep"])
+        frame, notes, target = _to_frame(read), tuple(about["notes"]), about["default_target"]
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise DataError(f"{source}: the stored table is damaged ({error})") from error
+    missing = frozenset(text.strip() for text in data.missing)
+    return _checked(Table(frame, source, notes, target, missing))
 
 
 def _check_header(source: str, who: str, header: bool | None) -> None:

@@ -1,0 +1,156 @@
+"""What is wanted of a sweep: that runners take it, or that it rests. No torch.
+
+==========  ==========================================================================================
+submit      stores the definition, and the table for runners that cannot read its source themselves
+rest        whoever runs it stops within seconds, and runners leave it alone: paused, or cancelled
+resume      runners take it, or go on with it
+==========  ==========================================================================================
+
+A sweep that was started with ``sweep run`` rests in the same way: what is wanted of it is stored then.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sweep import metrics
+from sweep.analysis.status import no_sweep, status
+from sweep.errors import MismatchError, UserError
+from sweep.records import Task
+from sweep.run.same import check
+from sweep.space.arms import budget
+from sweep.spec.alone import anywhere
+from sweep.spec.definition import parse
+from sweep.spec.model import SweepSpec
+from sweep.spec.source import is_local, shown_source
+from sweep.spec.toml import to_toml
+from sweep.store.rows import NewOrder, OrderRecord, SweepRecord
+from sweep.store.store import Store
+from sweep.tables.packed import LARGEST, Packed
+
+Rest = Literal["paused", "cancelled"]
+
+PRIORITIES = range(-1000, 1001)
+"""Those there are; runners take the highest first."""
+
+
+def submit(store: Store, spec: SweepSpec, table: Packed, task: Task, priority: int = 0) -> OrderRecord:
+    """Has runners take a sweep.
+
+    Args:
+        store: Where they look.
+        spec: The definition.
+        table: Its table.
+        task: Of the table.
+        priority: One of :data:`PRIORITIES`.
+
+    Raises:
+        UserError: There is no such priority.
+        MismatchError: A sweep of that name is there, or waits, with another definition or on another table.
+        DefinitionError: The space has fewer configurations than trials are asked for.
+    """
+    if priority not in PRIORITIES:
+        raise UserError(f"the priority must be from {PRIORITIES[0]} to {PRIORITIES[-1]}, however: {priority}")
+    order = _order(spec, table, task, priority)
+    if (found := store.sweep(spec.name)) is not None:
+        check(found, spec, trials=order.trials, data_hash=table.data_hash, source=order.source)
+    elif (waiting := store.order(spec.name)) is not None:
+        _check_waiting(waiting, spec, table)
+    return store.save_order(order, "queued", table.content)
+
+
+def _order(spec: SweepSpec, table: Packed, task: Task, priority: int) -> NewOrder:
+    return NewOrder(
+        name=spec.name,
+        definition=to_toml(anywhere(spec)),
+        priority=priority,
+        trials=budget(spec).trials,
+        metric=spec.validation.metric or metrics.default_metric(task),
+        source=shown_source(spec.data.source),
+        data_hash=table.data_hash,
+        table_sha256=table.sha256,
+    )
+
+
+def _check_waiting(waiting: OrderRecord, spec: SweepSpec, table: Packed) -> None:
+    if parse(waiting.definition).fingerprint != spec.fingerprint or waiting.data_hash != table.data_hash:
+        raise MismatchError(
+            f"a sweep named {spec.name} is {waiting.state} with another definition or another table: take another "
+            f"name, or forget that one with `sweep delete {spec.name}`"
+        )
+
+
+def rest(store: Store, name: str, state: Rest) -> str:
+    """Has a sweep rest, whoever runs it or would.
+
+    Returns:
+        What comes of it, in words.
+
+    Raises:
+        NotFoundError: No sweep has that name.
+        UserError: It is done.
+    """
+    now = status(store, name)
+    if now.state == "done":
+        raise UserError(f"the sweep {name} is done: there is nothing to be {state}")
+    if now.state == state:
+        return f"the sweep {name} is {state} already"
+    if not store.set_order(name, state):
+        found = store.sweep(name)
+        if found is None:
+            raise no_sweep(store, name)
+        store.save_order(_order_of(found), state)
+    if now.holder is not None:
+        return f"the sweep {name} is {state}: {now.holder}, which runs it, stops within seconds"
+    return f"the sweep {name} is {state}"
+
+
+def resume(store: Store, name: str) -> str:
+    """Has runners take a sweep that rests, that failed, or that was only ever run.
+
+    Returns:
+        What comes of it, in words.
+
+    Raises:
+        NotFoundError: No sweep has that name.
+        UserError: It is done, or its study is gone.
+    """
+    now = status(store, name)
+    if now.state in ("done", "orphaned"):
+        raise UserError(f"the sweep {name} is {now.state}: there is nothing to go on with")
+    if not store.set_order(name, "queued"):
+        found = store.sweep(name)
+        if found is None:
+            raise no_sweep(store, name)
+        store.save_order(_order_of(found), "queued")
+    if now.holder is not None:
+        return f"the sweep {name} is being run by {now.holder}; if that stops, a `sweep runner` goes on"
+    order = store.order(name)
+    if order is not None and order.table_sha256 is None and is_local(parse(order.definition).data.source):
+        return f"the sweep {name} is queued for a `sweep runner` that can read {order.source}"
+    return f"the sweep {name} is queued for a `sweep runner`"
+
+
+def too_large(table: Packed, source: str) -> str | None:
+    """A warning for a table that runners have to read themselves."""
+    if table.content is not None:
+        return None
+    where = "a path that runners and this machine share" if is_local(source) else shown_source(source)
+    return (
+        f"the table is too large for the database (more than {LARGEST // 2**20} MiB): runners read it from {where}, "
+        f"and check that it is the same"
+    )
+
+
+def _order_of(found: SweepRecord) -> NewOrder:
+    """Of a sweep that was only ever run: runners have to be able to read its table."""
+    return NewOrder(
+        name=found.name,
+        definition=found.definition,
+        priority=0,
+        trials=found.trials,
+        metric=found.metric,
+        source=found.info.source,
+        data_hash=found.data_hash,
+        table_sha256=None,
+    )

@@ -1,0 +1,63 @@
+"""Deleting a sweep: its study, its results, its answer, its place in the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic, sleep
+
+import optuna
+
+from sweep.analysis.status import no_sweep
+from sweep.analysis.study import find_study
+from sweep.errors import BusyError, NotFoundError
+from sweep.operate.orders import rest
+from sweep.run.lease import LEASE_SECONDS, is_held, keep_lease
+from sweep.run.study import optuna_storage
+from sweep.store.rows import SweepRecord
+from sweep.store.store import Store
+
+_POLL_SECONDS = 0.2
+
+
+def delete(store: Store, name: str, on_wait: Callable[[str], None] = lambda _: None) -> None:
+    """Deletes a sweep; one that runs is cancelled first.
+
+    Args:
+        store: Where it is.
+        name: Of the sweep.
+        on_wait: Told for whom it waits.
+
+    Raises:
+        NotFoundError: No sweep has that name.
+        BusyError: Whoever runs it does not stop.
+    """
+    sweep = store.sweep(name)
+    if sweep is None and store.order(name) is None:
+        raise no_sweep(store, name)
+    if sweep is not None:
+        if is_held(store.lease(sweep.key)):
+            rest(store, name, "cancelled")
+            _wait_until_free(store, sweep, on_wait)
+        _delete_sweep(store, sweep, on_wait)
+    store.delete_order(name)
+
+
+def _delete_sweep(store: Store, sweep: SweepRecord, on_wait: Callable[[str], None]) -> None:
+    # The study first: killed in between, what is left is a sweep without a study, which can be deleted again. Under
+    # the lease, so that nobody begins with it meanwhile; the lease goes with the sweep.
+    with keep_lease(store, sweep, on_wait=on_wait), optuna_storage(store) as storage:
+        if find_study(storage, sweep) is not None:
+            optuna.delete_study(study_name=sweep.name, storage=storage)
+        try:
+            store.delete_sweep(sweep.key)
+        except NotFoundError:
+            return  # by somebody else, in this very moment
+
+
+def _wait_until_free(store: Store, sweep: SweepRecord, on_wait: Callable[[str], None]) -> None:
+    deadline = monotonic() + 2 * LEASE_SECONDS
+    while is_held(lease := store.lease(sweep.key)) and lease is not None:
+        if monotonic() > deadline:
+            raise BusyError(f"the sweep {sweep.name} is still being run by {lease.holder}; it was cancelled, not deleted")
+        on_wait(f"waiting for {lease.holder} to stop {sweep.name}")
+        sleep(_POLL_SECONDS)

@@ -1,0 +1,162 @@
+"""The runner: takes queued sweeps, by priority and age, and runs them to their end.
+
+It keeps nothing but what is in the database: killed at any instant and started again, here or elsewhere, it goes on.
+Several of them on one database share the work, since a sweep is run under a lease; one whose runner died goes on with
+another, once the lease has expired. What is the sweep's own fault ends it as failed, with the reason; a database or
+workers that are gone are waited for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from time import sleep
+
+from sweep.errors import BusyError, LaunchError, MismatchError, StoppedError, SweepError, UserError
+from sweep.launch.base import Launcher
+from sweep.run.events import Event, ignore
+from sweep.run.lease import is_held
+from sweep.run.loop import run_sweep
+from sweep.run.prepare import Setup, prepare
+from sweep.run.study import optuna_storage
+from sweep.spec.definition import parse
+from sweep.store.failures import UnreachableError
+from sweep.store.rows import OrderRecord
+from sweep.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+"""Between two looks at a queue that has nothing to do."""
+
+MOST_SECONDS = 30.0
+"""Between two attempts where database or workers are gone: doubled up to this."""
+
+
+class Runner:
+    """Runs what is queued in a database.
+
+    Args:
+        storage: Database URL. Its tables are made if they are not there.
+        workers: Gives the launcher for one sweep.
+        say: Told in sentences what it does.
+        on_event: Called with the events of the sweeps.
+        poll: Seconds between two looks at the queue.
+    """
+
+    def __init__(
+        self,
+        storage: str,
+        workers: Callable[[], AbstractContextManager[Launcher]],
+        say: Callable[[str], None],
+        on_event: Callable[[Event], None] = ignore,
+        poll: float = POLL_SECONDS,
+    ) -> None:
+        self._storage, self._workers, self._say, self._on_event = storage, workers, say, on_event
+        self._poll = poll
+        self._pause = poll  # until the next look; grows while something is gone
+
+    def run(self, *, once: bool = False) -> None:
+        """Runs until it is interrupted.
+
+        Args:
+            once: Until nothing is queued that it could run, instead.
+
+        Raises:
+            UserError: The database cannot be used at all.
+            KeyboardInterrupt: Ctrl-C, or what is like it. Everything finished is kept.
+        """
+        self._make_tables()
+        while True:
+            try:
+                worked = self._take_one()
+            except UnreachableError as error:
+                self._wait_for(error)
+                continue
+            if worked:
+                continue
+            if once:
+                return
+            sleep(self._poll)
+
+    def _make_tables(self) -> None:
+        while True:
+            try:
+                with Store.open(self._storage, create=True) as store, optuna_storage(store):
+                    return
+            except UnreachableError as error:
+                self._wait_for(error)
+
+    def _take_one(self) -> bool:
+        """Runs the first sweep of the queue that nobody runs; whether there was one."""
+        with Store.open(self._storage) as store:
+            orders = store.orders(["queued"])
+            held = {key for key, lease in store.leases().items() if is_held(lease)}
+            free = [order for order in orders if (sweep := store.sweep(order.name)) is None or sweep.key not in held]
+        return any(self._work(order) for order in free)
+
+    def _work(self, order: OrderRecord) -> bool:
+        """Runs a sweep as far as it goes; ``False`` if it is not to be had."""
+        try:
+            setup = self._prepared(order)
+        except UnreachableError:
+            raise
+        except UserError as error:
+            self._fail(order, str(error))
+            return True
+        try:
+            with self._workers() as launcher:
+                self._say(f"{order.name}: begins, or goes on")
+                outcome = run_sweep(
+                    setup.spec, storage=self._storage, launcher=launcher, on_event=self._on_event, setup=setup, wait=False
+                )
+        except BusyError as error:
+            self._say(f"{order.name}: {error}")
+            return False
+        except StoppedError as error:
+            self._say(str(error))
+        except (LaunchError, UnreachableError) as error:
+            self._wait_for(error)
+        except (MismatchError, SweepError) as error:
+            self._fail(order, str(error))
+        except Exception as error:
+            logger.exception("a bug in sweep")
+            self._fail(order, f"{type(error).__name__}: {error} (a bug in sweep; the log of the runner has more)")
+        else:
+            self._pause = self._poll
+            self._set(order, "done")
+            self._say(f"{order.name}: done, {outcome.complete + outcome.pruned} of {outcome.budget} trials are finished")
+        return True
+
+    def _prepared(self, order: OrderRecord) -> Setup:
+        """Definition and table, checked to be the one that was queued.
+
+        Raises:
+            UserError: They cannot be used, or the table is another one.
+        """
+        packed = None
+        if order.table_sha256 is not None:
+            with Store.open(self._storage) as store:
+                packed = store.stored_table(order.table_sha256)
+        setup = prepare(parse(order.definition), packed)
+        found = setup.data.info.content_hash
+        if order.data_hash not in (None, found):
+            raise MismatchError(
+                f"{order.source} is not the table that was queued: its content was {order.data_hash}, it is {found}"
+            )
+        return setup
+
+    def _fail(self, order: OrderRecord, reason: str) -> None:
+        self._say(f"{order.name}: failed: {reason}")
+        self._set(order, "failed", reason)
+
+    def _set(self, order: OrderRecord, state: str, reason: str | None = None) -> None:
+        """Unless somebody has said otherwise meanwhile, such as that it shall have more trials."""
+        with Store.open(self._storage) as store:
+            store.set_order(order.name, "done" if state == "done" else "failed", reason=reason, revision=order.revision)
+
+    def _wait_for(self, error: SweepError) -> None:
+        self._say(f"{error}; trying again in {self._pause:.0f} s")
+        sleep(self._pause)
+        self._pause = min(2 * self._pause, MOST_SECONDS)

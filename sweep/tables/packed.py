@@ -1,0 +1,76 @@
+"""A table as bytes, to be read elsewhere: Parquet, from which it comes out as it was read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from sweep.errors import DataError
+from sweep.spec.model import DataSpec
+from sweep.spec.source import shown_source
+from sweep.tables.encode import encode
+from sweep.tables.load import packed_table, read_table
+from sweep.tables.types import Table
+
+LARGEST = 256 * 2**20
+"""Bytes of a table that travels through the database; PostgreSQL takes 1 GiB at most, and needs several times that."""
+
+_COMPRESSION = "zstd"
+# What a table is beside its columns.
+_KEY = b"sweep"
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A table that is ready to be stored.
+
+    Attributes:
+        content: Parquet; ``None`` where that is larger than :data:`LARGEST`.
+        data_hash: SHA-256 (hex) of the table as numbers: ``TableInfo.content_hash``.
+    """
+
+    content: bytes | None
+    data_hash: str
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the content, hex."""
+        return None if self.content is None else hashlib.sha256(self.content).hexdigest()
+
+
+def pack(data: DataSpec, base_dir: Path | None) -> Packed:
+    """Reads a table, and packs it if it comes out the same, to the last bit.
+
+    Raises:
+        NotFoundError: No such file, or no such bundled table.
+        DataError: The table cannot be used; or it cannot be packed, since it would be another one elsewhere.
+    """
+    table = read_table(data, base_dir)
+    wanted = encode(table, data).info.content_hash
+    shown = shown_source(data.source)
+    advice = "save the table as Parquet yourself, or name it by a URL or a path that the runner can read"
+    try:
+        content = _to_parquet(table)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise DataError(f"{shown}: cannot be stored as Parquet ({error}); {advice}") from error
+    if len(content) > LARGEST:
+        return Packed(None, wanted)
+    found = encode(packed_table(content, data), data).info.content_hash
+    if found != wanted:
+        raise DataError(f"{shown}: would be read otherwise from the database ({found}, not {wanted}); {advice}")
+    return Packed(content, wanted)
+
+
+def _to_parquet(table: Table) -> bytes:
+    columns = pa.Table.from_pandas(table.frame, preserve_index=False)
+    about = {"notes": table.notes, "default_target": table.default_target}
+    columns = columns.replace_schema_metadata({_KEY: json.dumps(about).encode()})
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(columns, buffer, compression=_COMPRESSION)
+    return buffer.getvalue()
