@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.orm import Session
 
 from sweep.errors import NotFoundError, StorageError
 from sweep.store import database, versions
@@ -193,7 +194,8 @@ def test_opening_waits_for_a_reader_of_a_file_without_write_ahead_log(
 ) -> None:
     # As Optuna alone would have left it, a dashboard reading it at this moment.
     other = sqlite3.connect(tmp_path / "sweep.db", isolation_level=None, check_same_thread=False)
-    other.execute("CREATE TABLE studies (id INTEGER)")
+    for table in ("studies", "trials", "version_info"):
+        other.execute(f"CREATE TABLE {table} (id INTEGER)")
     other.execute("BEGIN")
     other.execute("SELECT * FROM studies").fetchall()
     monkeypatch.setattr(versions, "BUSY_SECONDS", 0.05)
@@ -207,13 +209,16 @@ def test_opening_waits_for_a_reader_of_a_file_without_write_ahead_log(
 
 
 def test_a_write_holds_the_file_from_its_first_read_on(sqlite_url: str, tmp_path: Path) -> None:
-    with Store.open(sqlite_url, create=True) as store, store._writing() as session:
+    def write(session: Session) -> None:
         session.execute(text("SELECT count(*) FROM sweep_sweeps"))
         # Were this one let in between, our write would be refused at once, without any waiting.
         other = sqlite3.connect(tmp_path / "sweep.db", timeout=0)
         with pytest.raises(sqlite3.OperationalError, match="database is locked"):
             other.execute("DELETE FROM sweep_sweeps")
         other.close()
+
+    with Store.open(sqlite_url, create=True) as store:
+        store._write(write)
 
 
 def test_a_lock_held_too_long_is_one_clear_error(
@@ -226,7 +231,7 @@ def test_a_lock_held_too_long_is_one_clear_error(
     with Store.open(sqlite_url) as store:
         assert store.sweeps() == []  # readers do not wait for a writer
         with pytest.raises(StorageError, match="database is locked"):
-            store.delete_sweep("0" * 32)
+            store.update_trials_budget("0" * 32, 1)
     other.close()
 
 

@@ -165,7 +165,8 @@ def test_predictions_of_the_first_revision_are_at_one_checkpoint(storage_url: st
         connection.execute(
             text('UPDATE sweep_predictions SET "values" = :values'), {"values": zlib.compress(values.tobytes())}
         )
-    with Store.open(storage_url, create=True) as store:
+    versions.upgrade(url)
+    with Store.open(storage_url) as store:
         np.testing.assert_array_equal(store.predictions(_KEY, 0), values.reshape(1, 1, 2, 1))
 
 
@@ -184,7 +185,8 @@ def test_trials_of_before_there_were_rungs_are_complete_and_their_sweeps_have_no
             ("sweep_trials", {**_ROWS[revision]["sweep_trials"], "sweep_key": "f" * 32, "number": 4}),
         ):
             connection.execute(Table(table, MetaData(), autoload_with=connection).insert().values(row))
-    with Store.open(storage_url, create=True) as store:
+    versions.upgrade(url)
+    with Store.open(storage_url) as store:
         assert [(one.number, one.trained) for one in store.trials(_KEY) + store.trials("f" * 32)] == [(0, 10), (4, 7)]
         assert store.rungs(_KEY) == []
     with _connected(storage_url) as connection:
@@ -245,7 +247,7 @@ def test_optuna_may_come_second(storage_url: str) -> None:
         assert store.sweeps() == []
 
 
-def test_newer_describedis_refused_and_left_alone(storage_url: str) -> None:
+def test_newer_database_is_refused_and_left_alone(storage_url: str) -> None:
     Store.open(storage_url, create=True).close()
     with _connected(storage_url) as connection:
         connection.execute(text("UPDATE sweep_alembic_version SET version_num = '9999'"))
@@ -256,21 +258,21 @@ def test_newer_describedis_refused_and_left_alone(storage_url: str) -> None:
         assert versions.revision_of(connection) == "9999"
 
 
-def test_older_tables_are_upgraded_by_a_writer_only(storage_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = database.parse_url(storage_url)
-    versions.upgrade(url, to=versions.REVISIONS[0])
-    monkeypatch.setattr(versions, "HEAD", "0000")  # so that what is there is another one than ours
-    with pytest.raises(
-        StorageError, match="was written by an older sweep: `sweep run` or `sweep answer` brings it up to date"
-    ):
-        Store.open(storage_url)
-    called: list[str] = []
-    monkeypatch.setattr(versions, "upgrade", lambda url: called.append(database.optuna_url(url)))
-    Store.open(storage_url, create=True).close()
-    assert called == [database.optuna_url(url)]
+@pytest.mark.parametrize("revision", versions.REVISIONS[:-1])
+def test_older_tables_are_left_alone_and_the_command_is_named(storage_url: str, revision: str) -> None:
+    versions.upgrade(database.parse_url(storage_url), to=revision)
+    with _connected(storage_url) as connection:
+        before = _tables(connection, ours=True)
+    for create in (False, True):
+        with pytest.raises(
+            StorageError, match="was written by an older sweep: `sweep storage upgrade` brings it up to date"
+        ):
+            Store.open(storage_url, create=create)
+    with _connected(storage_url) as connection:
+        assert _tables(connection, ours=True) == before
 
 
-def test_several_may_open_a_fresh_describedat_once(storage_url: str) -> None:
+def test_several_may_open_a_fresh_database_at_once(storage_url: str) -> None:
     errors: list[BaseException] = []
     start = threading.Barrier(4)
 

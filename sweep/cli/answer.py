@@ -107,7 +107,7 @@ def answer_sweep(
     if outer is not None and not nested:
         raise UserError("--outer is the number of outer folds of --nested, which is not given")
     own_device = resolve(device, elsewhere="://" in cluster)
-    with Store.open(storage, upgrade=True) as store:
+    with Store.open(storage) as store:
         display.doing("reading the sweep")
         question = pose(store, name, repeats, rules=rules)
         searches = pose_nested(question, store, outer) if nested else None  # refused before anything is trained

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import undefer
+from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
 from sweep.store import convert, statements
@@ -29,19 +29,21 @@ class Artifacts(OpenedDatabase):
         record = ArtifactRecord(name, media_type, hashlib.sha256(content).hexdigest(), len(content), datetime.now(UTC))
         values = asdict(record) | {"bytes": content}
         place = [Artifact.sweep_key, Artifact.name]
+
+        def save(session: Session) -> None:
+            upsert = statements.upsert(session, Artifact).values({"sweep_key": key, **values})
+            session.execute(upsert.on_conflict_do_update(index_elements=place, set_=values))
+
         try:
-            with self._writing() as session:
-                upsert = statements.upsert(session, Artifact).values({"sweep_key": key, **values})
-                session.execute(upsert.on_conflict_do_update(index_elements=place, set_=values))
+            self._write(save)
         except IntegrityError:
             raise self._no_sweep(key) from None
         return record
 
     def artifacts(self, key: str) -> list[ArtifactRecord]:
         """The stored files of a sweep, by name, without their bytes."""
-        with self._reading() as session:
-            rows = session.scalars(select(Artifact).where(Artifact.sweep_key == key).order_by(Artifact.name))
-            return [convert.artifact_record(row) for row in rows]
+        query = select(Artifact).where(Artifact.sweep_key == key).order_by(Artifact.name)
+        return self._read(lambda session: [convert.artifact_record(row) for row in session.scalars(query)])
 
     def artifact(self, key: str, name: str) -> tuple[ArtifactRecord, bytes]:
         """A stored file and its bytes, checked against their SHA-256.
@@ -51,11 +53,14 @@ class Artifacts(OpenedDatabase):
             StorageError: The bytes are not those that were stored.
         """
         query = select(Artifact).where(Artifact.sweep_key == key, Artifact.name == name)
-        with self._reading() as session:
+
+        def read(session: Session) -> tuple[ArtifactRecord, bytes]:
             row = session.scalar(query.options(undefer(Artifact.content)))
             if row is None:
                 raise NotFoundError(f"no file {name} with sweep {key} in {self.shown}")
-            record, content = convert.artifact_record(row), row.content
+            return convert.artifact_record(row), row.content
+
+        record, content = self._read(read)
         if hashlib.sha256(content).hexdigest() != record.sha256:
             raise StorageError(f"the stored file {name} of sweep {key} is damaged: its SHA-256 differs ({self.shown})")
         return record, content

@@ -1,29 +1,46 @@
-"""Database URLs, engines, and one clear error for everything that can go wrong between us and a database.
+"""Database URLs and engines.
 
-SQLite: a file only (Optuna opens it a second time, so memory would be two databases), write-ahead log, 30 s of patience
-for another writer, foreign keys on, and every write takes its lock when it begins: a transaction that reads first and
-writes later would fail at once when another one wrote in between, whatever the patience.
+SQLite: a file only (Optuna opens it a second time, so memory would be two databases), on a disk of this machine,
+write-ahead log, 30 s of patience for another writer, foreign keys on, and every write takes its lock when it begins: a
+transaction that reads first and writes later would fail at once when another one wrote in between, whatever the
+patience.
 
-PostgreSQL: through psycopg, with a check of each pooled connection before it is used.
+PostgreSQL: through psycopg, few connections, each checked before it is used, and given up within half a minute when the
+network is cut. What is not in the URL comes from libpq's own places: ``PGPASSWORD``, ``~/.pgpass`` and the like.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sweep.errors import NotFoundError, StorageError
+from sweep.store.filesystems import network_filesystem
 
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
+
+# Of libpq (PostgreSQL's manual, "Parameter Key Words"), where the URL does not say otherwise. A connection with nothing
+# to do is asked for a sign of life after 10 s, three times, 5 s apart; what was sent and is not acknowledged is waited
+# for 30 s. The system's own patience is two hours and a quarter of an hour.
+_CONNECTION: dict[str, str | int] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "fallback_application_name": "sweep",  # PGAPPNAME goes before it
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+# A coordinator needs one connection, now and then two; the dashboard's page asks many things at once.
+_POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 2, "max_overflow": 8}
 
 _ALLOWED = "sqlite:///sweep.db or postgresql://user:password@host/database"
 _POSTGRES = ("postgresql", "postgresql+psycopg", "postgres")
@@ -67,7 +84,7 @@ def optuna_engine_kwargs(url: URL) -> dict[str, Any]:
     """``engine_kwargs`` for ``optuna.storages.RDBStorage``: as patient with a busy database as we are."""
     if is_sqlite(url):
         return {"connect_args": {"timeout": BUSY_SECONDS}}
-    return {"pool_pre_ping": True}
+    return {**_POOL, "connect_args": _connection(url)}
 
 
 def is_sqlite(url: URL) -> bool:
@@ -96,25 +113,43 @@ def files_of(storage: str) -> tuple[Path, ...]:
 def check_file(url: URL, *, create: bool) -> None:
     """Check what can be known of a SQLite file without opening it.
 
+    Args:
+        url: Of the database.
+        create: Whether it may be created, and is to be written.
+
     Raises:
-        StorageError: A folder stands in its place, or the folder it should be created in does not exist.
+        StorageError: A folder stands in its place, or the folder it should be created in does not exist. With
+            ``create``: it lies on a network file system, or it or its folder cannot be written.
         NotFoundError: There is no such file, and it is not to be created.
     """
-    path = sqlite_path(url)
+    path, shown = sqlite_path(url), shown_url(url)
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:  # a folder on the way may not be entered, a name is too long
-        raise StorageError(f"the database {shown_url(url)} cannot be used: {error.strerror}") from None
+        raise StorageError(f"the database {shown} cannot be used: {error.strerror}") from None
     if path.is_dir():
-        raise StorageError(f"storage must name a file, however: {path} is a folder ({shown_url(url)})")
-    if path.exists():
-        return
+        raise StorageError(f"storage must name a file, however: {path} is a folder ({shown})")
     if not create:
-        raise NotFoundError(f"no database at {path}; `sweep run` creates it ({shown_url(url)})")
-    if not path.absolute().parent.is_dir():
-        raise StorageError(f"the folder of the database must exist, however: no {path.parent} ({shown_url(url)})")
+        if path.exists():
+            return
+        raise NotFoundError(f"no database at {path}; `sweep run` creates it ({shown})")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise StorageError(f"the folder of the database must exist, however: no {path.parent} ({shown})")
+    if kind := network_filesystem(path):
+        raise StorageError(
+            f"a SQLite database must lie on a disk of this machine, however: {folder} is on a network file system "
+            f"({kind}), where SQLite's locks do not hold; take a local folder, or PostgreSQL ({shown})"
+        )
+    if path.exists() and not os.access(path, os.W_OK):
+        raise StorageError(f"the database must be writable, however: {path} is not ({shown})")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"the folder of the database must be writable, since SQLite keeps its log beside it, however: {folder} is "
+            f"not ({shown})"
+        )
 
 
 def make_engine(url: URL, *, create: bool, foreign_keys: bool = True) -> Engine:
@@ -132,8 +167,7 @@ def make_engine(url: URL, *, create: bool, foreign_keys: bool = True) -> Engine:
     if is_sqlite(url):
         return _sqlite_engine(url, create=create, foreign_keys=foreign_keys)
     try:
-        options = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
-        return create_engine(url, pool_pre_ping=True, connect_args=options)
+        return create_engine(url, connect_args=_connection(url), **_POOL)
     except ImportError as error:
         raise StorageError(
             f"PostgreSQL needs the psycopg driver: pip install 'dropout-sweep[postgres]' ({error})"
@@ -145,19 +179,8 @@ def writer(engine: Engine) -> Engine:
     return engine.execution_options(sweep_begin="BEGIN IMMEDIATE")
 
 
-@contextmanager
-def translated(url: URL) -> Iterator[None]:
-    """Turn what the driver raises into a :class:`StorageError` that names the database.
-
-    A violated constraint passes: it is an answer, not a failure.
-    """
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (DBAPIError, sqlite3.Error) as error:
-        reason = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
-        raise StorageError(f"the database {shown_url(url)} cannot be used: {reason}") from error
+def _connection(url: URL) -> dict[str, str | int]:
+    return {name: value for name, value in _CONNECTION.items() if name not in url.query}
 
 
 def _checked_sqlite(url: URL) -> URL:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import URL, inspect
+from sqlalchemy import URL, Engine, inspect
 from sqlalchemy.orm import Session
 
 from sweep.errors import NotFoundError, StorageError
 from sweep.interrupts import held
-from sweep.store import database, versions
+from sweep.store import database, failures, versions
+from sweep.store.patience import Outage, nothing
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class OpenedDatabase:
@@ -38,23 +39,22 @@ class OpenedDatabase:
         self.url = database.optuna_url(url)
         self.shown = database.shown_url(url)
         self.optuna_engine_kwargs = database.optuna_engine_kwargs(url)
-        self.fence: Callable[[Session], None] | None = None
         self.patience = 0.0
-        self.on_wait: Callable[[str], None] = lambda _: None
+        self.on_wait: Callable[[str], None] = nothing
+        self.fence: Callable[[Session], None] | None = None
+        self._outage = Outage(self.shown)
 
     @classmethod
-    def open(cls, url: str, *, create: bool = False, upgrade: bool = False) -> Self:
+    def open(cls, url: str, *, create: bool = False) -> Self:
         """Open the database at a URL.
 
         Args:
             url: ``sqlite:///PATH`` or ``postgresql://…``.
-            create: Make the SQLite file and our tables where there are none, and bring older ones up to date.
-                Without it opening writes nothing.
-            upgrade: Bring older tables up to date, and make nothing.
+            create: Make the SQLite file and our tables where there are none. Without it opening writes nothing.
 
         Raises:
-            StorageError: The URL cannot be used, the database cannot be reached, is no database, or its tables are
-                newer than this program; or older, without ``create`` or ``upgrade``.
+            StorageError: The URL cannot be used, the database cannot be reached, is no database, holds the tables of
+                another program, or its tables are older or newer than this program.
             NotFoundError: Without ``create``: there is no such file, or no sweep was ever stored in the database.
         """
         parsed = database.parse_url(url)
@@ -98,6 +98,14 @@ class OpenedDatabase:
         """
         return self._outage.outlast(attempt, self.patience, self.on_wait)
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Inside, no other program makes or changes tables here: see :func:`sweep.store.versions.alone`."""
+        return versions.alone(self._url, self.on_wait)
+
+    def watch(self, engine: Engine) -> None:
+        """Have an engine of another library on this database raise what can be waited for as ours do."""
+        failures.raise_at_once(engine, self._url)
+
     def failure(self, error: BaseException) -> StorageError:
         """What a driver, or a library on top of one, says of this database, in our words."""
         return failures.failure(self._url, error)
@@ -110,7 +118,9 @@ class OpenedDatabase:
         if state == "newer":
             raise StorageError(f"{self.shown} was written by a newer sweep: update this program (dropout-sweep)")
         if state == "older":
-            raise StorageError(f"{self.shown} was written by an older sweep: `sweep storage upgrade` brings it up to date")
+            raise StorageError(
+                f"{self.shown} was written by an older sweep: `sweep storage upgrade` brings it up to date"
+            )
         if state == "absent":
             if not create:
                 raise NotFoundError(f"no sweep in {self.shown}: `sweep run` stores the first one")

@@ -6,11 +6,13 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import URL, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from sweep.errors import AlreadyThereError, NotFoundError
 from sweep.store import convert, statements
@@ -57,30 +59,38 @@ class Store(Artifacts, Confirmations, Leases, Orders):
         """
         if dataset.content_hash != sweep.info.content_hash or len(dataset.target) != sweep.info.rows:
             raise ValueError(f"{dataset.content_hash} is not the data set of sweep {sweep.name}")
+        # Made before anything is written, so that a row with this key is known for ours.
         key, now = secrets.token_hex(16), datetime.now(UTC)
         values = convert.dataset_values(dataset, now)
         # An update that changes nothing, so that the row is locked: a concurrent delete_sweep cannot take it away.
         locked = {"rows": values["rows"]}
+
+        def create(session: Session) -> None:
+            if session.get(Sweep, key) is not None:
+                return
+            upsert = statements.upsert(session, Dataset).values(values)
+            session.execute(upsert.on_conflict_do_update(index_elements=[Dataset.content_hash], set_=locked))
+            session.add(convert.sweep_row(key, sweep, now))
+
         try:
-            with self._writing() as session:
-                upsert = statements.upsert(session, Dataset).values(values)
-                session.execute(upsert.on_conflict_do_update(index_elements=[Dataset.content_hash], set_=locked))
-                session.add(convert.sweep_row(key, sweep, now))
+            self._write(create)
         except IntegrityError:
             raise AlreadyThereError(f"a sweep named {sweep.name} exists already in {self.shown}") from None
         return key
 
     def sweep(self, name: str) -> SweepRecord | None:
         """The sweep of a name, or ``None``."""
-        with self._reading() as session:
+
+        def read(session: Session) -> SweepRecord | None:
             row = session.scalar(select(Sweep).where(Sweep.name == name))
             return None if row is None else convert.sweep_record(row)
 
+        return self._read(read)
+
     def sweeps(self) -> list[SweepRecord]:
         """All sweeps, oldest first."""
-        with self._reading() as session:
-            rows = session.scalars(select(Sweep).order_by(Sweep.created_at, Sweep.name))
-            return [convert.sweep_record(row) for row in rows]
+        query = select(Sweep).order_by(Sweep.created_at, Sweep.name)
+        return self._read(lambda session: [convert.sweep_record(row) for row in session.scalars(query)])
 
     def update_trials_budget(self, key: str, trials: int) -> None:
         """Set the budget of a sweep.
@@ -89,9 +99,8 @@ class Store(Artifacts, Confirmations, Leases, Orders):
             NotFoundError: No sweep has that key.
         """
         change = update(Sweep).where(Sweep.key == key).values(trials=trials, updated_at=datetime.now(UTC))
-        with self._writing() as session:
-            if session.scalar(change.returning(Sweep.key)) is None:
-                raise self._no_sweep(key)
+        if self._write(lambda session: session.scalar(change.returning(Sweep.key))) is None:
+            raise self._no_sweep(key)
 
     def delete_sweep(self, key: str) -> None:
         """Remove a sweep and all that hangs on it, and its data set if no other sweep uses it.
@@ -99,15 +108,17 @@ class Store(Artifacts, Confirmations, Leases, Orders):
         Raises:
             NotFoundError: No sweep has that key.
         """
-        with self._writing() as session:
-            content_hash = session.scalar(delete(Sweep).where(Sweep.key == key).returning(Sweep.data_hash))
-            if content_hash is None:
-                raise self._no_sweep(key)
+        # Read first: whoever does not find it where it is deleted may have deleted it, and the answer was lost.
+        content_hash = self._read(lambda session: session.scalar(select(Sweep.data_hash).where(Sweep.key == key)))
+        if content_hash is None:
+            raise self._no_sweep(key)
+        self._write(lambda session: session.execute(delete(Sweep).where(Sweep.key == key)))
         self._axes.pop(key, None)
         used = exists().where(Sweep.data_hash == content_hash)
+        unused = delete(Dataset).where(Dataset.content_hash == content_hash, ~used)
         # On its own, so that a sweep created on the same data in this very moment costs nothing but this.
-        with suppress(IntegrityError), self._writing() as session:
-            session.execute(delete(Dataset).where(Dataset.content_hash == content_hash, ~used))
+        with suppress(IntegrityError):
+            self._write(lambda session: session.execute(unused))
 
     def dataset(self, content_hash: str) -> DatasetRecord:
         """Target and groups of a stored data set.
@@ -115,11 +126,14 @@ class Store(Artifacts, Confirmations, Leases, Orders):
         Raises:
             NotFoundError: No stored sweep is on it.
         """
-        with self._reading() as session:
+
+        def read(session: Session) -> DatasetRecord:
             row = session.get(Dataset, content_hash)
             if row is None:
                 raise NotFoundError(f"no data set {content_hash} in {self.shown}")
             return convert.dataset_record(row)
+
+        return self._read(read)
 
     # --------------------------------------------------------------------------------------------------- trials
 
@@ -161,25 +175,23 @@ class Store(Artifacts, Confirmations, Leases, Orders):
     def rungs(self, key: str) -> list[RungDecision]:
         """What was decided at the rungs of a sweep, by epoch and trial."""
         query = select(Rung).where(Rung.sweep_key == key).order_by(Rung.epoch, Rung.trial)
-        with self._reading() as session:
-            return [convert.rung_decision(row) for row in session.scalars(query)]
+        return self._read(lambda session: [convert.rung_decision(row) for row in session.scalars(query)])
 
     def saved_numbers(self, key: str) -> set[int]:
         """Numbers of the trials that are stored."""
-        with self._reading() as session:
-            return set(session.scalars(select(Trial.number).where(Trial.sweep_key == key)))
+        query = select(Trial.number).where(Trial.sweep_key == key)
+        return self._read(lambda session: set(session.scalars(query)))
 
     def trained_epochs(self, key: str) -> dict[int, int]:
         """Epochs, and how many of the stored trials were trained for so many, increasing."""
         query = select(Trial.trained, func.count()).where(Trial.sweep_key == key).group_by(Trial.trained)
-        with self._reading() as session:
-            return {row[0]: row[1] for row in session.execute(query.order_by(Trial.trained))}
+        rows = self._read(lambda session: session.execute(query.order_by(Trial.trained)).all())
+        return {row[0]: row[1] for row in rows}
 
     def trials(self, key: str) -> list[TrialRecord]:
         """All stored trials in number order, without their arrays."""
-        with self._reading() as session:
-            rows = session.scalars(select(Trial).where(Trial.sweep_key == key).order_by(Trial.number))
-            return [convert.trial_record(row) for row in rows]
+        query = select(Trial).where(Trial.sweep_key == key).order_by(Trial.number)
+        return self._read(lambda session: [convert.trial_record(row) for row in session.scalars(query)])
 
     def fold_scores(self, key: str) -> FoldScores:
         """The sweep's metric of every trial and split on validation rows, at each trial's chosen epoch.
@@ -189,8 +201,7 @@ class Store(Artifacts, Confirmations, Leases, Orders):
         """
         splits = self._axes_of(key).splits
         query = select(Fold.trial, Fold.score).where(Fold.sweep_key == key).order_by(Fold.trial, Fold.repeat, Fold.fold)
-        with self._reading() as session:
-            rows = session.execute(query).all()
+        rows = self._read(lambda session: session.execute(query).all())
         numbers = np.array([number for number, _ in rows[::splits]], dtype=np.int64)
         scores = np.array([score for _, score in rows], dtype=np.float64)  # a null becomes NaN
         return FoldScores(numbers, scores.reshape(len(numbers), splits))
@@ -202,18 +213,15 @@ class Store(Artifacts, Confirmations, Leases, Orders):
             NotFoundError: That trial is not stored.
         """
         axes = self._axes_of(key)
-        with self._reading() as session:
-            for _, rows in statements.fold_rows(session, key, [number]):
-                return convert.fold_metrics(axes, rows)
+        for _, rows in self._read(lambda session: statements.fold_rows(session, key, [number])):
+            return convert.fold_metrics(axes, rows)
         raise self._no_trial(key, number)
 
     def fold_metrics_all(self, key: str) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """Number and :meth:`fold_metrics` of every stored trial, in number order, a few in memory at a time."""
         axes = self._axes_of(key)
         for numbers in self._chunks(key):
-            with self._reading() as session:
-                found = statements.fold_rows(session, key, numbers)
-            for number, rows in found:
+            for number, rows in self._read(partial(statements.fold_rows, key=key, numbers=numbers)):
                 yield number, convert.fold_metrics(axes, rows)
 
     def predictions(self, key: str, number: int) -> NDArray[np.float32]:
@@ -224,17 +232,14 @@ class Store(Artifacts, Confirmations, Leases, Orders):
         Raises:
             NotFoundError: That trial is not stored.
         """
-        with self._reading() as session:
-            for _, rows in statements.prediction_rows(session, key, [number]):
-                return convert.predictions(rows)
+        for _, rows in self._read(lambda session: statements.prediction_rows(session, key, [number])):
+            return convert.predictions(rows)
         raise self._no_trial(key, number)
 
     def predictions_all(self, key: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Number and :meth:`predictions` of every stored trial, in number order, a few in memory at a time."""
         for numbers in self._chunks(key):
-            with self._reading() as session:
-                found = statements.prediction_rows(session, key, numbers)
-            for number, rows in found:
+            for number, rows in self._read(partial(statements.prediction_rows, key=key, numbers=numbers)):
                 yield number, convert.predictions(rows)
 
     # --------------------------------------------------------------------------------------------------- inside
@@ -243,20 +248,29 @@ class Store(Artifacts, Confirmations, Leases, Orders):
         axes, now = self._axes_of(key), datetime.now(UTC)
         for _, result in trained:
             convert.check_trial(axes, result)
+        stored: set[int] = set()
+
+        def save(session: Session) -> None:
+            statements.insert_decisions(session, key, decisions, now)
+            # Those of an attempt before, too, whose answer was lost.
+            stored.update(statements.insert_trials(session, key, axes, trained, now))
+
         try:
-            with self._writing() as session:
-                statements.insert_decisions(session, key, decisions, now)
-                return statements.insert_trials(session, key, axes, trained, now)
+            self._write(save)
         except IntegrityError:
             raise self._no_sweep(key) from None
+        return stored
 
     def _axes_of(self, key: str) -> convert.Axes:
+
+        def read(session: Session) -> convert.Axes:
+            row = session.get(Sweep, key)
+            if row is None:
+                raise self._no_sweep(key)
+            return convert.axes_of(row)
+
         if key not in self._axes:
-            with self._reading() as session:
-                row = session.get(Sweep, key)
-                if row is None:
-                    raise self._no_sweep(key)
-                self._axes[key] = convert.axes_of(row)
+            self._axes[key] = self._read(read)
         return self._axes[key]
 
     def _chunks(self, key: str) -> Iterator[list[int]]:
