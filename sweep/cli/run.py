@@ -13,7 +13,7 @@ from sweep.cli.work import at_work
 from sweep.errors import NotFoundError, StorageError
 from sweep.launch.base import check_cluster
 from sweep.metrics import METRICS
-from sweep.run.events import Best, Event, Prepared, Started, TrialDone
+from sweep.run.events import Best, Event, Prepared, Started, TrialDone, TrialFailed, Trouble
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
 from sweep.run.resume import check_same
@@ -54,7 +54,7 @@ def run(
         display.say(f"nothing to do: all {wording.count(setup.budget.trials, 'trial')} are finished")
     else:
         with at_work(cluster, workers, own_device, display) as launcher:
-            tell = _Teller(display, own_device)
+            tell = Teller(display, own_device)
             outcome = run_sweep(spec, storage=storage, launcher=launcher, on_event=tell, setup=setup)
         display.say(f"{wording.count(outcome.told, 'trial')} in {wording.duration(outcome.seconds)}")
     display.doing("computing the honest score")
@@ -105,7 +105,7 @@ def stored_status(setup: Setup, storage: str) -> SweepStatus | None:
         return status(store, found.name)
 
 
-class _Teller:
+class Teller:
     """From events to the display."""
 
     def __init__(self, display: Display, device: str) -> None:
@@ -114,6 +114,7 @@ class _Teller:
         self._metric = "accuracy"
 
     def __call__(self, event: Event) -> None:
+        """Tells the display of an event."""
         if isinstance(event, Prepared):
             self._metric = event.metric
             self._say_prepared(event)
@@ -125,6 +126,10 @@ class _Teller:
             )
             if event.finished < event.budget:
                 self._display.begin(standing)
+        elif isinstance(event, Trouble):
+            self._display.say(event.said)
+        elif isinstance(event, TrialFailed):
+            self._display.say(f"trial {event.number} ({event.placement}) is given up: {event.reason}")
         elif isinstance(event, TrialDone) and self._display.standing is not None:
             self._display.standing.take(event.finished, _scores(event.best))
             self._display.update()

@@ -27,6 +27,7 @@ from sweep.cli.options import (
     Workers,
     example,
 )
+from sweep.errors import UserError
 from sweep.spec.source import shown_source
 
 if TYPE_CHECKING:
@@ -118,6 +119,13 @@ def run(
     cluster: Cluster = "local",
     workers: Workers = None,
     device: Device = "auto",
+    queue: Annotated[
+        bool,
+        typer.Option("--queue", help="Store definition and table for a `sweep runner` on this database, and return."),
+    ] = False,
+    priority: Annotated[
+        int, typer.Option("--priority", metavar="N", help="With --queue: runners take the highest first.")
+    ] = 0,
     quiet: Quiet = False,
     json: Json = False,
     storage: Storage = None,
@@ -129,6 +137,13 @@ def run(
     configuration with its honest score.
     """
     spec, url = _load(definition, name, trials, changes), database_url(storage)
+    if queue:
+        from sweep.cli import operating
+
+        operating.submit(spec, url, priority, quiet=quiet, json=json)
+        return
+    if priority:
+        raise UserError(f"--priority is for --queue, however: {priority}")
     from sweep.cli.progress import display
 
     with cli_errors.interruptible(), display(quiet=quiet) as shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic, sleep
 
 import optuna
@@ -48,16 +49,17 @@ def _delete_sweep(store: Store, sweep: SweepRecord, on_wait: Callable[[str], Non
     with keep_lease(store, sweep, on_wait=on_wait), optuna_storage(store) as storage:
         if find_study(storage, sweep) is not None:
             optuna.delete_study(study_name=sweep.name, storage=storage)
-        try:
+        store.fence = None  # the lease goes with the sweep
+        with suppress(NotFoundError):  # by somebody else, in this very moment
             store.delete_sweep(sweep.key)
-        except NotFoundError:
-            return  # by somebody else, in this very moment
 
 
 def _wait_until_free(store: Store, sweep: SweepRecord, on_wait: Callable[[str], None]) -> None:
     deadline = monotonic() + 2 * LEASE_SECONDS
     while is_held(lease := store.lease(sweep.key)) and lease is not None:
         if monotonic() > deadline:
-            raise BusyError(f"the sweep {sweep.name} is still being run by {lease.holder}; it was cancelled, not deleted")
+            raise BusyError(
+                f"the sweep {sweep.name} is still being run by {lease.holder}; it was cancelled, not deleted"
+            )
         on_wait(f"waiting for {lease.holder} to stop {sweep.name}")
         sleep(_POLL_SECONDS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from time import sleep
 
 from sweep.errors import BusyError, LaunchError, MismatchError, StoppedError, SweepError, UserError
@@ -22,7 +22,7 @@ from sweep.run.prepare import Setup, prepare
 from sweep.run.study import optuna_storage
 from sweep.spec.definition import parse
 from sweep.store.failures import UnreachableError
-from sweep.store.rows import OrderRecord
+from sweep.store.rows import OrderRecord, OrderState
 from sweep.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -68,17 +68,20 @@ class Runner:
             KeyboardInterrupt: Ctrl-C, or what is like it. Everything finished is kept.
         """
         self._make_tables()
+        idle = False
         while True:
             try:
                 worked = self._take_one()
             except UnreachableError as error:
                 self._wait_for(error)
                 continue
-            if worked:
-                continue
-            if once:
-                return
-            sleep(self._poll)
+            if not worked:
+                if once:
+                    return
+                if not idle:
+                    self._say("nothing to do: waiting for `sweep run --queue`")
+                sleep(self._poll)
+            idle = not worked
 
     def _make_tables(self) -> None:
         while True:
@@ -105,20 +108,27 @@ class Runner:
         except UserError as error:
             self._fail(order, str(error))
             return True
+        with ExitStack() as stack:
+            try:
+                launcher = stack.enter_context(self._workers())
+            except SweepError as error:  # not the sweep's fault
+                self._wait_for(error)
+                return True
+            return self._run(order, setup, launcher)
+
+    def _run(self, order: OrderRecord, setup: Setup, launcher: Launcher) -> bool:
+        self._say(f"{order.name}: begins, or goes on")
+        storage, tell = self._storage, self._on_event
         try:
-            with self._workers() as launcher:
-                self._say(f"{order.name}: begins, or goes on")
-                outcome = run_sweep(
-                    setup.spec, storage=self._storage, launcher=launcher, on_event=self._on_event, setup=setup, wait=False
-                )
+            outcome = run_sweep(setup.spec, storage=storage, launcher=launcher, on_event=tell, setup=setup, wait=False)
         except BusyError as error:
-            self._say(f"{order.name}: {error}")
+            self._say(str(error))
             return False
         except StoppedError as error:
             self._say(str(error))
         except (LaunchError, UnreachableError) as error:
             self._wait_for(error)
-        except (MismatchError, SweepError) as error:
+        except SweepError as error:
             self._fail(order, str(error))
         except Exception as error:
             logger.exception("a bug in sweep")
@@ -126,7 +136,8 @@ class Runner:
         else:
             self._pause = self._poll
             self._set(order, "done")
-            self._say(f"{order.name}: done, {outcome.complete + outcome.pruned} of {outcome.budget} trials are finished")
+            finished = outcome.complete + outcome.pruned
+            self._say(f"{order.name}: done, {finished} of {outcome.budget} trials are finished")
         return True
 
     def _prepared(self, order: OrderRecord) -> Setup:
@@ -151,10 +162,10 @@ class Runner:
         self._say(f"{order.name}: failed: {reason}")
         self._set(order, "failed", reason)
 
-    def _set(self, order: OrderRecord, state: str, reason: str | None = None) -> None:
+    def _set(self, order: OrderRecord, state: OrderState, reason: str | None = None) -> None:
         """Unless somebody has said otherwise meanwhile, such as that it shall have more trials."""
         with Store.open(self._storage) as store:
-            store.set_order(order.name, "done" if state == "done" else "failed", reason=reason, revision=order.revision)
+            store.set_order(order.name, state, reason=reason, revision=order.revision)
 
     def _wait_for(self, error: SweepError) -> None:
         self._say(f"{error}; trying again in {self._pause:.0f} s")

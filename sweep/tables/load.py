@@ -32,9 +32,7 @@ _REFUSED = {
 }
 
 
-def load_encoded(
-    data: DataSpec, base_dir: Path | None, *, align: int = 1, packed: bytes | None = None
-) -> Encoded:
+def load_encoded(data: DataSpec, base_dir: Path | None, *, align: int = 1, packed: bytes | None = None) -> Encoded:
     """Reads and encodes a table.
 
     Args:

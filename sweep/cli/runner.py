@@ -1,0 +1,69 @@
+"""``sweep runner`` and ``sweep run --queue``: the queue from both of its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from sweep.analysis.results import SweepStatus
+from sweep.analysis.status import status
+from sweep.cli.progress import Display
+from sweep.cli.run import Teller, check_database
+from sweep.cli.work import at_work
+from sweep.launch.base import Launcher, check_cluster
+from sweep.operate.orders import submit, too_large
+from sweep.operate.runner import Runner
+from sweep.run.prepare import prepare
+from sweep.spec.model import SweepSpec
+from sweep.store.database import parse_url, shown_url
+from sweep.store.store import Store
+from sweep.tables.packed import pack
+from sweep.training.device import resolve
+
+
+def work(
+    storage: str, *, cluster: str, workers: int | None, device: str, poll: float, once: bool, display: Display
+) -> None:
+    """Runs what is queued.
+
+    Args:
+        storage: Database URL.
+        cluster: ``"inline"``, ``"local"`` or the address of a scheduler.
+        workers: How many processes; ``None`` for one a core.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
+        poll: Seconds between two looks at the queue.
+        once: Whether to end when there is nothing to do.
+        display: Is told what it does.
+
+    Raises:
+        UserError: Something does not allow it.
+        KeyboardInterrupt: Ctrl-C, or what is like it.
+    """
+    check_cluster(cluster, workers)
+    own_device = resolve(device, elsewhere="://" in cluster)
+    check_database(storage)
+
+    def open_workers() -> AbstractContextManager[Launcher]:
+        return at_work(cluster, workers, own_device, display)
+
+    runner = Runner(storage, open_workers, display.say, Teller(display, own_device), poll)
+    display.say(f"runs what is queued in {shown_url(parse_url(storage))}, on {cluster} workers")
+    runner.run(once=once)
+
+
+def queue(spec: SweepSpec, storage: str, priority: int, say: Callable[[str], None]) -> SweepStatus:
+    """Stores a definition and its table for runners, checked as if it were to be run here.
+
+    Raises:
+        UserError: Definition, table, priority or an earlier sweep of that name do not allow it; nothing was stored.
+    """
+    check_database(storage)
+    setup = prepare(spec)
+    if setup.budget.note:
+        say(setup.budget.note)
+    table = pack(spec.data, spec.base_dir)
+    if warning := too_large(table, setup.data.info.source):
+        say(warning)
+    with Store.open(storage, create=True) as store:
+        submit(store, spec, table, setup.data.info.task, priority)
+        return status(store, spec.name)
