@@ -117,9 +117,14 @@ def export(
 
 @app.command(epilog=example("sweep dashboard", "sweep dashboard --port 9000"))
 def dashboard(
-    port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="On 127.0.0.1; 0 takes a free one.")
-    ] = 8080,
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")] = 8080,
+    host: Annotated[
+        str,
+        typer.Option("--host", metavar="ADDRESS", help="To listen on; another than loopback inside containers only."),
+    ] = "127.0.0.1",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="For a database that is not there yet, instead of an error.")
+    ] = False,
     storage: Storage = None,
     verbose: Verbose = False,
 ) -> None:
@@ -132,4 +137,7 @@ def dashboard(
     def ready(address: str) -> None:
         cli_output.emit(f"{address}  (Ctrl-C ends it)")
 
-    serve(database_url(storage), port, ready)
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    serve(database_url(storage), host, port, wait=wait, ready=ready, say=say)

@@ -106,12 +106,16 @@ class OpenedDatabase:
         """Have an engine of another library on this database raise what can be waited for as ours do."""
         failures.raise_at_once(engine, self._url)
 
+    def translated(self) -> AbstractContextManager[None]:
+        """Inside, what a driver raises is a :class:`StorageError`."""
+        return failures.translated(self._url)
+
     def failure(self, error: BaseException) -> StorageError:
         """What a driver, or a library on top of one, says of this database, in our words."""
         return failures.failure(self._url, error)
 
     def _settle_version(self, *, create: bool) -> None:
-        with failures.translated(self._url):
+        with self.translated():
             state = versions.state_of(self._engine)
             if state == "absent" and create:
                 versions.check_ours(self._engine, self.shown)
@@ -130,7 +134,7 @@ class OpenedDatabase:
         """What a query gives. It may be asked several times."""
 
         def attempt() -> _T:
-            with failures.translated(self._url), Session(self._engine) as session:
+            with self.translated(), Session(self._engine) as session:
                 return query(session)
 
         return self.patiently(attempt)
@@ -148,7 +152,7 @@ class OpenedDatabase:
         def attempt() -> _T:
             with (
                 held(),
-                failures.translated(self._url),
+                self.translated(),
                 Session(self._writer) as session,
                 session.begin(),
             ):

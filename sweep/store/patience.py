@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sweep import wording
 from sweep.store.failures import UnreachableError
@@ -18,6 +18,18 @@ SAY_SECONDS = 10.0
 """Between two sentences that say that it still waits."""
 
 _T = TypeVar("_T")
+
+
+class Patiently(Protocol):
+    """Makes an attempt, and makes it again if need be: :meth:`sweep.store.opened.OpenedDatabase.patiently`."""
+
+    def __call__(self, attempt: Callable[[], _T], /) -> _T:
+        """What the attempt gives."""
+
+
+def at_once(attempt: Callable[[], _T], /) -> _T:
+    """Makes an attempt once."""
+    return attempt()
 
 
 def nothing(_: str) -> None:
