@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import make_server
@@ -124,7 +124,9 @@ def test_it_waits_for_a_database_and_for_tables_in_it(sqlite_url: str, monkeypat
             pass
 
     # What happens while it sleeps, one after the other.
-    happens = iter([lambda: None, make_ours, lambda: None, lambda: make_tables(sqlite_url)])
+    happens: Iterator[Callable[[], None]] = iter(
+        [lambda: None, make_ours, lambda: None, lambda: make_tables(sqlite_url)]
+    )
     monkeypatch.setattr(dashboard, "sleep", lambda _: next(happens)())
     _, ready, said = served(sqlite_url, "127.0.0.1", monkeypatch, wait=True)
     assert ready == ["http://127.0.0.1"]
