@@ -110,7 +110,11 @@ def test_ipv6(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("host", "said"),
-    [("localhost", "--host must be an IP address"), ("", "nothing"), ("192.0.2.1", "port 8080 of 192.0.2.1")],
+    [
+        ("localhost", "--host must be an IP address"),
+        ("", "nothing"),
+        ("192.0.2.1", r"port 8080 must be free.*\(192\.0\.2\.1;"),
+    ],
 )
 def test_an_address_that_is_none_or_not_this_machines(host: str, said: str, sqlite_url: str) -> None:
     make_tables(sqlite_url)
