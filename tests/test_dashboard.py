@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import make_server
@@ -110,7 +110,11 @@ def test_ipv6(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("host", "said"),
-    [("localhost", "--host must be an IP address"), ("", "nothing"), ("192.0.2.1", "port 8080 of 192.0.2.1")],
+    [
+        ("localhost", "--host must be an IP address"),
+        ("", "nothing"),
+        ("192.0.2.1", r"port 8080 must be free.*\(192\.0\.2\.1;"),
+    ],
 )
 def test_an_address_that_is_none_or_not_this_machines(host: str, said: str, sqlite_url: str) -> None:
     make_tables(sqlite_url)
@@ -124,7 +128,9 @@ def test_it_waits_for_a_database_and_for_tables_in_it(sqlite_url: str, monkeypat
             pass
 
     # What happens while it sleeps, one after the other.
-    happens = iter([lambda: None, make_ours, lambda: None, lambda: make_tables(sqlite_url)])
+    happens: Iterator[Callable[[], None]] = iter(
+        [lambda: None, make_ours, lambda: None, lambda: make_tables(sqlite_url)]
+    )
     monkeypatch.setattr(dashboard, "sleep", lambda _: next(happens)())
     _, ready, said = served(sqlite_url, "127.0.0.1", monkeypatch, wait=True)
     assert ready == ["http://127.0.0.1"]

@@ -58,7 +58,7 @@ def serve(storage: str, host: str, port: int, *, wait: bool, ready: Say, say: Sa
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UserError(
-                f"port {port} of {address} must be free, however: {reason} (--port takes another one)"
+                f"port {port} must be free, however: {reason} ({address}; --port takes another one)"
             ) from error
         if not address.is_loopback:
             say(

@@ -1,0 +1,205 @@
+"""docker-compose.yml and Dockerfile: what they are allowed to say, what they must, and a sweep through their services.
+
+There is no Docker here: the services run as processes, see :mod:`tests.compose`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.compose import FILE, ROOT, Unset, load
+
+PASSWORD = "it's a $ecret: @/"  # noqa: S105 - of a database that lives as long as a test
+ENVIRONMENT = {"SWEEP_DB_PASSWORD": PASSWORD}
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+OURS = {"scheduler", "worker", "runner", "dashboard", "sweep"}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = load(ENVIRONMENT)["services"]
+    return found
+
+
+# --- the compose file ------------------------------------------------------------------------------------------------
+
+
+def checked(file: Path) -> subprocess.CompletedProcess[str]:
+    """The file held against the schema of the compose specification."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_compose_specification_allows_it() -> None:
+    found = checked(FILE)
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "named"),
+    [
+        ("cap_drop: [ALL]", "cap_dropped: [ALL]", "cap_dropped"),
+        ("condition: service_healthy", "condition: healthy", "condition"),
+        ("internal: true", "internal: [true]", "internal"),
+        ("interval: 5s", "interval: {s: 5}", "interval"),
+    ],
+)
+def test_a_spoilt_file_is_not_allowed(right: str, wrong: str, named: str, tmp_path: Path) -> None:
+    text = FILE.read_text()
+    assert right in text
+    (tmp_path / "docker-compose.yml").write_text(text.replace(right, wrong))
+    found = checked(tmp_path / "docker-compose.yml")
+    assert found.returncode == 1
+    assert named in found.stdout
+
+
+def test_the_services(services: dict[str, dict[str, Any]]) -> None:
+    assert services.keys() == OURS | {"db"}
+    assert [name for name, service in services.items() if "profiles" in service] == ["sweep"]
+
+
+@pytest.mark.parametrize("environment", [{}, {"SWEEP_DB_PASSWORD": ""}])
+def test_it_does_not_start_without_a_password(environment: dict[str, str]) -> None:
+    with pytest.raises(Unset, match="SWEEP_DB_PASSWORD"):
+        load(environment)
+
+
+def test_the_password_is_where_it_must_be_and_nowhere_else(services: dict[str, dict[str, Any]]) -> None:
+    """Not in a command, which every process of a machine can read, nor in a URL, which programs show."""
+    holders = {
+        (name, key) for name, service in services.items() for key, value in places(service) if PASSWORD in str(value)
+    }
+    assert holders == {("db", "POSTGRES_PASSWORD")} | {
+        (name, "PGPASSWORD") for name in ("runner", "dashboard", "sweep")
+    }
+
+
+def places(service: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each variable of the environment by itself, and all else."""
+    yield from service.get("environment", {}).items()
+    yield from ((key, value) for key, value in service.items() if key != "environment")
+
+
+def test_nothing_is_published_but_the_dashboard_on_loopback(services: dict[str, dict[str, Any]]) -> None:
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert published == {"dashboard": ["127.0.0.1:8080:8080"]}
+    assert not [name for name, service in services.items() if {"network_mode", "extra_hosts"} & service.keys()]
+
+
+def test_database_and_dask_are_on_a_network_without_a_way_out(services: dict[str, dict[str, Any]]) -> None:
+    networks = load(ENVIRONMENT)["networks"]
+    assert networks["inside"] == {"internal": True}
+    for name in ("db", "scheduler", "worker"):
+        assert services[name]["networks"] == ["inside"]
+
+
+def test_every_service_can_reach_what_it_names_and_waits_for_it(services: dict[str, dict[str, Any]]) -> None:
+    hosts = re.compile(rf"\b({'|'.join(services)}):\d")
+    named = {
+        (name, host)
+        for name, service in services.items()
+        for host in hosts.findall(str([service.get("command"), service.get("environment")]))
+    }
+    assert {host for _, host in named} == {"db", "scheduler"}
+    for name, host in named:
+        assert set(services[name]["networks"]) & set(services[host]["networks"])
+        assert services[name]["depends_on"][host] == {"condition": "service_healthy"}
+        assert "healthcheck" in services[host]
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_our_containers_may_do_little(name: str, services: dict[str, dict[str, Any]]) -> None:
+    service = services[name]
+    assert service["image"] == f"{PROJECT['name']}:{PROJECT['version']}"
+    assert service["pull_policy"] == "never", "nobody else's image of that name"
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]  # noqa: S108 - the container's own
+    assert service["init"] is True
+    assert not {"cap_add", "privileged", "user", "volumes", "devices", "pid", "ipc"} & service.keys()
+
+
+def test_everything_comes_back_and_its_image_is_pinned(services: dict[str, dict[str, Any]]) -> None:
+    assert {name for name, service in services.items() if service["restart"] == "unless-stopped"} == {
+        *(OURS - {"sweep"}),
+        "db",
+    }
+    assert re.fullmatch(r"postgres:\d+\.\d+-\w+", services["db"]["image"])
+    assert [name for name, service in services.items() if "build" in service] == ["scheduler"]
+
+
+def test_every_variable_is_explained() -> None:
+    text = FILE.read_text()
+    used = set(re.findall(r"\$\{(\w+)", text))
+    assert used == set(re.findall(r"^#   (\w+) ", text, re.MULTILINE))
+    assert set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)) <= used
+
+
+# --- the image -------------------------------------------------------------------------------------------------------
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Each instruction of the Dockerfile and what follows it, on one line."""
+    lines = [line for line in DOCKERFILE.splitlines() if line and not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ").splitlines()
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in joined]
+
+
+def test_the_image_is_built_on_a_pinned_python_that_sweep_is_for() -> None:
+    assert [rest for kind, rest in instructions() if kind == "FROM"] == [
+        "python:${PYTHON} AS build",
+        "python:${PYTHON}",
+    ]
+    pinned = re.fullmatch(r"PYTHON=(\d+\.\d+)\.\d+-slim-\w+", instructions()[0][1])
+    assert pinned
+    assert f"Programming Language :: Python :: {pinned[1]}" in PROJECT["classifiers"]
+
+
+def test_the_image_is_not_roots() -> None:
+    users = [rest for kind, rest in instructions() if kind == "USER"]
+    assert len(users) == 1
+    user, group = map(int, users[0].split(":"))
+    assert min(user, group) >= 10_000, "nobody of the host"
+    after = instructions()[instructions().index(("USER", users[0])) :]
+    assert [kind for kind, _ in after] == ["USER", "CMD"]
+
+
+def test_what_the_image_copies_is_there_and_nothing_else_goes_to_the_builder() -> None:
+    copied = [rest.split()[:-1] for kind, rest in instructions() if kind == "COPY" and not rest.startswith("--from=")]
+    sources = {source for parts in copied for source in parts}
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in ignored
+    assert {line[1:] for line in ignored if line.startswith("!")} == sources
+
+
+def test_all_that_is_installed_is_of_the_tested_set() -> None:
+    """And no pip, no cache, no developers' tools are left in the image."""
+    runs = " && ".join(rest for kind, rest in instructions() if kind == "RUN")
+    steps = [shlex.split(step) for step in runs.split("&&")]
+    installing = [step for step in steps if step[0] == "pip"]
+    assert len(installing) >= 3
+    for step in installing:
+        assert step[step.index("-c") + 1] == "constraints.txt", step
+    assert any("PIP_NO_CACHE_DIR=1" in rest for kind, rest in instructions() if kind == "ENV")
+    assert ("RUN", "python -m venv --without-pip /opt/sweep") in instructions()
+    assert "[dev]" not in DOCKERFILE
+
+
+def test_what_the_image_writes_it_writes_where_it_can() -> None:
+    after = DOCKERFILE.rpartition("\nFROM ")[2]
+    variables = dict(re.findall(r"\b([A-Z_]+)=(\S+)", after))
+    for name in ("HOME", "NUMBA_CACHE_DIR", "SWEEP_CACHE"):
+        assert Path("/tmp") in (Path(variables[name]), *Path(variables[name]).parents)  # noqa: S108 - the container's own
+    assert variables["PYTHONDONTWRITEBYTECODE"] == "1"
