@@ -18,7 +18,7 @@ import typer
 from typer.main import get_command
 
 from sweep.cli import errors as cli_errors
-from sweep.cli import reading, sweeping  # noqa: F401 - they add their commands
+from sweep.cli import operating, reading, sweeping  # noqa: F401 - they add their commands
 from sweep.cli.app import app
 from sweep.cli.options import Verbose, show_version
 

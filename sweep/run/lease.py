@@ -135,7 +135,7 @@ class KeptLease:
             while not self._over.wait(RENEW_SECONDS if store is None else self._next()):
                 with suppress(StorageError, NotFoundError):  # the run itself says what it meets
                     # Opened late: a run of a few seconds needs none. Of its own: patience and fence are the run's.
-                    store = store or Store.open(self._store.url)
+                    store = store or self._store.again()
                     self._renew(store)
                     self._look(store)
                 if self._lost is not None:

@@ -68,6 +68,10 @@ class OpenedDatabase:
             raise
         return store
 
+    def again(self) -> Self:
+        """The same database once more, for another thread: with patience and fence of its own."""
+        return type(self).open(database.optuna_url(self._url))
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
