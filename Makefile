@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
+SOAK ?= breast_cancer
 
 # Sweeps and tests start many processes: without bytecode each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,6 +42,10 @@ install: $(VENV)/.user ## install sweep into .venv
 .PHONY: test
 test: $(VENV)/.dev ## install what tests need and run all of them, a real PostgreSQL included
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+
+.PHONY: soak
+soak: $(VENV)/.dev ## ten minutes: a sweep on all services of the compose file, killed 30 times; SOAK=DEFINITION
+	$(BIN)/python -m tests.faults.soak $(SOAK) --set search.sampler=random --set search.batch=4
 
 .PHONY: lint
 lint: $(VENV)/.dev ## formatting and lint
