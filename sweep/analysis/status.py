@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sweep.analysis.results import Counts, Epochs, State, SweepStatus
-from sweep.analysis.study import StudyView, find_study
+from sweep.analysis.study import StudyView, counts_of, find_studies, find_study
 from sweep.errors import NotFoundError
 from sweep.run.lease import is_held
 from sweep.run.study import open_storage
@@ -33,15 +35,25 @@ def statuses(store: Store) -> tuple[SweepStatus, ...]:
     found = [_waiting(order) for order in orders.values() if order.name not in {sweep.name for sweep in sweeps}]
     if sweeps:
         with open_storage(store) as storage:
-            for sweep in sweeps:
-                study, order = find_study(storage, sweep), orders.get(sweep.name)
-                found.append(_status(store, sweep, study, order, leases.get(sweep.key)))
+            studies = find_studies(storage, sweeps)
+        trials = store.study_trials() if studies else {}
+        trained = store.trained_epochs_all()
+        for sweep in sweeps:
+            study, epochs = studies.get(sweep.key), trained.get(sweep.key, {})
+            counts = _saved(sweep, epochs) if study is None else counts_of(trials.get(study.study_id, {}))
+            lost, order, lease = study is None, orders.get(sweep.name), leases.get(sweep.key)
+            found.append(_status(sweep, counts, epochs, order, lease, lost=lost))
     return tuple(sorted(found, key=lambda one: (one.created_at, one.name)))
 
 
 def status_of(store: Store, sweep: SweepRecord, study: StudyView | None) -> SweepStatus:
     """How far a sweep is that has begun; ``study`` is its own, ``None`` if that is gone."""
-    return _status(store, sweep, study, store.order(sweep.name), store.lease(sweep.key))
+    epochs = store.trained_epochs(sweep.key)
+    if study is None:
+        counts = _saved(sweep, epochs)
+    else:
+        counts = counts_of(store.study_trials(study.study_id).get(study.study_id, {}))
+    return _status(sweep, counts, epochs, store.order(sweep.name), store.lease(sweep.key), lost=study is None)
 
 
 def no_sweep(store: Store, name: str) -> NotFoundError:
@@ -51,17 +63,28 @@ def no_sweep(store: Store, name: str) -> NotFoundError:
     return NotFoundError(f"no sweep named {name} in {store.shown}; {known}")
 
 
+def _saved(sweep: SweepRecord, epochs: Mapping[int, int]) -> Counts:
+    """Trials of a sweep whose study is gone; ``epochs``: how many were trained for so many."""
+    complete = epochs.get(sweep.checkpoints[-1], 0)
+    return Counts(complete, sum(epochs.values()) - complete, 0, 0)
+
+
 def _status(
-    store: Store, sweep: SweepRecord, study: StudyView | None, order: OrderRecord | None, lease: LeaseRecord | None
+    sweep: SweepRecord,
+    counts: Counts,
+    trained: Mapping[int, int],
+    order: OrderRecord | None,
+    lease: LeaseRecord | None,
+    *,
+    lost: bool,
 ) -> SweepStatus:
-    trained, full = store.trained_epochs(sweep.key), sweep.checkpoints[-1]
-    saved, complete = sum(trained.values()), trained.get(full, 0)
-    counts = Counts(complete, saved - complete, 0, 0) if study is None else study.counts()
-    state = _state(counts, sweep.trials, order, lease, orphaned=study is None)
+    saved, full = sum(trained.values()), sweep.checkpoints[-1]
+    wanted = _budget(sweep, order)
+    state = _state(counts, wanted, order, lease, lost=lost)
     return SweepStatus(
         name=sweep.name,
         state=state,
-        budget=sweep.trials,
+        budget=wanted,
         counts=counts,
         epochs=Epochs(sum(epochs * trials for epochs, trials in trained.items()), saved * full),
         metric=sweep.metric,
@@ -73,16 +96,22 @@ def _status(
     )
 
 
-def _state(
-    counts: Counts, wanted: int, order: OrderRecord | None, lease: LeaseRecord | None, *, orphaned: bool
-) -> State:
+def _budget(sweep: SweepRecord, order: OrderRecord | None) -> int:
+    """Trials: the sweep's own, or more where a runner is to add some; they are given up with ``sweep cancel``."""
+    if order is None or order.state in ("done", "cancelled"):
+        return sweep.trials
+    return max(sweep.trials, order.trials)
+
+
+def _state(counts: Counts, wanted: int, order: OrderRecord | None, lease: LeaseRecord | None, *, lost: bool) -> State:
     """A sweep whose coordinator died elsewhere looks like one that runs, until its lease expires."""
     if is_held(lease):
         return "running"
-    if orphaned and counts.finished:
+    if lost and counts.finished:
         return "orphaned"  # with nothing saved it was killed as it began, before it had a study
     if counts.finished >= wanted:
         return "done"
+    # Of one that was done, more trials were asked for with `sweep run`, which ended before they were.
     return "paused" if order is None or order.state == "done" else order.state
 
 

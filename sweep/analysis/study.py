@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from optuna.storages import RDBStorage
@@ -19,23 +20,41 @@ class StudyView:
     storage: RDBStorage
     study_id: int
 
-    def counts(self) -> Counts:
-        """Trials by state; those that wait to be run count as running."""
-        complete, pruned, failed, running, waiting = (
-            self.storage.get_n_trials(self.study_id, state)
-            for state in (
-                TrialState.COMPLETE,
-                TrialState.PRUNED,
-                TrialState.FAIL,
-                TrialState.RUNNING,
-                TrialState.WAITING,
-            )
-        )
-        return Counts(complete, pruned, failed, running + waiting)
-
     def trials(self) -> list[FrozenTrial]:
         """All trials in number order."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False)
+
+
+def counts_of(trials: Mapping[str, int]) -> Counts:
+    """Trials by state; those that wait to be run count as running.
+
+    Args:
+        trials: How many there are, by the name of their state.
+    """
+    complete, pruned, failed, running, waiting = (
+        trials.get(state.name, 0)
+        for state in (
+            TrialState.COMPLETE,
+            TrialState.PRUNED,
+            TrialState.FAIL,
+            TrialState.RUNNING,
+            TrialState.WAITING,
+        )
+    )
+    return Counts(complete, pruned, failed, running + waiting)
+
+
+def find_studies(storage: RDBStorage | None, sweeps: Iterable[SweepRecord]) -> dict[str, StudyView]:
+    """The studies of sweeps by the sweep's key, as :func:`find_study` has them, all read at once."""
+    if storage is None:
+        return {}
+    studies = {study.study_name: study for study in storage.get_all_studies()}
+    found = ((sweep.key, studies.get(sweep.name)) for sweep in sweeps)
+    return {
+        key: StudyView(storage, study._study_id)
+        for key, study in found
+        if study is not None and study.user_attrs.get(KEY_ATTRIBUTE) == key
+    }
 
 
 def find_study(storage: RDBStorage | None, sweep: SweepRecord) -> StudyView | None:

@@ -80,7 +80,7 @@ def pose(store: Store, name: str, repeats: int | None = None, *, rules: bool = F
     if sweep is None:
         raise NotFoundError(f"the sweep {name} was deleted meanwhile")
     wanted = _repeats(store, summary, choice, repeats)
-    setup = _setup(summary, sweep)
+    setup = _setup(store, summary, sweep)
     folds = confirmation_folds(setup, wanted)
     checked = rules_of(choice, setup.plan.epochs, maximize=summary.metric.maximize) if rules else ()
     missing = missing_runs(store, sweep.key, _wanted(choice, wanted, checked))
@@ -134,9 +134,12 @@ def _repeats(store: Store, summary: SweepSummary, choice: Choice, wanted: int | 
     return wanted
 
 
-def _setup(summary: SweepSummary, sweep: SweepRecord) -> Setup:
+def _setup(store: Store, summary: SweepSummary, sweep: SweepRecord) -> Setup:
     """Of the stored definition: on the rows that the sweep ran on, or not at all."""
-    setup = prepare(summary.spec)
+    order = store.order(sweep.name)
+    # The file may be on the machine of whoever queued the sweep.
+    packed = None if order is None or order.table_sha256 is None else store.stored_table(order.table_sha256)
+    setup = prepare(summary.spec, packed)
     found, wanted = setup.data.info.content_hash, sweep.data_hash
     if found != wanted:
         raise MismatchError(

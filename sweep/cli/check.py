@@ -137,6 +137,12 @@ def _time(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> Rows:
     ]
     if stored is None:
         return [*rows, ("stored", "nothing yet: sweep run starts it")]
+    if stored.state in ("queued", "running"):
+        by = "a `sweep runner` runs it" if stored.holder is None else f"{stored.holder} runs it"
+        return [
+            *rows,
+            ("stored", f"{stored.counts.finished} of {stored.budget} trials are finished, {stored.state}: {by}"),
+        ]
     finished = f"{stored.counts.finished} of {wording.count(setup.budget.trials, 'trial')} are finished"
     return [*rows, ("stored", f"{finished}: sweep run {'changes nothing' if _done(setup, stored) else 'goes on'}")]
 

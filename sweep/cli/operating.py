@@ -12,9 +12,9 @@ from sweep.cli import output as cli_output
 from sweep.cli.app import app, database_url, opened
 from sweep.cli.options import Cluster, Device, Name, Quiet, Storage, Verbose, Workers, example
 from sweep.errors import UserError
-from sweep.spec.source import shown_source
 
 if TYPE_CHECKING:
+    from sweep.analysis.results import SweepStatus
     from sweep.spec.model import SweepSpec
 
 
@@ -99,7 +99,9 @@ def delete(
             if not sys.stdin.isatty():
                 raise UserError(f"deleting {name} must be confirmed: --yes says so where nobody can be asked")
             trials = f"{found.counts.finished:,} of {found.budget:,} trials"
-            typer.confirm(f"delete {name} ({found.state}, {trials}) from {store.shown}?", abort=True, err=True)
+            if not typer.confirm(f"delete {name} ({found.state}, {trials}) from {store.shown}?", err=True):
+                typer.echo("nothing was deleted", err=True)
+                raise typer.Exit(1)
         remove(store, name, lambda said: typer.echo(said, err=True))
     cli_output.emit(f"deleted {name}")
 
@@ -117,10 +119,19 @@ def submit(spec: SweepSpec, storage: str, priority: int, *, quiet: bool, json: b
         if not quiet:
             typer.echo(text, err=True)
 
-    say(f"reading {shown_source(spec.data.source)}")
     found = queue(spec, storage, priority, say)
     if json:
         cli_output.emit(cli_show.json_text(found.to_dict()))
     else:
-        name = found.name
-        cli_output.emit(f"{name} is queued: `sweep runner` runs it, `sweep status {name}` shows how far it is")
+        cli_output.emit_fitted(_queued_text(found))
+
+
+def _queued_text(found: SweepStatus) -> str:
+    name = found.name
+    match found.state:
+        case "done":
+            return f"nothing to do: all {found.budget:,} trials of {name} are finished"
+        case "running":
+            return f"{name} is being run by {found.holder}; `sweep runner` does what is left when that ends"
+        case _:
+            return f"{name} is queued: `sweep runner` runs it, `sweep status {name}` shows how far it is"

@@ -13,6 +13,7 @@ from sweep.cli.work import at_work
 from sweep.errors import NotFoundError, StorageError
 from sweep.launch.base import check_cluster
 from sweep.metrics import METRICS
+from sweep.operate.orders import check_waiting
 from sweep.run.events import Best, Event, Prepared, Started, TrialDone, TrialFailed, Trouble
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
@@ -87,7 +88,7 @@ def _finished(setup: Setup, storage: str) -> bool:
 
 
 def stored_status(setup: Setup, storage: str) -> SweepStatus | None:
-    """How far the sweep of this name is; ``None`` if there is none, or no database.
+    """How far the sweep of this name is, or that it waits in the queue; ``None`` if there is none, or no database.
 
     Raises:
         MismatchError: There is one, and it cannot go on with this definition.
@@ -99,10 +100,11 @@ def stored_status(setup: Setup, storage: str) -> SweepStatus | None:
         return None
     with store:
         found = store.sweep(setup.spec.name)
-        if found is None:
+        if found is not None:
+            check_same(found, setup)
+        elif check_waiting(store, setup.spec, setup.data.info.content_hash) is None:
             return None
-        check_same(found, setup)
-        return status(store, found.name)
+        return status(store, setup.spec.name)
 
 
 class Teller:

@@ -11,10 +11,11 @@ from sweep.cli.progress import Display
 from sweep.cli.run import Teller, check_database
 from sweep.cli.work import at_work
 from sweep.launch.base import Launcher, check_cluster
-from sweep.operate.orders import submit, too_large
+from sweep.operate.orders import check_priority, not_stored, submit
 from sweep.operate.runner import Runner
 from sweep.run.prepare import prepare
 from sweep.spec.model import SweepSpec
+from sweep.spec.source import absolute_source, shown_source
 from sweep.store.database import parse_url, shown_url
 from sweep.store.store import Store
 from sweep.tables.packed import pack
@@ -57,12 +58,14 @@ def queue(spec: SweepSpec, storage: str, priority: int, say: Callable[[str], Non
     Raises:
         UserError: Definition, table, priority or an earlier sweep of that name do not allow it; nothing was stored.
     """
+    check_priority(priority)
     check_database(storage)
+    say(f"reading {shown_source(spec.data.source)}")
     setup = prepare(spec)
     if setup.budget.note:
         say(setup.budget.note)
     table = pack(spec.data, spec.base_dir)
-    if warning := too_large(table, setup.data.info.source):
+    if warning := not_stored(table, absolute_source(spec.data.source, spec.base_dir)):
         say(warning)
     with Store.open(storage, create=True) as store:
         submit(store, spec, table, setup.data.info.task, priority)

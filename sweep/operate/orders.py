@@ -24,9 +24,9 @@ from sweep.spec.definition import parse
 from sweep.spec.model import SweepSpec
 from sweep.spec.source import is_local, shown_source
 from sweep.spec.toml import to_toml
-from sweep.store.rows import NewOrder, OrderRecord, SweepRecord
+from sweep.store.rows import NewOrder, OrderRecord, OrderState, SweepRecord
 from sweep.store.store import Store
-from sweep.tables.packed import LARGEST, Packed
+from sweep.tables.packed import Packed
 
 Rest = Literal["paused", "cancelled"]
 
@@ -34,8 +34,18 @@ PRIORITIES = range(-1000, 1001)
 """Those there are; runners take the highest first."""
 
 
+def check_priority(priority: int) -> None:
+    """That there is such a priority.
+
+    Raises:
+        UserError: There is not.
+    """
+    if priority not in PRIORITIES:
+        raise UserError(f"the priority must be from {PRIORITIES[0]} to {PRIORITIES[-1]}, however: {priority}")
+
+
 def submit(store: Store, spec: SweepSpec, table: Packed, task: Task, priority: int = 0) -> OrderRecord:
-    """Has runners take a sweep.
+    """Has runners take a sweep; of one that has all the trials it shall have, only the table is stored.
 
     Args:
         store: Where they look.
@@ -49,14 +59,14 @@ def submit(store: Store, spec: SweepSpec, table: Packed, task: Task, priority: i
         MismatchError: A sweep of that name is there, or waits, with another definition or on another table.
         DefinitionError: The space has fewer configurations than trials are asked for.
     """
-    if priority not in PRIORITIES:
-        raise UserError(f"the priority must be from {PRIORITIES[0]} to {PRIORITIES[-1]}, however: {priority}")
+    check_priority(priority)
     order = _order(spec, table, task, priority)
-    if (found := store.sweep(spec.name)) is not None:
-        check(found, spec, trials=order.trials, data_hash=table.data_hash, source=order.source)
-    elif (waiting := store.order(spec.name)) is not None:
-        _check_waiting(waiting, spec, table)
-    return store.save_order(order, "queued", table.content)
+    if (found := store.sweep(spec.name)) is None:
+        check_waiting(store, spec, table.data_hash)
+        return store.save_order(order, "queued", table.content)
+    check(found, spec, trials=order.trials, data_hash=table.data_hash, source=order.source)
+    nothing_left = order.trials == found.trials and status(store, spec.name).state == "done"
+    return store.save_order(order, "done" if nothing_left else "queued", table.content)
 
 
 def _order(spec: SweepSpec, table: Packed, task: Task, priority: int) -> NewOrder:
@@ -72,12 +82,31 @@ def _order(spec: SweepSpec, table: Packed, task: Task, priority: int) -> NewOrde
     )
 
 
-def _check_waiting(waiting: OrderRecord, spec: SweepSpec, table: Packed) -> None:
-    if parse(waiting.definition).fingerprint != spec.fingerprint or waiting.data_hash != table.data_hash:
+def check_waiting(store: Store, spec: SweepSpec, data_hash: str) -> OrderRecord | None:
+    """That a sweep which waits in the queue, and was never begun, is this one.
+
+    Args:
+        store: Where it would be.
+        spec: The definition of the sweep that is to have the name.
+        data_hash: Of its table.
+
+    Returns:
+        What is wanted of it; ``None`` if nothing of that name waits.
+
+    Raises:
+        MismatchError: It has another definition, or is on another table.
+    """
+    waiting = store.order(spec.name)
+    if waiting is not None and not _is_same(waiting, spec, data_hash):
         raise MismatchError(
             f"a sweep named {spec.name} is {waiting.state} with another definition or another table: take another "
             f"name, or forget that one with `sweep delete {spec.name}`"
         )
+    return waiting
+
+
+def _is_same(waiting: OrderRecord, spec: SweepSpec, data_hash: str) -> bool:
+    return parse(waiting.definition).fingerprint == spec.fingerprint and waiting.data_hash == data_hash
 
 
 def rest(store: Store, name: str, state: Rest) -> str:
@@ -88,21 +117,33 @@ def rest(store: Store, name: str, state: Rest) -> str:
 
     Raises:
         NotFoundError: No sweep has that name.
-        UserError: It is done.
+        UserError: It is done, or its study is gone.
     """
     now = status(store, name)
-    if now.state == "done":
-        raise UserError(f"the sweep {name} is done: there is nothing to be {state}")
+    if now.state in ("done", "orphaned"):
+        raise UserError(f"the sweep {name} is {now.state}: there is nothing to be {state}")
     if now.state == state:
         return f"the sweep {name} is {state} already"
+    want(store, name, state)
+    if now.holder is not None:
+        return f"the sweep {name} is {state}: {now.holder}, which runs it, stops within seconds"
+    after = status(store, name)
+    if after.state == "done":
+        return f"the sweep {name} keeps its {after.budget:,} trials: the others that were wanted of it no longer are"
+    return f"the sweep {name} is {state}"
+
+
+def want(store: Store, name: str, state: OrderState) -> None:
+    """Stores what is wanted of a sweep, also of one that was only ever run.
+
+    Raises:
+        NotFoundError: No sweep has that name.
+    """
     if not store.set_order(name, state):
         found = store.sweep(name)
         if found is None:
             raise no_sweep(store, name)
         store.save_order(_order_of(found), state)
-    if now.holder is not None:
-        return f"the sweep {name} is {state}: {now.holder}, which runs it, stops within seconds"
-    return f"the sweep {name} is {state}"
 
 
 def resume(store: Store, name: str) -> str:
@@ -118,11 +159,7 @@ def resume(store: Store, name: str) -> str:
     now = status(store, name)
     if now.state in ("done", "orphaned"):
         raise UserError(f"the sweep {name} is {now.state}: there is nothing to go on with")
-    if not store.set_order(name, "queued"):
-        found = store.sweep(name)
-        if found is None:
-            raise no_sweep(store, name)
-        store.save_order(_order_of(found), "queued")
+    want(store, name, "queued")
     if now.holder is not None:
         return f"the sweep {name} is being run by {now.holder}; if that stops, a `sweep runner` goes on"
     order = store.order(name)
@@ -131,15 +168,12 @@ def resume(store: Store, name: str) -> str:
     return f"the sweep {name} is queued for a `sweep runner`"
 
 
-def too_large(table: Packed, source: str) -> str | None:
+def not_stored(table: Packed, source: str) -> str | None:
     """A warning for a table that runners have to read themselves."""
     if table.content is not None:
         return None
-    where = "a path that runners and this machine share" if is_local(source) else shown_source(source)
-    return (
-        f"the table is too large for the database (more than {LARGEST // 2**20} MiB): runners read it from {where}, "
-        f"and check that it is the same"
-    )
+    where = f"{source}, which has to lead there for them too" if is_local(source) else shown_source(source)
+    return f"the table is not stored ({table.why}): runners read it from {where}, and check that it is the same"
 
 
 def _order_of(found: SweepRecord) -> NewOrder:

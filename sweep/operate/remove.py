@@ -11,7 +11,7 @@ import optuna
 from sweep.analysis.status import no_sweep
 from sweep.analysis.study import find_study
 from sweep.errors import BusyError, NotFoundError
-from sweep.operate.orders import rest
+from sweep.operate.orders import want
 from sweep.run.lease import LEASE_SECONDS, is_held, keep_lease
 from sweep.run.study import optuna_storage
 from sweep.store.rows import SweepRecord
@@ -32,12 +32,13 @@ def delete(store: Store, name: str, on_wait: Callable[[str], None] = lambda _: N
         NotFoundError: No sweep has that name.
         BusyError: Whoever runs it does not stop.
     """
-    sweep = store.sweep(name)
-    if sweep is None and store.order(name) is None:
+    if store.sweep(name) is None and store.order(name) is None:
         raise no_sweep(store, name)
-    if sweep is not None:
+    store.set_order(name, "cancelled")  # from here on no runner takes it
+    if (sweep := store.sweep(name)) is not None:
         if is_held(store.lease(sweep.key)):
-            rest(store, name, "cancelled")
+            with suppress(NotFoundError):  # deleted by somebody else, in this very moment
+                want(store, name, "cancelled")
             _wait_until_free(store, sweep, on_wait)
         _delete_sweep(store, sweep, on_wait)
     store.delete_order(name)
@@ -45,21 +46,34 @@ def delete(store: Store, name: str, on_wait: Callable[[str], None] = lambda _: N
 
 def _delete_sweep(store: Store, sweep: SweepRecord, on_wait: Callable[[str], None]) -> None:
     # The study first: killed in between, what is left is a sweep without a study, which can be deleted again. Under
-    # the lease, so that nobody begins with it meanwhile; the lease goes with the sweep.
-    with keep_lease(store, sweep, on_wait=on_wait), optuna_storage(store) as storage:
-        if find_study(storage, sweep) is not None:
-            optuna.delete_study(study_name=sweep.name, storage=storage)
+    # the lease, so that nobody begins with it meanwhile.
+    with suppress(NotFoundError), keep_lease(store, sweep, on_wait=_at_first(on_wait)):
+        with optuna_storage(store) as storage:
+            if find_study(storage, sweep) is not None:
+                optuna.delete_study(study_name=sweep.name, storage=storage)
         store.fence = None  # the lease goes with the sweep
-        with suppress(NotFoundError):  # by somebody else, in this very moment
-            store.delete_sweep(sweep.key)
+        store.delete_sweep(sweep.key)
 
 
 def _wait_until_free(store: Store, sweep: SweepRecord, on_wait: Callable[[str], None]) -> None:
-    deadline = monotonic() + 2 * LEASE_SECONDS
+    deadline, say = monotonic() + 2 * LEASE_SECONDS, _at_first(on_wait)
     while is_held(lease := store.lease(sweep.key)) and lease is not None:
         if monotonic() > deadline:
             raise BusyError(
                 f"the sweep {sweep.name} is still being run by {lease.holder}; it was cancelled, not deleted"
             )
-        on_wait(f"waiting for {lease.holder} to stop {sweep.name}")
+        say(f"waiting for {lease.holder} to stop {sweep.name}")
         sleep(_POLL_SECONDS)
+
+
+def _at_first(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says what it is told first, and no more: whoever waits says it again and again."""
+    told = False
+
+    def once(said: str) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            say(said)
+
+    return once

@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from time import sleep
 
-from sweep.errors import BusyError, LaunchError, MismatchError, StoppedError, SweepError, UserError
+from sweep.errors import BusyError, LaunchError, MismatchError, StoppedError, SweepError
 from sweep.launch.base import Launcher
 from sweep.run.events import Event, ignore
 from sweep.run.lease import is_held
@@ -72,9 +73,10 @@ class Runner:
         while True:
             try:
                 worked = self._take_one()
-            except UnreachableError as error:
+            except (LaunchError, UnreachableError) as error:
                 self._wait_for(error)
                 continue
+            self._pause = self._poll
             if not worked:
                 if once:
                     return
@@ -100,45 +102,60 @@ class Runner:
         return any(self._work(order) for order in free)
 
     def _work(self, order: OrderRecord) -> bool:
-        """Runs a sweep as far as it goes; ``False`` if it is not to be had."""
-        try:
-            setup = self._prepared(order)
-        except UnreachableError:
-            raise
-        except UserError as error:
-            self._fail(order, str(error))
-            return True
-        with ExitStack() as stack:
-            try:
-                launcher = stack.enter_context(self._workers())
-            except SweepError as error:  # not the sweep's fault
-                self._wait_for(error)
-                return True
-            return self._run(order, setup, launcher)
+        """Runs a sweep as far as it goes; ``False`` if it is not to be had.
 
-    def _run(self, order: OrderRecord, setup: Setup, launcher: Launcher) -> bool:
-        self._say(f"{order.name}: begins, or goes on")
-        storage, tell = self._storage, self._on_event
+        Raises:
+            LaunchError: The workers are gone.
+            UnreachableError: The database is.
+        """
         try:
-            outcome = run_sweep(setup.spec, storage=storage, launcher=launcher, on_event=tell, setup=setup, wait=False)
+            self._run(order)
+        except (LaunchError, UnreachableError):
+            raise
         except BusyError as error:
             self._say(str(error))
             return False
         except StoppedError as error:
             self._say(str(error))
-        except (LaunchError, UnreachableError) as error:
-            self._wait_for(error)
         except SweepError as error:
             self._fail(order, str(error))
-        except Exception as error:
+        except Exception as error:  # a sweep that nobody thought of must not keep the others from running
             logger.exception("a bug in sweep")
             self._fail(order, f"{type(error).__name__}: {error} (a bug in sweep; the log of the runner has more)")
-        else:
-            self._pause = self._poll
+        return True
+
+    def _run(self, order: OrderRecord) -> None:
+        setup = self._prepared(order)
+        with ExitStack() as stack:
+            launcher = self._launcher(stack)
+            if not self._is_wanted(order):
+                return
+            self._say(f"{order.name}: begins, or goes on")
+            outcome = run_sweep(
+                setup.spec,
+                storage=self._storage,
+                launcher=launcher,
+                on_event=self._on_event,
+                setup=setup,
+                wait=False,
+            )
             self._set(order, "done")
             finished = outcome.complete + outcome.pruned
             self._say(f"{order.name}: done, {finished} of {outcome.budget} trials are finished")
-        return True
+
+    def _launcher(self, stack: ExitStack) -> Launcher:
+        try:
+            return stack.enter_context(self._workers())
+        except LaunchError:
+            raise
+        except SweepError as error:  # whatever it is, it is not the sweep's fault
+            raise LaunchError(str(error)) from error
+
+    def _is_wanted(self, order: OrderRecord) -> bool:
+        """Whether nobody has paused, changed or deleted it since the queue was read: tables and workers take time."""
+        with Store.open(self._storage) as store:
+            now = store.order(order.name)
+        return now is not None and now.revision == order.revision
 
     def _prepared(self, order: OrderRecord) -> Setup:
         """Definition and table, checked to be the one that was queued.
@@ -146,11 +163,13 @@ class Runner:
         Raises:
             UserError: They cannot be used, or the table is another one.
         """
-        packed = None
-        if order.table_sha256 is not None:
-            with Store.open(self._storage) as store:
-                packed = store.stored_table(order.table_sha256)
-        setup = prepare(parse(order.definition), packed)
+        with Store.open(self._storage) as store:
+            packed = None if order.table_sha256 is None else store.stored_table(order.table_sha256)
+            sweep = store.sweep(order.name)
+        spec = parse(order.definition)
+        # More may have been asked for since the definition was written, by `sweep run --trials` of a sweep that rested.
+        trials = max(spec.search.trials, order.trials, 0 if sweep is None else sweep.trials)
+        setup = prepare(replace(spec, search=replace(spec.search, trials=trials)), packed)
         found = setup.data.info.content_hash
         if order.data_hash not in (None, found):
             raise MismatchError(

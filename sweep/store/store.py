@@ -29,12 +29,13 @@ from sweep.store.rows import (
     SweepRecord,
     TrialRecord,
 )
+from sweep.store.studies import Studies
 
 # Trials read at once when all of a sweep's arrays are gone through: at most about 40 MB of stored predictions.
 _CHUNK = 16
 
 
-class Store(Artifacts, Confirmations, Leases, Orders):
+class Store(Artifacts, Confirmations, Leases, Orders, Studies):
     """Our tables in one database. Open one with :meth:`open`; close it, or use it in a ``with`` statement.
 
     Every method is one transaction. Whatever the database refuses is a :class:`StorageError` that names it.
@@ -184,9 +185,21 @@ class Store(Artifacts, Confirmations, Leases, Orders):
 
     def trained_epochs(self, key: str) -> dict[int, int]:
         """Epochs, and how many of the stored trials were trained for so many, increasing."""
-        query = select(Trial.trained, func.count()).where(Trial.sweep_key == key).group_by(Trial.trained)
-        rows = self._read(lambda session: session.execute(query.order_by(Trial.trained)).all())
-        return {row[0]: row[1] for row in rows}
+        return self.trained_epochs_all([key]).get(key, {})
+
+    def trained_epochs_all(self, keys: Sequence[str] | None = None) -> dict[str, dict[int, int]]:
+        """The same of many sweeps, by their key; those without trials are left out.
+
+        Args:
+            keys: Of the sweeps; ``None`` for all.
+        """
+        query = select(Trial.sweep_key, Trial.trained, func.count()).group_by(Trial.sweep_key, Trial.trained)
+        if keys is not None:
+            query = query.where(Trial.sweep_key.in_(keys))
+        found: dict[str, dict[int, int]] = {}
+        for key, trained, trials in self._read(lambda session: session.execute(query.order_by(Trial.trained)).all()):
+            found.setdefault(key, {})[trained] = trials
+        return found
 
     def trials(self, key: str) -> list[TrialRecord]:
         """All stored trials in number order, without their arrays."""

@@ -92,7 +92,7 @@ def packed_table(content: bytes, data: DataSpec) -> Table:
         read = pyarrow.parquet.read_table(pa.BufferReader(content))
         about = json.loads((read.schema.metadata or {})[b"sweep"])
         frame, notes, target = _to_frame(read), tuple(about["notes"]), about["default_target"]
-    except (pa.ArrowException, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{source}: the stored table is damaged ({error})") from error
     missing = frozenset(text.strip() for text in data.missing)
     return _checked(Table(frame, source, notes, target, missing))

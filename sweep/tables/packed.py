@@ -13,7 +13,6 @@ import pyarrow.parquet
 
 from sweep.errors import DataError
 from sweep.spec.model import DataSpec
-from sweep.spec.source import shown_source
 from sweep.tables.encode import encode
 from sweep.tables.load import packed_table, read_table
 from sweep.tables.types import Table
@@ -31,12 +30,14 @@ class Packed:
     """A table that is ready to be stored.
 
     Attributes:
-        content: Parquet; ``None`` where that is larger than :data:`LARGEST`.
+        content: Parquet; ``None`` where it cannot be stored.
         data_hash: SHA-256 (hex) of the table as numbers: ``TableInfo.content_hash``.
+        why: It cannot be stored: it is larger than :data:`LARGEST`, or would come out as another one.
     """
 
     content: bytes | None
     data_hash: str
+    why: str | None = None
 
     @property
     def sha256(self) -> str | None:
@@ -49,21 +50,19 @@ def pack(data: DataSpec, base_dir: Path | None) -> Packed:
 
     Raises:
         NotFoundError: No such file, or no such bundled table.
-        DataError: The table cannot be used; or it cannot be packed, since it would be another one elsewhere.
+        DataError: The table cannot be used.
     """
     table = read_table(data, base_dir)
     wanted = encode(table, data).info.content_hash
-    shown = shown_source(data.source)
-    advice = "save the table as Parquet yourself, or name it by a URL or a path that the runner can read"
     try:
         content = _to_parquet(table)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise DataError(f"{shown}: cannot be stored as Parquet ({error}); {advice}") from error
-    if len(content) > LARGEST:
-        return Packed(None, wanted)
-    found = encode(packed_table(content, data), data).info.content_hash
+        if len(content) > LARGEST:
+            return Packed(None, wanted, f"it is larger than {LARGEST // 2**20} MiB")
+        found = encode(packed_table(content, data), data).info.content_hash
+    except (pa.ArrowException, TypeError, ValueError, DataError) as error:
+        return Packed(None, wanted, f"Parquet does not take it: {error}")
     if found != wanted:
-        raise DataError(f"{shown}: would be read otherwise from the database ({found}, not {wanted}); {advice}")
+        return Packed(None, wanted, "Parquet changes it")
     return Packed(content, wanted)
 
 
