@@ -61,7 +61,7 @@ _CLOCKED: tuple[tuple[str, type, str, Callable[..., list[int]]], ...] = (
     ("add", StudyTrials, "add", lambda proposals: [one.number for one in proposals]),
     ("save", Store, "save_trials", lambda _, trained: [result.number for _, result in trained]),
     ("decide", Store, "save_rung", lambda _, decisions, __: [decision.trial for decision in decisions]),
-    ("tell", StudyTrials, "tell", lambda number, _: [number]),
+    ("tell", StudyTrials, "tell", lambda number, *_: [number]),
     ("report", StudyTrials, "report", lambda number, _: [number]),
 )
 
@@ -225,10 +225,10 @@ def clocked(seconds: Mapping[str, defaultdict[int, float]]) -> Iterator[None]:
 
     def around(call: Callable[..., Any], found: defaultdict[int, float], trials: Callable[..., list[int]]) -> Any:
         @wraps(call)
-        def timed(self: object, *arguments: Any) -> Any:
+        def timed(self: object, *arguments: Any, **options: Any) -> Any:
             begun = perf_counter()
             try:
-                return call(self, *arguments)
+                return call(self, *arguments, **options)
             finally:
                 took, numbers = perf_counter() - begun, trials(*arguments)
                 for number in numbers:
