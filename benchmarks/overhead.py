@@ -122,6 +122,7 @@ def section(found: dict[str, list[Spent]], table: str) -> Section:
 
 @contextmanager
 def sqlite() -> Iterator[str]:
+    """The URL of a file that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="sweep-bench-") as folder:
         yield f"sqlite:///{Path(folder) / 'sweep.db'}"
 

@@ -1,12 +1,11 @@
 """A long sweep: what a trial costs its coordinator with thousands finished before, and how many workers that feeds.
 
-``run_sweep`` itself, with a launcher that makes results up at once, in the size of real ones: whatever time passes is the
-coordinator's own and the database's. ``python -m benchmarks.scale`` for this table alone.
+``run_sweep`` itself, with a launcher that makes results up at once, in the size of real ones: whatever time passes is
+the coordinator's own and the database's.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import sys
 import tempfile
@@ -17,17 +16,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import fmean, median, quantiles
 from time import perf_counter
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.machine import RESULTS, machine, sonar
-from benchmarks.measuring import Settings, fresh_process, held_bytes, prepare_process
+from benchmarks.machine import sonar
+from benchmarks.measuring import Settings, fresh_process, held_bytes, prepare_process, seconds_of
 from benchmarks.overhead import postgres, sqlite
-from benchmarks.report import Section, write
+from benchmarks.report import Section
 from sweep.data import Dataset
 from sweep.folds import Folds
 from sweep.launch.base import BlockDone, Launcher, nothing
@@ -37,10 +36,9 @@ from sweep.run.events import Event, TrialDone
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import prepare
 from sweep.run.trials import StudyTrials
-from sweep.space.proposer import Proposer
+from sweep.space.proposer import Proposer, hyperparameters
 from sweep.spec.definition import load
 from sweep.store.store import Store
-from sweep.training.block_size import block_trials
 from sweep.training.train import train_block
 
 COUNTS = (500, 1_000, 2_000, 5_000)
@@ -52,7 +50,8 @@ WINDOW = 160
 ASK, SAVE, TELL = ("propose", "add"), ("save", "decide"), ("tell", "report")
 
 _WORKERS = 2
-_ROWS = 10  # times as many, for the larger shape
+_ROWS, _FEATURES = 208, 60  # of Sonar
+_TIMES = 10  # as many rows, for the larger shape
 _EPOCHS = 25  # trained of it, with one checkpoint: as dense as twelve in 300
 
 # What is timed, and which trials a call is for: its time is shared out among them.
@@ -238,9 +237,7 @@ def clocked(seconds: Mapping[str, defaultdict[int, float]]) -> Iterator[None]:
 
     with ExitStack() as stack:
         for name, owner, method, trials in _CLOCKED:
-            stack.enter_context(
-                patch.object(owner, method, around(getattr(owner, method), seconds[name], trials))
-            )
+            stack.enter_context(patch.object(owner, method, around(getattr(owner, method), seconds[name], trials)))
         yield
 
 
@@ -250,3 +247,167 @@ def weight(trial: Hyperparameters) -> int:
     numbers = [number for number in (*trial.dropout, *plain.values()) if isinstance(number, float)]
     parts = (trial, trial.dropout, plain, 0.0, *numbers)  # names and units of layers are the same objects in all
     return sum(map(sys.getsizeof, parts))
+
+
+# --- how many workers -------------------------------------------------------------------------------------------------
+
+
+def block_seconds(overrides: Sequence[str], epochs: int | None = None) -> float:
+    """Seconds of a trial in a block as two workers have it, on one core. In a process of its own.
+
+    Args:
+        overrides: Of the Sonar definition.
+        epochs: Trained, with one checkpoint, in place of all; the result is for all.
+    """
+    prepare_process()
+    setup = prepare(load("sonar", overrides))
+    proposer = Proposer(setup.spec, "maximize")
+    numbers = tuple(range(setup.spec.search.batch // _WORKERS))
+    trials = tuple(hyperparameters(setup.spec, proposer.propose(number).params) for number in numbers)
+    plan = setup.plan if epochs is None else replace(setup.plan, epochs=epochs, checkpoints=(epochs,))
+    train_block(setup.data, setup.folds, BlockJob(numbers, trials, replace(plan, epochs=1, checkpoints=(1,))))
+    seconds = seconds_of(lambda: train_block(setup.data, setup.folds, BlockJob(numbers, trials, plan)))
+    return seconds / len(numbers) * setup.plan.epochs / plan.epochs
+
+
+def write_larger(path: Path, rows: int) -> list[str]:
+    """A table of as many columns as Sonar and more rows, of random numbers; the overrides that give it to a study."""
+    rng = np.random.default_rng(3)
+    values = rng.standard_normal((rows, _FEATURES)).round(4)
+    lines = [",".join([*map(str, row), "MR"[int(row[0] > 0)]]) for row in values]
+    path.write_text("\n".join([",".join([*(f"x{place}" for place in range(_FEATURES)), "y"]), *lines, ""]))
+    return [f"data.source={path}", "data.target=y"]
+
+
+def feed(long: Long, count: int, saves: float, shape: str, block: float) -> Fed:
+    """How many workers a coordinator can feed late in a sweep.
+
+    Args:
+        long: A sweep of the Sonar definition.
+        count: After so many finished trials.
+        saves: Seconds of saving a trial of the shape, which differs with the size of its results.
+        shape: In words.
+        block: Seconds of a trial on a worker.
+    """
+    return Fed(shape, block, long.each(count) - fmean(long.of(SAVE, count)) + saves)
+
+
+# --- all of it --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that was measured.
+
+    Attributes:
+        counts: Finished trials at which it was looked.
+        sweeps: By database and pruner.
+        traced: A sweep whose memory is that of Python's objects.
+        fed: For each shape.
+    """
+
+    counts: tuple[int, ...]
+    sweeps: dict[tuple[str, str], Long]
+    traced: Long
+    fed: tuple[Fed, ...]
+
+
+def measure(_: Settings) -> Section:
+    """A quarter of an hour: 5,000 trials three times, and fewer of them under the eyes of ``tracemalloc``."""
+    return section(take(COUNTS))
+
+
+def take(counts: tuple[int, ...], epochs: int | None = None) -> Found:
+    """Every sweep in a process of its own; ``epochs`` of Sonar's trained, in place of all."""
+    overrides, _ = sonar()
+    sweeps: dict[tuple[str, str], Long] = {}
+    for name, database in (("PostgreSQL", postgres), ("SQLite", sqlite)):
+        for pruner in ("none", "halving") if name == "PostgreSQL" else ("none",):
+            with database() as storage, fresh_process() as process:
+                settings = (*overrides, f"search.pruner={pruner}")
+                sweeps[name, pruner] = process.submit(run, settings, storage, counts).result()
+            last = sweeps[name, pruner]
+            print(f"{name}, pruner {pruner}: {1000 * median(last.of(ASK + TELL, counts[-1])):.1f} ms", flush=True)
+    with sqlite() as storage, fresh_process() as process:
+        settings = (*overrides, "search.sampler=random")  # which weighs the same, and is quicker
+        traced = process.submit(run, settings, storage, counts[:-1], traced=True).result()
+    return Found(counts, sweeps, traced, _fed(sweeps["PostgreSQL", "none"], counts[-1], overrides, epochs))
+
+
+def _fed(long: Long, count: int, overrides: Sequence[str], epochs: int | None) -> tuple[Fed, ...]:
+    with tempfile.TemporaryDirectory(prefix="sweep-bench-") as folder:
+        larger = write_larger(Path(folder) / "table.csv", _TIMES * _ROWS)
+        with fresh_process() as process:
+            block = process.submit(block_seconds, overrides, epochs).result()
+        with fresh_process() as process:
+            larger_block = process.submit(block_seconds, larger, min(_EPOCHS, epochs or _EPOCHS)).result()
+        few = min(2 * WINDOW, count)
+        with postgres() as storage, fresh_process() as process:
+            saved = process.submit(run, (*larger, "search.sampler=random"), storage, (few,)).result()
+    return (
+        feed(long, count, fmean(long.of(SAVE, count)), "Sonar", block),
+        feed(long, count, fmean(saved.of(SAVE, few)), f"{_TIMES} times the rows", larger_block),
+    )
+
+
+def section(found: Found) -> Section:
+    """A row for each sweep and count."""
+    first, last = found.counts[0], found.counts[-1]
+
+    def ms(seconds: Sequence[float]) -> str:
+        return f"{1000 * median(seconds):.1f}"
+
+    rows = tuple(
+        (
+            name,
+            pruner,
+            f"{count:,}",
+            ms(long.of(("propose",), count)),
+            ms(long.of(("add",), count)),
+            ms(long.of(TELL, count)),
+            f"**{ms(long.of(ASK + TELL, count))}**",
+            f"{1000 * quantiles(long.of(ASK + TELL, count), n=20)[-1]:.1f}",
+            ms(long.of(SAVE, count)),
+            f"{1000 * long.each(count):.1f}",
+            f"{(long.held[count] - long.held[first]) / 1e6:+.1f}",
+        )
+        for (name, pruner), long in found.sweeps.items()
+        for count in found.counts
+    )
+    traced = found.traced
+    low, *_, high = traced.held
+    each = (traced.held[high] - traced.held[low]) / (high - low)
+    return Section(
+        name="scale",
+        title=f"A trial after {last:,} others",
+        header=(
+            "database",
+            "pruner",
+            "finished",
+            "propose, ms",
+            "add, ms",
+            "tell, ms",
+            "ask + tell, ms",
+            "95th percentile",
+            "save, ms",
+            "everything, ms",
+            f"process, MB above that at {first:,}",
+        ),
+        rows=rows,
+        notes=(
+            f"The Sonar definition with TPE and results made up at once; medians of the {WINDOW} trials before, of "
+            "everything the mean. Ask: propose and add to the study. Tell: with the scores at rungs.",
+            f"Python's objects: {each:,.0f} bytes a trial from {low:,} to {high:,}; its parameters and score are "
+            f"{traced.weight:,}.",
+            *(
+                f"{one.shape}: {one.block:.2f} s of a core to train a trial, {1000 * one.coordinator:.1f} ms of the "
+                f"coordinator: **{one.workers:.0f}** workers."
+                for one in found.fed
+            ),
+        ),
+        figures={
+            "sweeps": {" ".join(key): asdict(long) for key, long in found.sweeps.items()},
+            "traced": {"held": traced.held, "weight": traced.weight},
+            "fed": [{**asdict(one), "workers": one.workers} for one in found.fed],
+        },
+    )

@@ -31,7 +31,16 @@ ALL = tuple(name for row in ROWS for name in row)
 
 # A door is a package or, inside one, a module.
 DOORS: dict[str, set[str]] = {
-    "optuna": {"space", "run.study", "run.resume", "run.trials", "run.loop", "run.coordinator", "analysis", "operate.remove"},
+    "optuna": {
+        "space",
+        "run.study",
+        "run.resume",
+        "run.trials",
+        "run.loop",
+        "run.coordinator",
+        "analysis",
+        "operate.remove",
+    },
     "torch": {"data", "folds", "training"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
@@ -39,7 +48,16 @@ DOORS: dict[str, set[str]] = {
     "plotly": {"figures.draw", "figures.draw_answer", "figures.draw_effects"},
     "dask": {"launch"},
     "distributed": {"launch"},
-    "typer": {"cli.main", "cli.sweeping", "cli.reading", "cli.operating", "cli.app", "cli.ask", "cli.errors", "cli.options"},
+    "typer": {
+        "cli.main",
+        "cli.sweeping",
+        "cli.reading",
+        "cli.operating",
+        "cli.app",
+        "cli.ask",
+        "cli.errors",
+        "cli.options",
+    },
     "rich": {"cli.progress"},
     "optuna_dashboard": {"cli.dashboard"},
     "pydantic": {"spec.schema", "spec.shape"},
