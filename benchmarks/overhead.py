@@ -63,7 +63,7 @@ def measure(settings: Settings) -> Section:
     spec = load("sonar", overrides)
     rounds, found = settings.rounds if settings.full else 1, dict[str, list[Spent]]()
     for number in range(rounds):
-        for name, database in (("SQLite", _sqlite()), ("PostgreSQL", _postgres())):
+        for name, database in (("SQLite", sqlite()), ("PostgreSQL", postgres())):
             with database as storage, MeteredDask(_WORKERS) as launcher:
                 found.setdefault(name, []).append(spend(spec, storage, launcher))
             print(f"round {number + 1} on {name}: {found[name][-1].share:.1%} of the time not training", flush=True)
@@ -121,13 +121,14 @@ def section(found: dict[str, list[Spent]], table: str) -> Section:
 
 
 @contextmanager
-def _sqlite() -> Iterator[str]:
+def sqlite() -> Iterator[str]:
+    """The URL of a file that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="sweep-bench-") as folder:
         yield f"sqlite:///{Path(folder) / 'sweep.db'}"
 
 
 @contextmanager
-def _postgres() -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A server of its own, as the tests have it."""
     from tests.postgres import server
 

@@ -27,6 +27,7 @@ from benchmarks import (
     plain_loop,
     report,
     run,
+    scale,
     scaling,
     search,
     skorch_peer,
@@ -41,8 +42,10 @@ from benchmarks.metered import Meter, MeteredInline
 from benchmarks.shapes import SHAPES, SONAR, Shape
 from sweep.records import BlockJob, Hyperparameters, Task
 from sweep.run.prepare import prepare
+from sweep.spec.definition import load
 from sweep.spec.model import SweepSpec
 from sweep.store.rows import TrialRecord
+from sweep.store.store import Store
 from sweep.training.train import train_block
 from tests.small_sweep import small_spec
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, make_trial
@@ -387,3 +390,48 @@ def test_asks_are_taken_in_turn(allocation: str) -> None:
     assert len(asks.ours) == len(asks.optuna) == 31
     assert min(asks.ours) > 0
     assert f"| {allocation} |" in ask.section([asks], 40).markdown()
+
+
+# --- a long sweep -----------------------------------------------------------------------------------------------------
+
+
+def test_what_a_trial_costs_its_coordinator_is_taken_from_a_run(tmp_path: Path) -> None:
+    storage, counts = f"sqlite:///{tmp_path / 'sweep.db'}", (24, 48)
+    overrides = [*scale.write_larger(tmp_path / "table.csv", 60), "search.pruner=halving", "search.sampler=random"]
+    long = scale.run(overrides, storage, counts)
+    assert list(long.held) == list(counts)
+    assert long.weight > 100
+    assert {name for name, each in long.seconds.items() if sum(each) > 0} == {name for name, *_ in scale._CLOCKED}
+    assert all(len(each) == 48 for each in long.seconds.values())
+    assert all(min(long.seconds[name]) > 0 for name in ("propose", "add", "tell", "decide"))
+    # The clocks are inside of what the whole takes.
+    inside = sum(sum(each) for each in long.seconds.values())
+    assert 0 < long.whole[-1] - long.whole[0] < inside * 3
+    with Store.open(storage) as store:
+        (sweep,) = store.sweeps()
+        assert sum(store.trained_epochs(sweep.key).values()) == 48
+        assert len(store.trained_epochs(sweep.key)) > 1  # some were pruned
+    traced = scale.run(overrides, f"sqlite:///{tmp_path / 'traced.db'}", (8, 24), traced=True)
+    assert traced.seconds == {}
+    found = scale.Found(counts, {("SQLite", "halving"): long}, traced, (scale.Fed("Sonar", 0.5, 0.05),))
+    json.dumps(scale.section(found).figures, allow_nan=False)
+    text = scale.section(found).markdown()
+    assert "| SQLite | halving | 48 |" in text
+    assert "**10** workers" in text
+
+
+def test_a_coordinator_feeds_as_many_workers_as_make_trials_at_its_rate() -> None:
+    seconds = {name: [0.01] * 400 for name in ("propose", "add", "save", "tell")}
+    long = scale.Long(seconds, [0.05 * number for number in range(400)], {400: 1}, 600)
+    assert long.of(("propose", "add"), 400) == pytest.approx([0.02] * scale.WINDOW)
+    assert long.each(400) == pytest.approx(0.05)
+    # 10 ms of saving become 60: a trial costs 100 ms, and a worker takes two seconds for it.
+    fed = scale.feed(long, 400, 0.06, "large", 2.0)
+    assert fed.coordinator == pytest.approx(0.1)
+    assert fed.workers == pytest.approx(20)
+
+
+def test_a_block_for_the_feed_is_a_trial_of_it(tmp_path: Path) -> None:
+    overrides = [*scale.write_larger(tmp_path / "table.csv", 60), "validation.folds=2"]
+    assert scale.block_seconds(overrides, 2) > 0
+    assert prepare(load("sonar", overrides)).data.info.features == tuple(f"x{place}" for place in range(60))

@@ -16,6 +16,7 @@ import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweep.analysis.status import status
@@ -247,15 +248,13 @@ def test_interrupted_at_random_points(
 def test_a_trial_that_was_told_when_the_interrupt_came_is_counted(
     reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = optuna.Study.tell
+    tell = RDBStorage.set_trial_state_values
 
-    def interrupted(study: optuna.Study, *arguments: Any, **settings: Any) -> FrozenTrial:
-        told = tell(study, *arguments, **settings)
-        if study.study_name == "small":  # the samplers have studies too
-            raise KeyboardInterrupt
-        return told
+    def interrupted(*arguments: Any, **settings: Any) -> bool:
+        tell(*arguments, **settings)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(optuna.Study, "tell", interrupted)
+    monkeypatch.setattr(RDBStorage, "set_trial_state_values", interrupted)
     storage = reference.begun(tmp_path)
     with pytest.raises(Interrupted) as stopped:
         run(reference.setup, storage)

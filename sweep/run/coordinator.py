@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 
@@ -20,7 +21,7 @@ from sweep.run.events import Best, Event, Outcome, Started, TrialDone, TrialFail
 from sweep.run.prepare import Setup
 from sweep.run.resume import Opened
 from sweep.run.rungs import Cohort, Rungs, rung_score
-from sweep.run.trials import StudyTrials
+from sweep.run.trials import End, StudyTrials
 from sweep.space.arms import batch_size
 from sweep.space.proposer import Proposal, Proposer, hyperparameters
 from sweep.store.rows import TrialRecord
@@ -68,6 +69,8 @@ class Coordinator:
         self._proposer = Proposer(setup.spec, self._direction)
         self._rungs = Rungs(setup.spec, self._direction, self._proposer, store.rungs(opened.key))
         self._states: list[TrialState] = []
+        self._counts: Counter[TrialState] = Counter()  # of these
+        self._first_unfinished = 0  # of these: all before it are finished
         self._trials: list[Hyperparameters] = []
         self._saved: dict[int, TrialRecord] = {}  # by earlier runs
         self._training: set[int] = set()
@@ -99,10 +102,10 @@ class Coordinator:
                 f"trial {trial.number} of the study {self._name} in {self._store.shown} was not made by this sweep "
                 f"({error}): another program added it; take another name for a new sweep"
             ) from error
-        self._states.append(trial.state)
+        self._begin_counting(trial.state)
         self._trials.append(hyperparameters(self._setup.spec, trial.params))
         if trial.state.is_finished():
-            self._observe(trial)
+            self._observe(trial.number, End(trial.state, trial.value))
         else:  # a run that was killed may not have come to report everything
             scores = self._rungs.scores(trial.number)
             self._study.report(trial.number, {e: scores[e] for e in scores if e not in trial.intermediate_values})
@@ -138,7 +141,7 @@ class Coordinator:
                 self._name,
                 self._finished,
                 self._setup.budget.trials,
-                self._states.count(TrialState.FAIL),
+                self._counts[TrialState.FAIL],
             )
 
     def _ask_ahead(self) -> None:
@@ -149,10 +152,9 @@ class Coordinator:
         """
         size, batch = batch_size(self._setup.spec), 0
         while True:
-            unfinished = (number for number, state in enumerate(self._states) if not state.is_finished())
-            first = next(unfinished, len(self._states))
+            first = self._unfinished()
             batch = max(batch, first // size)
-            wanted = self._setup.budget.trials + self._states.count(TrialState.FAIL)
+            wanted = self._setup.budget.trials + self._counts[TrialState.FAIL]
             if self._proposer.capacity is not None:
                 wanted = min(wanted, self._proposer.capacity)
             start = batch * size
@@ -176,7 +178,7 @@ class Coordinator:
 
     def _propose(self, number: int) -> Proposal:
         proposal = self._proposer.propose(number)
-        self._states.append(TrialState.RUNNING)
+        self._begin_counting(TrialState.RUNNING)
         self._trials.append(hyperparameters(self._setup.spec, proposal.params))
         return proposal
 
@@ -215,10 +217,10 @@ class Coordinator:
 
     def _fail(self, number: int, reason: str) -> None:
         """Gives a trial up that cannot be trained; another one is asked at the end."""
-        trial = self._study.fail(number, reason)
+        end = self._study.fail(number, reason)
         self._training.discard(number)
-        self._states[number] = trial.state
-        self._observe(trial)
+        self._count(number, end.state)
+        self._observe(number, end)
         self._rungs.withdraw(number)
         self._emit(TrialFailed(number, self._trials[number].placement, reason))
         self._decide_what_can_be()  # those who waited for it
@@ -255,14 +257,15 @@ class Coordinator:
     def _tell(self, result: TrialResult | TrialRecord) -> None:
         """Tells the study what is saved."""
         number, pruned = result.number, result.trained < self._setup.plan.epochs
-        trial = self._study.tell(number, None if pruned else result.score)
+        score = [*self._rungs.scores(number).values()][-1] if pruned else result.score
+        end = self._study.tell(number, score, pruned=pruned)
         self._training.discard(number)
-        self._states[number] = trial.state
-        self._observe(trial)
-        if trial.state not in COUNTED:
+        self._count(number, end.state)
+        self._observe(number, end)
+        if end.state not in COUNTED:
             return
         self._told += 1
-        if trial.state == TrialState.COMPLETE and not pruned:
+        if end.state == TrialState.COMPLETE and not pruned:
             self._compare(number, result.score)
         self._emit(
             TrialDone(
@@ -281,10 +284,10 @@ class Coordinator:
 
     # --- what is known
 
-    def _observe(self, trial: FrozenTrial) -> None:
-        pruned = trial.state == TrialState.PRUNED
-        value = trial.value if trial.state == TrialState.COMPLETE else None
-        self._proposer.observe(trial.number, value, self._rungs.scores(trial.number), pruned=pruned)
+    def _observe(self, number: int, end: End) -> None:
+        pruned = end.state == TrialState.PRUNED
+        value = end.value if end.state == TrialState.COMPLETE else None
+        self._proposer.observe(number, value, self._rungs.scores(number), pruned=pruned)
 
     def _compare(self, number: int, score: float) -> None:
         """Keeps the best trial of each placement; of equal ones the first."""
@@ -295,15 +298,33 @@ class Coordinator:
         sign = 1 if self._direction == "maximize" else -1
         return max(candidates, key=lambda best: (sign * best.score, -best.number))
 
+    def _begin_counting(self, state: TrialState) -> None:
+        """Takes the state of the next trial."""
+        self._states.append(state)
+        self._counts[state] += 1
+
+    def _count(self, number: int, state: TrialState) -> None:
+        """Takes a trial's new state."""
+        self._counts[self._states[number]] -= 1
+        self._counts[state] += 1
+        self._states[number] = state
+
+    def _unfinished(self) -> int:
+        """The first trial that has not ended; the number of the next one if all have. No trial begins anew."""
+        while self._first_unfinished < len(self._states) and self._states[self._first_unfinished].is_finished():
+            self._first_unfinished += 1
+        return self._first_unfinished
+
     @property
     def _finished(self) -> int:
-        return sum(map(self._states.count, COUNTED))
+        return sum(self._counts[state] for state in COUNTED)
 
     def recount(self) -> None:
         """After an interrupt, which may have fallen between telling the study and counting the trial here."""
         for trial in self._study.all():
             if trial.number < len(self._states):
                 self._states[trial.number] = trial.state
+        self._counts = Counter(self._states)
 
     def outcome(self) -> Outcome:
         """As things stand."""
@@ -311,9 +332,9 @@ class Coordinator:
             name=self._name,
             key=self._opened.key,
             budget=self._setup.budget.trials,
-            complete=self._states.count(TrialState.COMPLETE),
-            pruned=self._states.count(TrialState.PRUNED),
-            failed=self._states.count(TrialState.FAIL),
+            complete=self._counts[TrialState.COMPLETE],
+            pruned=self._counts[TrialState.PRUNED],
+            failed=self._counts[TrialState.FAIL],
             told=self._told,
             seconds=perf_counter() - self._begun,
             best=self._better(list(self._best.values())) if self._best else None,

@@ -69,8 +69,9 @@ class ArmSampler:
         self.arm = arm
         self._spec = spec
         self._view = View(direction)
-        self._tried: set[tuple[tuple[str, Any], ...]] = set()
-        spaces = [self._searched(cell) for cell in arm.cells]
+        self._tried: set[tuple[Any, ...]] = set()
+        spaces = [self._searching(cell) for cell in arm.cells]
+        self._spaces = {(cell.placement, cell.hidden): space for cell, space in zip(arm.cells, spaces, strict=True)}
         # What every cell has is drawn first; what only some have, once the cell is known.
         self._common = {name: own for name, own in spaces[0].items() if all(name in other for other in spaces)}
         self._points = _SobolPoints(arm, self._generator(_SOBOL, position)) if spec.search.sampler == "qmc" else None
@@ -162,7 +163,10 @@ class ArmSampler:
         return drawn
 
     def _searched(self, cell: Cell) -> dict[str, BaseDistribution]:
-        """The parameters of a cell that have more than one value in this arm."""
+        """The parameters of a cell that have more than one value in this arm: the same object for all of its trials."""
+        return self._spaces[cell.placement, cell.hidden]
+
+    def _searching(self, cell: Cell) -> dict[str, BaseDistribution]:
         arms_differ = len({other.placement for other in self.arm.cells}) > 1
         names = [*(["placement"] if arms_differ else []), "hidden", *cell.dimensions]
         return {name: own for name, own in distributions(self._spec, names).items() if not own.single()}
@@ -218,6 +222,6 @@ def _searched_names(arm: Arm) -> list[str]:
     )
 
 
-def _key(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Equal for equal configurations."""
-    return tuple(sorted(params.items()))
+def _key(params: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Equal for equal configurations: names and values in turn, since one flat tuple weighs least."""
+    return tuple(part for item in sorted(params.items()) for part in item)

@@ -4,18 +4,22 @@ Optuna's TPE goes through all trials at every draw: with 5,000 in one arm an ask
 learns from the best 25 at most, and of the others it gives the late ones more weight than the early ones. So of an arm
 with thousands of trials it is shown the best and the latest. Which ones follows from the trials that it may see, and
 from nothing else.
+
+All of it is in memory, and so a trial weighs little more than its parameters and its score.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from copy import copy
+from datetime import datetime
+from typing import Any, Final, Self
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from sweep.metrics import Direction
 from sweep.space.memory import Ended, study_in_memory
@@ -25,6 +29,43 @@ WINDOW: Final = 1000
 
 BEST: Final = 100
 """Of the earlier ones the best are seen, so many."""
+
+
+_BEGUN: Final = datetime(2000, 1, 1)
+
+
+class _Light(FrozenTrial):
+    """A trial that is not copied with all it refers to.
+
+    Optuna's study copies what it is given, a distribution for each parameter too, though nobody changes any of it:
+    ten times what the parameters and the score weigh.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copy(self)
+
+
+def _trial(
+    state: TrialState,
+    params: dict[str, Any],
+    distributions: dict[str, BaseDistribution],
+    value: float | None = None,
+    scores: dict[int, float] | None = None,
+) -> FrozenTrial:
+    """A trial of these very parameters and distributions."""
+    return _Light(
+        number=-1,  # given by the study that takes it
+        trial_id=-1,
+        state=state,
+        value=value,
+        datetime_start=_BEGUN,
+        datetime_complete=_BEGUN if state.is_finished() else None,
+        params=params,
+        distributions=distributions,
+        user_attrs={},
+        system_attrs={},
+        intermediate_values=scores or {},
+    )
 
 
 class Shown:
@@ -76,16 +117,17 @@ class View:
     def __init__(self, direction: Direction) -> None:
         self._direction = direction
         self._running: dict[int, FrozenTrial] = {}  # by number, increasing
-        self._told: list[FrozenTrial] = []
+        self._count = 0  # of those told
+        self._leading: list[FrozenTrial] = []  # of those told: the best are among them
         self.shown = Shown(direction)
         self._places: dict[int, int] = {}  # of a running trial in what is shown
         # What will be shown next is made meanwhile, a little at each trial: at once it would take a tenth of a second.
         self._next: Shown | None = None  # which few arms ever need
         self._coming: deque[FrozenTrial] = deque()
 
-    def add(self, number: int, params: Mapping[str, Any], space: Mapping[str, BaseDistribution]) -> None:
-        """Takes a trial as running; numbers increase."""
-        self._running[number] = create_trial(state=TrialState.RUNNING, params=dict(params), distributions=dict(space))
+    def add(self, number: int, params: dict[str, Any], space: dict[str, BaseDistribution]) -> None:
+        """Takes a trial as running; numbers increase. Keeps ``params`` and ``space``, which must not change."""
+        self._running[number] = _trial(TrialState.RUNNING, params, space)
         self._places[number] = self.shown.add(self._running[number])
 
     def tell(self, number: int, ended: Ended) -> None:
@@ -93,17 +135,20 @@ class View:
         trial = self._running.pop(number)
         value = ended.value if ended.state == TrialState.COMPLETE else None
         last = max(ended.intermediate, default=None)
-        told = create_trial(
-            state=ended.state,
+        told = _trial(
+            ended.state,
+            trial.params,
+            trial.distributions,
             # Optuna gives a pruned one its last intermediate value when it is told.
-            value=ended.intermediate[last] if ended.pruned and last is not None else value,
-            params=trial.params,
-            distributions=trial.distributions,
-            intermediate_values=dict(ended.intermediate),
+            ended.intermediate[last] if ended.pruned and last is not None else value,
+            dict(ended.intermediate),
         )
-        self._told.append(told)
-        windows, rest = divmod(len(self._told), WINDOW)
-        if len(self._told) > WINDOW:
+        self._count += 1
+        self._leading.append(told)
+        if len(self._leading) > 2 * BEST:  # nor are all of them kept
+            self._leading = self._best(self._leading)
+        windows, rest = divmod(self._count, WINDOW)
+        if self._count > WINDOW:
             self._coming.append(told)
             self._bring(2)  # the best of before wait there, too
         if windows > 1 and not rest:
@@ -112,7 +157,7 @@ class View:
         else:
             self.shown.tell(self._places.pop(number), ended)
         if not rest:
-            self._coming = deque(self._best(self._told))
+            self._coming = deque(self._best(self._leading))
 
     def _bring(self, trials: int) -> Shown:
         self._next = self._next or Shown(self._direction)
