@@ -94,14 +94,14 @@ def check(
     from sweep.cli import check as cli_check
     from sweep.cli import run as cli_run
     from sweep.cli import show as cli_show
-    from sweep.launch.cluster import default_workers
+    from sweep.launch.cluster import local_devices
     from sweep.run.prepare import prepare
     from sweep.run.preview import preview
     from sweep.training.device import resolve
 
     setup, device = prepare(spec), resolve("auto")
     stored = cli_run.stored_status(setup, database_url(storage))
-    ahead = preview(setup, workers=default_workers(device), device=device)
+    ahead = preview(setup, workers=len(local_devices(device, None)), device=device)
     if json:
         cli_output.emit(cli_show.json_text(cli_check.check_dict(setup, ahead, stored)))
     else:

@@ -87,7 +87,7 @@ def soak(spec: SweepSpec, options: argparse.Namespace, folder: Path) -> tuple[Le
     (folder / "sweep.toml").write_text(to_toml(anywhere(spec)))
     with Composition(written, socket, {"SWEEP_DB_PASSWORD": PASSWORD}) as services:
         say(services.run("run", "sweep.toml", "--queue", cwd=folder).strip())
-        storage = f"postgresql://sweep:{PASSWORD}@127.0.0.1:{services.database_port}/sweep"
+        storage = services.superuser("sweep")
         while killed.total() < options.kills:
             finished = wait_for_progress(storage, spec.name, finished=saved(storage, spec.name) + 1)
             time.sleep(draw.uniform(0, options.spread))
