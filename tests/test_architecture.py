@@ -57,6 +57,7 @@ DOORS: dict[str, set[str]] = {
         "cli.ask",
         "cli.errors",
         "cli.options",
+        "cli.storage",
     },
     "rich": {"cli.progress"},
     "optuna_dashboard": {"cli.dashboard"},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from time import monotonic, sleep
 
 import dask.config
@@ -15,7 +17,7 @@ from distributed.comm import connect as greet
 from distributed.core import send_recv
 
 from sweep.errors import LaunchError, UserError
-from sweep.launch import forkserver
+from sweep.launch import forkserver, worker
 from sweep.launch.base import reach
 
 CONNECT_SECONDS = 8.0
@@ -25,9 +27,35 @@ GRACE_SECONDS = 0.5
 LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
 
 
-def default_workers(device: str) -> int:
-    """A process for each core (of the container, if it has fewer); one alone where they would share a CUDA device."""
-    return int(CPU_COUNT) if device == "cpu" else 1
+def devices_of(device: str, workers: int | None, cores: int, there: int) -> tuple[str, ...]:
+    """What each worker of this machine trains on.
+
+    Args:
+        device: ``"cpu"``; ``"cuda:N"`` for that device alone; ``"cuda"`` for all there are.
+        workers: How many are asked for; ``None`` for one a core, or one a device.
+        cores: Of this machine, at least 1.
+        there: CUDA devices of this machine.
+
+    Returns:
+        A device for each worker. More workers than devices share them evenly.
+    """
+    if device == "cpu":
+        return ("cpu",) * (workers or cores)
+    devices = [f"cuda:{number}" for number in range(max(1, there))] if device == "cuda" else [device]
+    return tuple(devices[number % len(devices)] for number in range(workers or len(devices)))
+
+
+def local_devices(device: str, workers: int | None) -> tuple[str, ...]:
+    """:func:`devices_of` of this machine, or of the container, if it has fewer cores."""
+    return devices_of(device, workers, int(CPU_COUNT), _cuda_devices() if device == "cuda" else 0)
+
+
+def _cuda_devices() -> int:
+    resolve, found = import_module("sweep.training.device").resolve, 0
+    with suppress(UserError):
+        while resolve(f"cuda:{found}"):
+            found += 1
+    return found
 
 
 def start_local(workers: int) -> tuple[LocalCluster, Client]:
@@ -94,32 +122,48 @@ def connect(address: str, device: str) -> Client:
         UserError: Dask does not take the address, or a worker has no such device.
         LaunchError: No scheduler answers within seconds, it has no workers, or they cannot be used.
     """
-    _silence()
-    try:
-        # Before there is a Client: one that cannot connect lingers, and complains when it is collected.
-        with ThreadPoolExecutor(1) as thread:  # the caller's thread may be running an event loop
-            thread.submit(asyncio.run, _greet(address)).result()
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except ValueError as error:
-        raise UserError(f"not the address of a cluster: {address} ({error})") from error
-    except OSError as error:
-        raise LaunchError(f"no Dask scheduler answers at {address} within {CONNECT_SECONDS:.0f} s") from error
-    except Exception as error:  # anything may answer, and raise anything
-        raise LaunchError(f"no Dask scheduler can be spoken to at {address}: {error}") from error
+    client = reconnect(address, CONNECT_SECONDS)
     try:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError:
             raise LaunchError(f"the Dask scheduler at {address} has no workers") from None
         try:
+            for found, (versions, _) in client.run(worker.hello).items():
+                if differs := worker.difference(versions):
+                    raise UserError(f"worker {found} has {differs}: workers must have what the coordinator has")
             client.run(reach, device)
         except UserError as error:
             raise UserError(f"a worker of {address} cannot train: {error}") from error
         except Exception as error:  # no such package there, or another version: Dask may give a bare text
             raise LaunchError(f"the workers of {address} cannot use this version of sweep: {error}") from error
     except BaseException:
-        client.close()
+        disconnect(client, None)
         raise
+    return client
+
+
+def reconnect(address: str, seconds: float) -> Client:
+    """A connection to a scheduler, which may have no workers.
+
+    Raises:
+        UserError: Dask does not take the address.
+        LaunchError: No scheduler answers within ``seconds``.
+    """
+    _silence()
+    try:
+        # Before there is a Client: one that cannot connect lingers, and complains when it is collected.
+        with ThreadPoolExecutor(1) as thread:  # the caller's thread may be running an event loop
+            thread.submit(asyncio.run, _greet(address, seconds)).result()
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"not the address of a cluster: {address} ({error})") from error
+    except OSError as error:
+        raise LaunchError(f"no Dask scheduler answers at {address} within {seconds:.0f} s{_reason(error)}") from error
+    except Exception as error:  # anything may answer, and raise anything
+        raise LaunchError(f"no Dask scheduler can be spoken to at {address}: {error}") from error
+    # A lost connection stays lost. Dask would connect again by itself, without the tasks and what was subscribed to.
+    client._timeout = 0
     return client
 
 
@@ -142,23 +186,35 @@ def disconnect(client: Client, cluster: LocalCluster | None) -> None:
             with suppress(asyncio.TimeoutError):
                 cluster.sync(_end_workers, cluster)
         client.close(timeout=GRACE_SECONDS)
-        if cluster is not None:
+        if cluster is None:
+            client._loop_runner.stop()  # its thread, which stays where the connection was lost before
+        else:
             cluster.close(timeout=GRACE_SECONDS)
     finally:
         if cluster is not None:
             _forked.end()
 
 
-async def _greet(address: str) -> None:
+async def _greet(address: str, seconds: float) -> None:
     # Two limits: `connect` gives up by itself on what refuses, and waits for ever for what stays silent.
     security = Security().get_connection_args("client")
-    comm = await asyncio.wait_for(greet(address, timeout=CONNECT_SECONDS, **security), CONNECT_SECONDS + 1)
+    comm = await asyncio.wait_for(greet(address, timeout=seconds, **security), seconds + 1)
     try:
-        kind = (await asyncio.wait_for(send_recv(comm, op="identity"), CONNECT_SECONDS))["type"]
+        kind = (await asyncio.wait_for(send_recv(comm, op="identity"), seconds))["type"]
     finally:
         await comm.close()
     if kind != "Scheduler":
         raise LookupError(f"what answers is a {kind}")
+
+
+def _reason(error: BaseException) -> str:
+    """What is wrong with certificates, which a timeout hides."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError):
+            return f" ({seen.reason or seen})"
+        seen = seen.__cause__ or seen.__context__
+    return ""
 
 
 async def _end_workers(cluster: LocalCluster) -> None:
