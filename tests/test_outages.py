@@ -318,7 +318,7 @@ def test_what_is_told_the_study_is_told_once(study: tuple[Proxy, StudyTrials, An
 
     changes: list[tuple[Callable[[], Any], bytes, TrialState | None]] = [
         (lambda: trials.report(0, {1: 0.25, 2: 0.5}), b"INSERT INTO trial_intermediate_values", None),
-        (lambda: trials.tell(0, None), b"UPDATE trials", TrialState.PRUNED),
+        (lambda: trials.tell(0, 0.5, pruned=True), b"UPDATE trials", TrialState.PRUNED),
         (lambda: trials.tell(1, 0.75), b"UPDATE trials", TrialState.COMPLETE),
         (lambda: trials.fail(2, "it kills workers"), b"UPDATE trials", TrialState.FAIL),
     ]

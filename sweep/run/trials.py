@@ -37,7 +37,7 @@ class End:
 
     Attributes:
         state: COMPLETE, PRUNED or FAIL.
-        value: Its score; of a PRUNED one the last reported.
+        value: Its score, of a PRUNED one that at its last rung; ``None`` for FAIL.
     """
 
     state: TrialState
@@ -110,7 +110,7 @@ class StudyTrials:
                 self._write(partial(self._storage.set_trial_intermediate_value, trial_id, epoch, score))
 
     def tell(self, number: int, score: float, *, pruned: bool = False) -> End:
-        """Ends a trial: COMPLETE with its score, or PRUNED with the last score reported.
+        """Ends a trial: COMPLETE with its score; or PRUNED, with its score at the rung where it stopped.
 
         Returns:
             How it is now. If somebody has told it in the dashboard, that stands.
