@@ -10,7 +10,8 @@
     │   │   └── AlreadyThereError   a sweep of that name is stored already
     │   ├── NotFoundError       no such sweep, definition or file
     │   └── MismatchError       a resume whose definition or table is not the one that was started
-    ├── LaunchError             workers cannot be reached or keep dying
+    ├── LaunchError             workers cannot be reached, or are gone
+    │   └── AddressError        nobody answers at the address of a cluster; exit status 2
     ├── BusyError               another run is at work on the sweep, or has taken it over
     └── StoppedError            somebody paused or cancelled the sweep while it ran
 
@@ -68,7 +69,13 @@ class MismatchError(UserError):
 
 
 class LaunchError(SweepError):
-    """The workers cannot be reached, or a block keeps killing them."""
+    """The workers cannot be reached, or are gone."""
+
+
+class AddressError(LaunchError):
+    """Nobody answers at the address of a cluster, or not a scheduler: most likely it is wrong."""
+
+    exit_status = 2
 
 
 class BusyError(SweepError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sweep.cli.work import training_device
 from sweep.errors import UserError
 from sweep.training.device import resolve
 
@@ -43,3 +44,12 @@ def test_what_this_machine_has_says_nothing_of_others(monkeypatch: pytest.Monkey
 @pytest.mark.skipif(not FOUND, reason="needs a CUDA device")
 def test_a_cuda_device_by_its_number() -> None:
     assert resolve("cuda") == resolve("cuda:0") == "cuda:0"
+
+
+def test_workers_of_this_machine_have_a_device_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert training_device("auto", "local") == ("cuda" if torch.cuda.is_available() else "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    asked = [("auto", "local"), ("cuda", "local"), ("cuda:1", "local"), ("cpu", "local"), ("auto", "inline")]
+    assert [training_device(*one) for one in asked] == ["cuda", "cuda", "cuda:1", "cpu", "cuda:0"]
+    assert training_device("auto", "tcp://host:1") == "cpu"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sweep.answer.question import Question, fresh_seed, missing_runs
+from sweep.errors import LaunchError
 from sweep.folds import Folds
 from sweep.launch.base import BlockDone, Launcher
 from sweep.records import BlockJob, Configuration, TrainingPlan, TrialResult
@@ -48,7 +49,7 @@ def confirm(
         on_progress: Called when it begins, and as runs are saved.
 
     Raises:
-        LaunchError: The workers are gone. Everything saved is kept.
+        LaunchError: The workers are gone, or a configuration keeps killing them. Everything saved is kept.
         StorageError: The database failed.
     """
     setup, folds, key = question.setup, question.folds, question.sweep.key
@@ -65,6 +66,7 @@ def confirm(
         for numbers, repeats in _blocks(known, missing, setup, folds, launcher.device):
             launcher.submit(_first_job(numbers, known, repeats, plan))
         for done in launcher.finished():
+            check_trained(done)
             ended = list(_ended(done, known))
             store.save_confirmed(key, ended)
             progress = replace(progress, done=progress.done + len(ended))
@@ -74,6 +76,16 @@ def confirm(
             del done  # and with it where its networks stand, unless they go on
     finally:
         launcher.cancel()
+
+
+def check_trained(done: BlockDone) -> None:
+    """That a job brought results: a configuration that finished a sweep has been trained before.
+
+    Raises:
+        LaunchError: It was given up.
+    """
+    if done.failed is not None:
+        raise LaunchError(f"a configuration that is to be confirmed cannot be trained: {done.failed}")
 
 
 def _blocks(

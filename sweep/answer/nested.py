@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.analysis.results import NO_DROPOUT, SweepSummary
+from sweep.answer.confirm import check_trained
 from sweep.answer.nested_records import SIDES, Side
 from sweep.answer.nested_stored import Place, Searched, save_searched, stored_places
 from sweep.answer.question import Question
@@ -225,7 +226,9 @@ def _refit(
     launcher.share(setup.data, alone)
     try:
         launcher.submit(BlockJob((0,), (configuration.params,), plan, until=configuration.epoch))
-        ((result,),) = (done.results for done in launcher.finished())
+        (done,) = launcher.finished()
+        check_trained(done)
+        (result,) = done.results
     finally:
         launcher.cancel()
     return result.predictions[-1, 0], result.metrics[0, -1, VALIDATION], bool(result.lost)

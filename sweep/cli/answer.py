@@ -21,11 +21,10 @@ from sweep.answer.records import Answer
 from sweep.cli.nested import ask_nested, nested_line, nested_parts
 from sweep.cli.progress import Display, Standing
 from sweep.cli.show import scores_rows, table_text
-from sweep.cli.work import SoFar, at_work
+from sweep.cli.work import SoFar, at_work, training_device
 from sweep.errors import UserError
 from sweep.launch.base import check_cluster
 from sweep.store.store import Store
-from sweep.training.device import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def answer_sweep(
     check_cluster(cluster, workers)
     if outer is not None and not nested:
         raise UserError("--outer is the number of outer folds of --nested, which is not given")
-    own_device = resolve(device, elsewhere="://" in cluster)
+    own_device = training_device(device, cluster)
     with Store.open(storage) as store:
         display.doing("reading the sweep")
         question = pose(store, name, repeats, rules=rules)

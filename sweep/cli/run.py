@@ -9,7 +9,7 @@ from sweep.analysis.results import SweepStatus, SweepSummary
 from sweep.analysis.status import status
 from sweep.analysis.summary import summarise
 from sweep.cli.progress import Display, Standing
-from sweep.cli.work import at_work
+from sweep.cli.work import at_work, training_device
 from sweep.errors import NotFoundError, StorageError
 from sweep.launch.base import check_cluster
 from sweep.metrics import METRICS
@@ -22,7 +22,6 @@ from sweep.spec.model import SweepSpec
 from sweep.spec.source import shown_source
 from sweep.store.database import check_file, is_sqlite, parse_url
 from sweep.store.store import Store
-from sweep.training.device import resolve
 
 
 def run(
@@ -47,7 +46,7 @@ def run(
         KeyboardInterrupt: Ctrl-C; everything finished is kept, and the message says how much.
     """
     check_cluster(cluster, workers)
-    own_device = resolve(device, elsewhere="://" in cluster)
+    own_device = training_device(device, cluster)
     check_database(storage)
     display.doing(f"reading {shown_source(spec.data.source)}")
     setup = prepare(spec)

@@ -9,7 +9,7 @@ from sweep.analysis.results import SweepStatus
 from sweep.analysis.status import status
 from sweep.cli.progress import Display
 from sweep.cli.run import Teller, check_database
-from sweep.cli.work import at_work
+from sweep.cli.work import at_work, training_device
 from sweep.launch.base import Launcher, check_cluster
 from sweep.operate.orders import check_priority, not_stored, submit
 from sweep.operate.runner import Runner
@@ -19,7 +19,6 @@ from sweep.spec.source import absolute_source, shown_source
 from sweep.store.database import parse_url, shown_url
 from sweep.store.store import Store
 from sweep.tables.packed import pack
-from sweep.training.device import resolve
 
 
 def work(
@@ -41,7 +40,7 @@ def work(
         KeyboardInterrupt: Ctrl-C, or what is like it.
     """
     check_cluster(cluster, workers)
-    own_device = resolve(device, elsewhere="://" in cluster)
+    own_device = training_device(device, cluster)
     check_database(storage)
 
     def open_workers() -> AbstractContextManager[Launcher]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sweep.cli.progress import Display
 from sweep.launch.base import Launcher
 from sweep.launch.choose import open_launcher
+from sweep.training.device import resolve
 
 
 class SoFar:
@@ -15,6 +16,16 @@ class SoFar:
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+def training_device(wanted: str, cluster: str) -> str:
+    """What ``--device`` means: ``"cpu"``, ``"cuda:N"``, or ``"cuda"`` for a worker on each device of this machine.
+
+    Raises:
+        UserError: There is no such device.
+    """
+    device = resolve(wanted, elsewhere="://" in cluster)
+    return "cuda" if cluster == "local" and wanted in ("auto", "cuda") and device != "cpu" else device
 
 
 @contextmanager
@@ -26,7 +37,7 @@ def at_work(
     Args:
         cluster: ``"inline"``, ``"local"`` or the address of a scheduler.
         workers: How many processes; ``None`` for one a core.
-        device: ``"cpu"`` or ``"cuda:N"``.
+        device: As :func:`training_device` gives it.
         display: Is told how far it is.
         so_far: What is finished; ``None`` where what is raised says it.
 

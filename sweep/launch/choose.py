@@ -11,8 +11,8 @@ def open_launcher(cluster: str, workers: int | None = None, device: str = "cpu")
 
     Args:
         cluster: ``"inline"``, ``"local"``, or the address of a Dask scheduler.
-        workers: How many processes, for ``"local"``; ``None`` for one a core.
-        device: ``"cpu"`` or ``"cuda:N"``.
+        workers: How many processes, for ``"local"``; ``None`` for one a core, or for each of the CUDA devices.
+        device: ``"cpu"`` or ``"cuda:N"``; for ``"local"`` also ``"cuda"``, a worker on each device.
 
     Raises:
         UserError: ``cluster`` is none of these, or ``workers`` does not go with it.

@@ -16,7 +16,7 @@ from distributed import Client, LocalCluster, Security
 from distributed.comm import connect as greet
 from distributed.core import send_recv
 
-from sweep.errors import LaunchError, UserError
+from sweep.errors import AddressError, LaunchError, UserError
 from sweep.launch import forkserver, worker
 from sweep.launch.base import reach
 
@@ -120,7 +120,8 @@ def connect(address: str, device: str) -> Client:
 
     Raises:
         UserError: Dask does not take the address, or a worker has no such device.
-        LaunchError: No scheduler answers within seconds, it has no workers, or they cannot be used.
+        AddressError: No scheduler answers within seconds.
+        LaunchError: It has no workers, or they cannot be used.
     """
     client = reconnect(address, CONNECT_SECONDS)
     try:
@@ -148,7 +149,7 @@ def reconnect(address: str, seconds: float) -> Client:
 
     Raises:
         UserError: Dask does not take the address.
-        LaunchError: No scheduler answers within ``seconds``.
+        AddressError: No scheduler answers within ``seconds``.
     """
     _silence()
     try:
@@ -159,9 +160,9 @@ def reconnect(address: str, seconds: float) -> Client:
     except (ValueError, TypeError) as error:
         raise UserError(f"not the address of a cluster: {address} ({error})") from error
     except OSError as error:
-        raise LaunchError(f"no Dask scheduler answers at {address} within {seconds:.0f} s{_reason(error)}") from error
+        raise AddressError(f"no Dask scheduler answers at {address} within {seconds:.0f} s{_reason(error)}") from error
     except Exception as error:  # anything may answer, and raise anything
-        raise LaunchError(f"no Dask scheduler can be spoken to at {address}: {error}") from error
+        raise AddressError(f"no Dask scheduler can be spoken to at {address}: {error}") from error
     # A lost connection stays lost. Dask would connect again by itself, without the tasks and what was subscribed to.
     client._timeout = 0
     return client

@@ -60,7 +60,8 @@ class DaskLauncher(Launcher):
     Raises:
         UserError: The address is not of that form, its workers have no such device or other versions of what trains,
             or the number of workers cannot be.
-        LaunchError: Nobody answers at the address within seconds, it has no workers, or none can be started.
+        AddressError: Nobody answers at the address within seconds.
+        LaunchError: It has no workers, or none can be started.
     """
 
     # What a task is.

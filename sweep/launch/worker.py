@@ -86,7 +86,13 @@ def hello() -> tuple[dict[str, str], list[str]]:
 
 
 def keep(name: str, shared: Shared) -> None:
-    """Has a worker keep a table."""
+    """Has a worker keep a table.
+
+    Raises:
+        ValueError: It is another one than its name says: what came is not what was sent.
+    """
+    if content_name(shared) != name:
+        raise ValueError(f"the table {name} came as {content_name(shared)}")
     _tables[name] = shared
     _tables.move_to_end(name)
     while len(_tables) > 1 and (len(_tables) > KEPT_TABLES or sum(map(_bytes, _tables.values())) > KEPT_BYTES):

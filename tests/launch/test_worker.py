@@ -65,12 +65,23 @@ def test_every_part_of_table_and_folds_is_in_the_name() -> None:
 
 
 def test_the_latest_tables_are_kept_and_always_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(worker.KEPT_TABLES + 2):
-        worker.keep(str(number), SHARED)
-    assert worker.hello()[1] == [str(number) for number in range(2, worker.KEPT_TABLES + 2)]
+    tables = [
+        Shared(replace(DATA, info=replace(DATA.info, source=f"{number}.csv")), FOLDS)
+        for number in range(worker.KEPT_TABLES + 2)
+    ]
+    names = [worker.content_name(table) for table in tables]
+    for name, table in zip(names, tables, strict=True):
+        worker.keep(name, table)
+    assert worker.hello()[1] == names[2:]
     monkeypatch.setattr(worker, "KEPT_BYTES", 1)
-    worker.keep("large", SHARED)
-    assert worker.hello()[1] == ["large"]
+    worker.keep(names[0], tables[0])
+    assert worker.hello()[1] == [names[0]]
+
+
+def test_a_table_that_is_not_what_its_name_says_is_refused() -> None:
+    with pytest.raises(ValueError, match="the table 00 came as "):
+        worker.keep("00", SHARED)
+    assert "00" not in worker.hello()[1]
 
 
 def test_versions_that_differ_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
