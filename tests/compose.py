@@ -159,17 +159,13 @@ class Container:
     def kill(self) -> None:
         """SIGKILL to all of its processes, as ``docker kill`` or the kernel's out-of-memory killer."""
         ended = len(self.statuses)
-        for pid in {self.pid} | children(self.pid):
+        for pid in (self.pid, *children(self.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: len(self.statuses) > ended, f"{self.name} to be gone", 5)
 
-    def stop(self) -> int:
-        """As ``docker compose stop``.
-
-        Returns:
-            The exit status.
-        """
+    def stop(self) -> None:
+        """As ``docker compose stop``."""
         self._stopping.set()
         patience = seconds(self._service.get("stop_grace_period", "10s"))
         if alive(self.pid):
@@ -179,7 +175,6 @@ class Container:
         if self._keeper.is_alive():
             self.kill()
             self._keeper.join()
-        return self.statuses[-1]
 
     def _keep(self) -> None:
         pause = _FIRST_PAUSE
@@ -227,10 +222,9 @@ class Composition:
         # Those that other services ask for; every container has its own of the others.
         self._shared = {port: free_port() for port in ("5432", "8786")}
 
-    @property
-    def database_port(self) -> str:
-        """Of 127.0.0.1."""
-        return self._shared["5432"]
+    def superuser(self, database: str) -> str:
+        """URL for the database's superuser, who needs no password on the server's own socket."""
+        return f"postgresql://postgres@/{database}?host={self.socket}&port={self._shared['5432']}"
 
     def __enter__(self) -> Self:
         try:
@@ -248,16 +242,16 @@ class Composition:
         for own in self.containers.values():
             yield from own
 
-    def stop(self) -> dict[str, list[int]]:
+    def stop(self) -> dict[str, list[list[int]]]:
         """As ``docker compose stop``: who depends on others first.
 
         Returns:
-            Their exit statuses.
+            All exit statuses that each container has had.
         """
-        return {
-            name: [container.stop() for container in containers]
-            for name, containers in reversed(self.containers.items())
-        }
+        for containers in reversed(self.containers.values()):
+            for container in containers:
+                container.stop()
+        return {name: [container.statuses for container in own] for name, own in self.containers.items()}
 
     def run(self, *arguments: str, cwd: Path) -> str:
         """What ``docker compose run --rm sweep ARGUMENTS`` prints, a folder of tables mounted."""
@@ -303,9 +297,13 @@ class Composition:
             return _PORT.sub(lambda found: ports.setdefault(found[0], free_port()), text)
 
         environment = {key: local(value) for key, value in service.get("environment", {}).items()}
-        environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(self._folder)}
+        environment |= {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(self._folder),
+            "TMPDIR": str(self._folder),
+        }
         if service["image"].startswith("postgres:"):
-            binaries, command = _postgres(self.socket, service["environment"], self.database_port)
+            binaries, command = _postgres(self.socket, service["environment"], self._shared["5432"])
             environment["PATH"] = f"{binaries}:{environment['PATH']}"
         else:
             command = [sys.executable, "-ISc", _LAUNCHER, *map(local, command)]

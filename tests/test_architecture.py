@@ -31,7 +31,16 @@ ALL = tuple(name for row in ROWS for name in row)
 
 # A door is a package or, inside one, a module.
 DOORS: dict[str, set[str]] = {
-    "optuna": {"space", "run.study", "run.resume", "run.trials", "run.loop", "run.coordinator", "analysis", "operate.remove"},
+    "optuna": {
+        "space",
+        "run.study",
+        "run.resume",
+        "run.trials",
+        "run.loop",
+        "run.coordinator",
+        "analysis",
+        "operate.remove",
+    },
     "torch": {"data", "folds", "training"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},

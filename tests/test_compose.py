@@ -5,18 +5,32 @@ There is no Docker here: the services run as processes, see :mod:`tests.compose`
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
+import psycopg
 import pytest
 
-from tests.compose import FILE, ROOT, Unset, load
+from sweep.analysis.status import status
+from sweep.launch.inline import InlineLauncher
+from sweep.run.loop import run_sweep
+from sweep.spec.definition import load as load_definition
+from sweep.store.store import Store
+from tests.compose import FILE, ROOT, Composition, Container, Unset, load, wait_until
+from tests.processes import children
+from tests.small_sweep import DEFINITION, assert_complete, assert_same, what_is_left, write_table
 
 PASSWORD = "it's a $ecret: @/"  # noqa: S105 - of a database that lives as long as a test
 ENVIRONMENT = {"SWEEP_DB_PASSWORD": PASSWORD}
@@ -203,3 +217,100 @@ def test_what_the_image_writes_it_writes_where_it_can() -> None:
     for name in ("HOME", "NUMBA_CACHE_DIR", "SWEEP_CACHE"):
         assert Path("/tmp") in (Path(variables[name]), *Path(variables[name]).parents)  # noqa: S108 - the container's own
     assert variables["PYTHONDONTWRITEBYTECODE"] == "1"
+
+
+# --- a sweep through its services ------------------------------------------------------------------------------------
+
+TRIALS = 36
+# Long enough for every part to be killed in the middle of it.
+CHANGES = (f"search.trials={TRIALS}", "search.batch=4", "training.epochs=300")
+# Between kills: more than what was on its way when a part was killed.
+PROGRESS = 4
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Composition]:
+    """All services, started."""
+    # Its path has to be short, and the server's own user must reach it.
+    with tempfile.TemporaryDirectory(prefix="sweep-compose-", dir="/tmp") as socket:
+        composition = Composition(tmp_path, Path(socket), ENVIRONMENT)
+        try:
+            with composition:
+                yield composition
+        finally:
+            composition.stop()
+            for container in composition.all():
+                print(f"--- {container.name} {container.statuses}\n{container.output}")  # noqa: T201 - where it fails
+
+
+def test_whatever_is_killed_the_sweep_is_what_it_would_have_been(cluster: Composition, tmp_path: Path) -> None:
+    """Each service once, by SIGKILL, with progress in between."""
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "small.toml").write_text(DEFINITION.format(table=write_table(tables)))
+    undisturbed = f"sqlite:///{tmp_path / 'undisturbed.db'}"
+    spec = load_definition(str(tables / "small.toml"), CHANGES)
+    with ThreadPoolExecutor(1) as thread:
+        reference = thread.submit(run_sweep, spec, storage=undisturbed, launcher=InlineLauncher())
+        cluster.run("run", "small.toml", "--queue", *(f"--set={change}" for change in CHANGES), cwd=tables)
+        kill_one_of_each(cluster)
+        reference.result()
+
+    stored = cluster.superuser("sweep")
+    with Store.open(stored) as store:
+        assert status(store, "small").state == "done"
+    left = what_is_left(stored)
+    assert_complete(left, TRIALS)
+    assert_same(left, what_is_left(undisturbed))
+
+    for name in cluster.containers:
+        cluster.wait_until_healthy(name)
+    for container in cluster.all():
+        assert PASSWORD not in container.output
+        for pid in (container.pid, *children(container.pid)):
+            assert PASSWORD not in Path(f"/proc/{pid}/cmdline").read_text()
+    port = cluster.containers["dashboard"][0].ports["8080"]
+    with urlopen(f"http://127.0.0.1:{port}/api/studies") as answer:
+        assert [study["study_name"] for study in json.load(answer)["study_summaries"]] == ["small"]
+
+    ended = cluster.stop()
+    assert {name: {statuses[-1] for statuses in own} for name, own in ended.items()} == {
+        "db": {0},
+        "scheduler": {0},
+        "worker": {0},
+        "runner": {128 + signal.SIGTERM},
+        "dashboard": {-signal.SIGTERM},
+    }
+
+
+def kill_one_of_each(cluster: Composition) -> None:
+    """While the sweep runs; returns when it has ended."""
+
+    def told() -> int:
+        """Trials that have ended, as the database has them."""
+        with psycopg.connect(cluster.superuser("sweep"), connect_timeout=5) as connection:
+            found = connection.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone()
+        assert found
+        return int(found[0])
+
+    nanny, worker = cluster.containers["worker"]
+    others = [cluster.containers[name][0] for name in ("dashboard", "scheduler", "runner", "db")]
+    seen = [0]
+    for kill in (lambda: kill_children(nanny), *(container.kill for container in (worker, *others))):
+        wait_until(lambda: told() >= seen[-1] + PROGRESS, f"progress beyond {seen}", 60)
+        kill()
+        cluster.wait_until_healthy("db")
+        seen.append(told())
+        assert seen[-1] < TRIALS, f"it ended too soon: {seen}"
+    wait_until(lambda: told() == TRIALS, f"the rest beyond {seen}", 60)
+    for container in (worker, *others):
+        assert -signal.SIGKILL in container.statuses, container.name
+    assert -signal.SIGKILL not in nanny.statuses, "a nanny replaces its worker by itself"
+
+
+def kill_children(container: Container) -> None:
+    """The process that a nanny guards, by SIGKILL."""
+    guarded = children(container.pid)
+    assert guarded
+    for pid in guarded:
+        os.kill(pid, signal.SIGKILL)

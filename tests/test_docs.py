@@ -171,12 +171,13 @@ def options() -> Iterator[tuple[str, str]]:
     yield from (("", name) for parameter in program.params for name in parameter.opts)
     for command in program.commands.values():  # type: ignore[attr-defined]  # it is a group
         assert command.name
-        yield from (
-            (command.name, name)
-            for parameter in command.params
-            for name in parameter.opts
-            if parameter.param_type_name == "option"
-        )
+        for part in (command, *getattr(command, "commands", {}).values()):
+            yield from (
+                (command.name, name)
+                for parameter in part.params
+                for name in parameter.opts
+                if parameter.param_type_name == "option"
+            )
 
 
 OPTIONS = list(options())

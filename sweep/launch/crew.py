@@ -132,6 +132,8 @@ class Crew:
 
     async def poll(self) -> None:
         """Asks the scheduler for its workers; meets new ones, and misses others."""
+        if self._client.status != "running":
+            return
         before = self._missed_one
         try:
             found = (await asyncio.wait_for(self._client.scheduler.identity(), SILENT_SECONDS))["workers"]

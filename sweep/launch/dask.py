@@ -64,7 +64,7 @@ class DaskLauncher(Launcher):
     """
 
     # What a task is.
-    _train = staticmethod(worker.train)
+    _train: Callable[..., BlockDone] = staticmethod(worker.train)
 
     def __init__(self, workers: int | None = None, address: str | None = None, device: str = "cpu") -> None:
         check_cluster("local" if address is None else address, workers)

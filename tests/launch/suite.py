@@ -1,4 +1,7 @@
-"""What every backend of ``sweep.launch`` guarantees. Inherit it and provide the fixture ``launcher``."""
+"""What every backend of ``sweep.launch`` guarantees. Inherit it and provide the fixture ``launcher``.
+
+Here no worker dies, so every job comes back whole. What comes back in parts, and what is given up: ``test_faults``.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,7 @@ class LauncherSuite:
         assert set(done) == {job.numbers for job in jobs}
         for job in jobs:
             assert done[job.numbers].seconds > 0
+            assert done[job.numbers].failed is None
             assert_same(done[job.numbers].results, train_block(DATA, FOLDS, job))
 
     def test_another_table_takes_the_place_of_the_first(self, ready: Launcher) -> None:  # 1, 2

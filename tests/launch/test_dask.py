@@ -25,6 +25,7 @@ from sweep.launch.dask import DaskLauncher
 from sweep.records import BlockJob
 from sweep.run.prepare import prepare
 from sweep.training.train import train_block
+from tests.launch.harm import forget_tables
 from tests.launch.suite import DATA, FOLDS, RUNGS, TRIALS, LauncherSuite, assert_same, at_rung, make_job
 from tests.processes import alive, children, wait_until_gone
 from tests.small_sweep import small_spec
@@ -100,6 +101,37 @@ def test_the_table_travels_once_whatever_the_number_of_jobs(local: DaskLauncher)
     local.share(data, FOLDS)
     assert len(list(local.finished())) == 6
     assert CountedDataset.sent == 2  # once to each worker
+
+
+def test_a_table_of_the_same_content_is_not_sent_again(local: DaskLauncher) -> None:
+    """Not for another coordinator, nor for a later run; another table is not taken for it."""
+    local.share(DATA, FOLDS)
+    local.submit(make_job(0))
+    assert len(list(local.finished())) == 1
+    with open_launcher(address_of(local)) as other:
+        for added, sent in ((0.0, 0), (0.5, 2)):
+            data = CountedDataset(DATA.features + added, DATA.target, None, DATA.info, False)
+            CountedDataset.sent = 0
+            other.share(data, FOLDS)
+            jobs = [make_job(1), make_job(2)]
+            for job in jobs:
+                other.submit(job)
+            for done in other.finished():
+                assert_same(done.results, train_block(data, FOLDS, done.job))
+            assert CountedDataset.sent == sent
+    local.submit(make_job(1))
+    (done,) = local.finished()
+    assert_same(done.results, train_block(DATA, FOLDS, make_job(1)))
+
+
+def test_a_table_that_a_worker_has_dropped_is_sent_again(local: DaskLauncher) -> None:
+    local.share(DATA, FOLDS)
+    local.submit(make_job(0))
+    assert len(list(local.finished())) == 1
+    local._client.run(forget_tables)
+    for number in range(3):
+        local.submit(make_job(number))
+    assert len(list(local.finished())) == 3
 
 
 def test_a_job_is_small(tmp_path: Path) -> None:

@@ -1,0 +1,92 @@
+"""Runs of a sweep in processes of their own, to be killed, stopped and raced."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+
+from sweep.errors import SweepError
+from sweep.launch.inline import InlineLauncher
+from sweep.run import lease
+from sweep.run.events import Event, Started, TrialDone
+from sweep.run.loop import run_sweep
+from sweep.spec.model import SweepSpec
+
+# Processes that have torch imported when they start.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["sweep.run.loop"])
+
+
+def _run(spec: SweepSpec, storage: str, reports: Connection, lease_seconds: float | None) -> None:
+    if lease_seconds is not None:
+        lease.LEASE_SECONDS, lease.RENEW_SECONDS = lease_seconds, lease_seconds / 6
+
+    def report(event: Event) -> None:
+        if isinstance(event, Started | TrialDone):
+            reports.send(("event", type(event).__name__))
+
+    try:
+        outcome = run_sweep(spec, storage=storage, launcher=InlineLauncher(), on_event=report)
+    except SweepError as error:
+        reports.send((type(error).__name__, str(error)))
+    else:
+        reports.send(("done", outcome.told))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in a process of its own."""
+
+    process: ForkServerProcess
+    reports: Connection
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def wait_for_events(self, count: int) -> None:
+        """Until it has begun or finished trials so many times."""
+        for _ in range(count):
+            kind, value = self.reports.recv()
+            assert kind == "event", (kind, value)
+
+    def result(self, seconds: float = 60) -> tuple[str, Any]:
+        """``"done"`` and the trials that it told, or the name of an error and what it says."""
+        while self.reports.poll(seconds):
+            kind, value = self.reports.recv()
+            if kind != "event":
+                return kind, value
+        raise TimeoutError(f"the run says nothing for {seconds} s")
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal."""
+        os.kill(self.pid, number)
+
+
+@contextmanager
+def started(spec: SweepSpec, storage: str, lease_seconds: float | None = None) -> Iterator[Run]:
+    """A run that is killed in the end, if it has not ended.
+
+    Args:
+        spec: The definition.
+        storage: Database URL.
+        lease_seconds: For a lease that ends sooner.
+    """
+    ours, theirs = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_run, args=(spec, storage, theirs, lease_seconds))
+    process.start()
+    theirs.close()
+    try:
+        yield Run(process, ours)
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
