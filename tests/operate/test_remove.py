@@ -111,7 +111,7 @@ def test_nothing_at_all_is_left_of_the_only_one(tmp_path: Path, storage_url: str
     finished(storage_url, tmp_path)
     remove_sweep(storage_url)
     left = {name for name, rows in everything(storage_url).items() if rows}
-    assert left <= {"alembic_version", "sweep_version", "sweep_schema_version", "version_info"}
+    assert left <= {"alembic_version", "sweep_alembic_version", "version_info"}
     queue(storage_url, tmp_path, *FEW, "seed=4")  # the name is free again
     work(storage_url)
     assert status(storage_url).state == "done"

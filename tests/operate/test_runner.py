@@ -8,7 +8,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,10 +76,8 @@ def test_a_queued_sweep_needs_nothing_but_the_database(tmp_path: Path, storage_u
     assert work(storage_url, workers=never) == []
 
 
-@contextmanager
-def never() -> Iterator[Launcher]:
-    pytest.fail("there was nothing to do")
-    yield InlineLauncher()
+def never() -> Launcher:
+    raise AssertionError("there was nothing to do")
 
 
 def test_by_priority_and_then_by_age(tmp_path: Path, storage_url: str) -> None:
@@ -498,4 +495,5 @@ def test_a_runner_that_is_killed_paused_and_ended(tmp_path: Path) -> None:
     assert status(storage).state == "queued"
     assert finished(storage) > paused
     left = what_is_left(storage)
-    assert left.states[: len(left.results)] == ["COMPLETE"] * len(left.results)
+    assert {n for n, state in enumerate(left.states) if state == "COMPLETE"} <= left.results.keys()
+    assert set(left.states) <= {"COMPLETE", "RUNNING"}
