@@ -2,10 +2,10 @@
 
 ====  ================================================================================
 0     done
-1     failed: workers that cannot be reached, a bug, an output that nobody reads any more
+1     failed: workers that cannot be reached, another run at work, a bug, an output nobody reads
 2     the user's input is wrong; nothing was written
 130   interrupted by Ctrl-C
-143   ``sweep run`` or ``sweep answer`` was ended by SIGTERM
+143   ``sweep run``, ``sweep answer`` or ``sweep runner`` was ended by SIGTERM
 ====  ================================================================================
 """
 

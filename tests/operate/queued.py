@@ -1,0 +1,91 @@
+"""Sweeps of small trials in a queue, and runners that train in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from sweep.analysis import status as analysis
+from sweep.analysis.results import SweepStatus
+from sweep.launch.base import Launcher
+from sweep.launch.inline import InlineLauncher
+from sweep.operate import orders
+from sweep.operate.runner import Runner
+from sweep.run import lease
+from sweep.run.events import Event, TrialDone, ignore
+from sweep.run.prepare import prepare
+from sweep.spec.model import SweepSpec
+from sweep.store.rows import OrderRecord
+from sweep.store.store import Store
+from sweep.tables.packed import pack
+from tests.small_sweep import small_spec
+
+
+def queue(storage: str, folder: Path, *overrides: str, priority: int = 0) -> SweepSpec:
+    """Queues the small sweep, changed a little, and gives its definition."""
+    spec = small_spec(folder, *overrides)
+    task = prepare(spec).data.info.task
+    with Store.open(storage, create=True) as store:
+        orders.submit(store, spec, pack(spec.data, spec.base_dir), task, priority)
+    return spec
+
+
+def work(
+    storage: str,
+    workers: Callable[[], AbstractContextManager[Launcher]] = InlineLauncher,
+    on_event: Callable[[Event], None] = ignore,
+) -> list[str]:
+    """Runs what is queued; what the runner said."""
+    said: list[str] = []
+    Runner(storage, workers, said.append, on_event, poll=0.05).run(once=True)
+    return said
+
+
+def status(storage: str, name: str = "small") -> SweepStatus:
+    with Store.open(storage) as store:
+        return analysis.status(store, name)
+
+
+def order(storage: str, name: str = "small") -> OrderRecord:
+    with Store.open(storage) as store:
+        found = store.order(name)
+    assert found is not None
+    return found
+
+
+def rest(storage: str, state: orders.Rest, name: str = "small") -> str:
+    with Store.open(storage) as store:
+        return orders.rest(store, name, state)
+
+
+def resume(storage: str, name: str = "small") -> str:
+    with Store.open(storage) as store:
+        return orders.resume(store, name)
+
+
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has runs notice within a moment what is wanted of their sweep."""
+    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.02)
+    monkeypatch.setattr(lease, "_POLL_SECONDS", 0.02)
+
+
+class After:
+    """Does something once a number of trials are finished, and then waits for a moment.
+
+    Args:
+        trials: How many.
+        action: What.
+    """
+
+    def __init__(self, trials: int, action: Callable[[], object], seconds: float = 0.4) -> None:
+        self._trials, self._action, self._seconds = trials, action, seconds
+
+    def __call__(self, event: Event) -> None:
+        import time
+
+        if isinstance(event, TrialDone) and event.finished == self._trials:
+            self._action()
+            time.sleep(self._seconds)

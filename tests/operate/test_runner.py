@@ -1,0 +1,499 @@
+"""The queue and its runner: real sweeps, trained in this process, on both databases; the program as real processes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import LaunchError, MismatchError, NotFoundError, StoppedError, UserError
+from sweep.launch.base import BlockDone, Launcher, nothing
+from sweep.launch.inline import InlineLauncher
+from sweep.operate import orders, runner
+from sweep.operate.remove import delete
+from sweep.operate.runner import Runner
+from sweep.run.events import Event, Started
+from sweep.run.loop import run_sweep
+from sweep.store.rows import NewOrder
+from sweep.store.store import Store
+from sweep.tables import packed
+from tests.command_line import start
+from tests.operate.queued import After, looks_often, order, queue, rest, resume, status, work
+from tests.small_sweep import (
+    Left,
+    assert_complete,
+    assert_same,
+    small_spec,
+    wait_for_trials,
+    what_is_left,
+    write_table,
+)
+
+
+def undisturbed(folder: Path, *overrides: str) -> Left:
+    storage = f"sqlite:///{folder / 'undisturbed.db'}"
+    run_sweep(small_spec(folder, *overrides), storage=storage, launcher=InlineLauncher())
+    return what_is_left(storage)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Left:
+    """What twelve trials leave."""
+    return undisturbed(tmp_path_factory.mktemp("expected"))
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory: pytest.TempPathFactory) -> Left:
+    """What eighteen leave."""
+    return undisturbed(tmp_path_factory.mktemp("larger"), "search.trials=18")
+
+
+FEW = ("search.trials=3", "training.epochs=2")
+
+
+def begun(said: list[str]) -> list[str]:
+    return [line.partition(":")[0] for line in said if line.endswith(": begins, or goes on")]
+
+
+# --- what is taken ----------------------------------------------------------------------------------------------------
+
+
+def test_a_queued_sweep_needs_nothing_but_the_database(tmp_path: Path, storage_url: str, expected: Left) -> None:
+    queue(storage_url, tmp_path)
+    waiting = status(storage_url)
+    assert (waiting.state, waiting.budget, waiting.counts.finished) == ("queued", 12, 0)
+    (tmp_path / "table.csv").unlink()
+    assert work(storage_url) == ["small: begins, or goes on", "small: done, 12 of 12 trials are finished"]
+    assert_same(what_is_left(storage_url), expected)
+    assert (status(storage_url).state, order(storage_url).state) == ("done", "done")
+    assert work(storage_url, workers=never) == []
+
+
+def never() -> Launcher:
+    raise AssertionError("there was nothing to do")
+
+
+def test_by_priority_and_then_by_age(tmp_path: Path, storage_url: str) -> None:
+    for name, priority in (("b", 0), ("a", 0), ("late", -3), ("soon", 5)):
+        queue(storage_url, tmp_path, f"name={name}", *FEW, priority=priority)
+    assert begun(work(storage_url)) == ["soon", "b", "a", "late"]
+    assert {status(storage_url, name).state for name in ("soon", "b", "a", "late")} == {"done"}
+
+
+def test_what_comes_with_a_higher_priority_meanwhile_is_next(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, "name=a", *FEW)
+    queue(sqlite_url, tmp_path, "name=b", *FEW)
+    later = After(2, lambda: queue(sqlite_url, tmp_path, "name=c", *FEW, priority=1), seconds=0)
+    assert begun(work(sqlite_url, on_event=once(later))) == ["a", "c", "b"]
+
+
+def once(action: Callable[[Event], None]) -> Callable[[Event], None]:
+    """For the first sweep only."""
+    names: list[str] = []
+
+    def act(event: Event) -> None:
+        if isinstance(event, Started):
+            names.append(event.name)
+        if len(names) == 1:
+            action(event)
+
+    return act
+
+
+def test_two_runners_share_the_queue(tmp_path: Path, storage_url: str) -> None:
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        queue(storage_url, tmp_path, f"name={name}", *FEW)
+    both = threading.Barrier(2, timeout=60)
+    said: tuple[list[str], list[str]] = [], []
+
+    def run(own: list[str]) -> None:
+        first = iter([True])
+
+        def together(event: Event) -> None:
+            if isinstance(event, Started) and next(first, False):
+                both.wait()  # at work at the same time, each on its own
+
+        Runner(storage_url, InlineLauncher, own.append, together, poll=0.05).run(once=True)
+
+    threads = [threading.Thread(target=run, args=(own,)) for own in said]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert not both.broken
+    done = [re.findall(r"^(\w): done", "\n".join(own), re.MULTILINE) for own in said]
+    assert all(done)
+    assert sorted({*done[0], *done[1]}) == names
+    for name in names:
+        assert_complete(what_is_left(storage_url, name), 3)
+
+
+def test_a_sweep_that_another_run_holds_is_left_alone(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, "name=held", *FEW, priority=1)
+    queue(sqlite_url, tmp_path, "name=free", *FEW)
+    said: list[str] = []
+
+    def second(event: Event) -> None:
+        if isinstance(event, Started):
+            said.extend(work(sqlite_url))
+            said.append(resume(sqlite_url, "held"))
+
+    spec = small_spec(tmp_path, "name=held", *FEW)
+    run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher(), on_event=second)
+    assert begun(said) == ["free"]
+    assert re.fullmatch(
+        r"the sweep held is being run by process \d+ on \S+; if that stops, a `sweep runner` goes on", said[-1]
+    )
+    assert (order(sqlite_url, "held").state, status(sqlite_url, "held").state) == ("queued", "done")
+    work(sqlite_url)
+    assert order(sqlite_url, "held").state == "done"
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+def test_a_table_that_has_changed_fails_and_the_next_sweep_runs(
+    tmp_path: Path, storage_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as context:
+        context.setattr(packed, "LARGEST", 0)  # so that runners read the file
+        queue(storage_url, tmp_path, "name=changed", *FEW, priority=1)
+    wanted = order(storage_url, "changed").data_hash
+    write_table(tmp_path, seed=1)
+    queue(storage_url, tmp_path, "name=sound", *FEW)
+    found = order(storage_url, "sound").data_hash
+    work(storage_url)
+    failed = status(storage_url, "changed")
+    reason = f"table.csv is not the table that was queued: its content was {wanted}, it is {found}"
+    assert (failed.state, failed.reason) == ("failed", f"{tmp_path}/{reason}")
+    assert status(storage_url, "sound").state == "done"
+    write_table(tmp_path)
+    assert resume(storage_url, "changed") == (
+        f"the sweep changed is queued for a `sweep runner` that can read {tmp_path}/table.csv"
+    )
+    work(storage_url)
+    assert (status(storage_url, "changed").state, status(storage_url, "changed").reason) == ("done", None)
+
+
+def test_a_definition_that_cannot_be_read_fails(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, *FEW)
+    with Store.open(sqlite_url) as store:
+        broken = {"definition": 'name = "small"\n[data]\nsource = 3\n', "name": "small"}
+        fields = {name: getattr(order(sqlite_url), name) for name in NewOrder.__dataclass_fields__}
+        store.save_order(NewOrder(**fields | broken), "queued")
+    said = work(sqlite_url)
+    assert "data.source" in str(status(sqlite_url).reason)
+    assert said == [f"small: failed: {status(sqlite_url).reason}"]
+
+
+def test_a_stored_sweep_of_another_definition_fails(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, *FEW)
+    run_sweep(small_spec(tmp_path, *FEW, "seed=4"), storage=sqlite_url, launcher=InlineLauncher())
+    work(sqlite_url)
+    assert "seed" in str(order(sqlite_url).reason)
+    assert status(sqlite_url).state == "done"  # the other one is
+
+
+def test_a_bug_costs_its_own_sweep_alone(tmp_path: Path, sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(InlineLauncher):
+        def share(self, *_: object) -> None:
+            raise ZeroDivisionError("of all things")
+
+    launchers = iter([Broken(), InlineLauncher()])
+    queue(sqlite_url, tmp_path, "name=a", *FEW)
+    queue(sqlite_url, tmp_path, "name=b", *FEW)
+    work(sqlite_url, workers=lambda: next(launchers))
+    failed = status(sqlite_url, "a")
+    assert (failed.state, status(sqlite_url, "b").state) == ("failed", "done")
+    assert failed.reason == "ZeroDivisionError: of all things (a bug in sweep; the log of the runner has more)"
+    assert "Traceback" in caplog.text
+
+
+def test_workers_that_are_gone_are_waited_for(
+    tmp_path: Path, storage_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lost(InlineLauncher):
+        def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
+            yield next(super().finished(waiting))
+            raise LaunchError("no worker is left")
+
+    def refused() -> Launcher:
+        raise UserError("the scheduler has another version")
+
+    attempts = iter([refused, refused, Lost, refused, InlineLauncher])
+    pauses: list[float] = []
+    monkeypatch.setattr(runner, "sleep", pauses.append)
+    monkeypatch.setattr(runner, "MOST_SECONDS", 0.25)
+    queue(storage_url, tmp_path)
+    said = work(storage_url, workers=lambda: next(attempts)())
+    assert pauses == [0.05, 0.1, 0.2, 0.25]
+    assert said[0] == "the scheduler has another version; trying again in 0 s"
+    assert_same(what_is_left(storage_url), expected)
+    assert status(storage_url).state == "done"
+
+
+def test_a_database_that_is_gone_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def sleep(_: float) -> None:
+        if len(said) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "sleep", sleep)
+    url = "postgresql+psycopg://ann:secret@/nothing?host=/nowhere"
+    with pytest.raises(KeyboardInterrupt):
+        Runner(url, never, said.append, poll=1).run()
+    assert [line[-19:] for line in said] == [f"trying again in {seconds} s" for seconds in (1, 2, 4)]
+    assert "secret" not in "".join(said)
+
+
+# --- pausing, cancelling ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["paused", "cancelled"])
+def test_a_sweep_that_is_stopped_goes_on_where_it_was(
+    state: orders.Rest, tmp_path: Path, storage_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks_often(monkeypatch)
+    queue(storage_url, tmp_path)
+    answers: list[str] = []
+    said = work(storage_url, on_event=After(4, lambda: answers.append(rest(storage_url, state))))
+    stopped = status(storage_url)
+    assert stopped.state == state
+    assert 4 <= stopped.counts.finished < 12
+    assert answers[0].startswith(f"the sweep small is {state}: process ")
+    assert said[-1] == (
+        f"the sweep small was {state}: {stopped.counts.finished} of 12 trials are finished; `sweep run` goes on"
+    )
+    assert rest(storage_url, state) == f"the sweep small is {state} already"
+    assert work(storage_url, workers=never) == []
+    assert resume(storage_url) == "the sweep small is queued for a `sweep runner`"
+    work(storage_url)
+    assert_same(what_is_left(storage_url), expected)
+
+
+def test_pausing_one_that_is_resumed_before_it_stops(tmp_path: Path, sqlite_url: str, expected: Left) -> None:
+    def hesitate() -> None:
+        rest(sqlite_url, "paused")
+        resume(sqlite_url)
+
+    queue(sqlite_url, tmp_path)
+    work(sqlite_url, on_event=After(2, hesitate, seconds=0))
+    assert_same(what_is_left(sqlite_url), expected)
+
+
+def test_one_that_was_only_ever_run_rests_too(
+    tmp_path: Path, storage_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks_often(monkeypatch)
+    spec = small_spec(tmp_path)
+    stop = After(2, lambda: rest(storage_url, "paused"))
+    with pytest.raises(StoppedError, match=r"small was paused: \d+ of 12 trials are finished; `sweep run` goes on"):
+        run_sweep(spec, storage=storage_url, launcher=InlineLauncher(), on_event=stop)
+    assert status(storage_url).state == "paused"
+    assert resume(storage_url).endswith(f"for a `sweep runner` that can read {tmp_path / 'table.csv'}")
+    work(storage_url)
+    assert_same(what_is_left(storage_url), expected)
+
+
+def test_a_run_of_one_that_rests_goes_on(tmp_path: Path, sqlite_url: str, expected: Left) -> None:
+    spec = queue(sqlite_url, tmp_path)
+    rest(sqlite_url, "paused")
+    assert (status(sqlite_url).state, work(sqlite_url, workers=never)) == ("paused", [])
+    run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher())
+    assert status(sqlite_url).state == "done"
+    assert_same(what_is_left(sqlite_url), expected)
+
+
+@pytest.mark.parametrize("what", ["paused", "cancelled", "deleted"])
+def test_what_is_said_while_workers_start_counts(what: str, tmp_path: Path, sqlite_url: str) -> None:
+    """The queue was read before: nothing may be begun that nobody wants any more."""
+    queue(sqlite_url, tmp_path)
+
+    def workers() -> Launcher:
+        with Store.open(sqlite_url) as store:
+            if what == "deleted":
+                delete(store, "small")
+            else:
+                store.set_order("small", "paused" if what == "paused" else "cancelled")
+        return InlineLauncher()
+
+    assert work(sqlite_url, workers=workers) == []
+    with Store.open(sqlite_url) as store:
+        assert store.sweeps() == []
+
+
+def test_what_cannot_rest(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, *FEW)
+    work(sqlite_url)
+    with pytest.raises(UserError, match="the sweep small is done: there is nothing to be paused"):
+        rest(sqlite_url, "paused")
+    with pytest.raises(UserError, match="the sweep small is done: there is nothing to go on with"):
+        resume(sqlite_url)
+    with pytest.raises(NotFoundError, match=r"no sweep named other in .*; there are: small"):
+        rest(sqlite_url, "cancelled", "other")
+    with pytest.raises(NotFoundError, match=r"no sweep named other in .*; there are: small"):
+        resume(sqlite_url, "other")
+
+
+# --- more trials ------------------------------------------------------------------------------------------------------
+
+
+def test_more_trials_for_a_sweep_that_is_done(tmp_path: Path, storage_url: str, larger: Left, expected: Left) -> None:
+    queue(storage_url, tmp_path)
+    work(storage_url)
+    queue(storage_url, tmp_path, "search.trials=18")
+    more = status(storage_url)
+    assert (more.state, more.budget, more.counts.finished) == ("queued", 18, 12)
+    assert rest(storage_url, "cancelled") == (
+        "the sweep small keeps its 12 trials: the others that were wanted of it no longer are"
+    )
+    assert (status(storage_url).state, status(storage_url).budget) == ("done", 12)
+    assert work(storage_url, workers=never) == []
+    assert_same(what_is_left(storage_url), expected)
+    queue(storage_url, tmp_path, "search.trials=18")
+    work(storage_url)
+    assert (status(storage_url).state, status(storage_url).budget) == ("done", 18)
+    assert_same(what_is_left(storage_url), larger)
+
+
+def test_more_trials_while_it_runs(tmp_path: Path, sqlite_url: str, larger: Left) -> None:
+    queue(sqlite_url, tmp_path)
+    said = work(sqlite_url, on_event=After(3, lambda: queue(sqlite_url, tmp_path, "search.trials=18"), seconds=0))
+    assert begun(said) == ["small", "small"]
+    assert_same(what_is_left(sqlite_url), larger)
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_a_runner_goes_on_with_trials_that_a_run_had_added(
+    queued: bool, tmp_path: Path, sqlite_url: str, larger: Left
+) -> None:
+    """The definition in the queue is older than the budget."""
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Started):
+            raise KeyboardInterrupt
+
+    if queued:
+        queue(sqlite_url, tmp_path)
+        work(sqlite_url)
+    else:
+        run_sweep(small_spec(tmp_path), storage=sqlite_url, launcher=InlineLauncher())
+    more = small_spec(tmp_path, "search.trials=18")
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(more, storage=sqlite_url, launcher=InlineLauncher(), on_event=stop)
+    assert (status(sqlite_url).state, status(sqlite_url).budget) == ("paused", 18)
+    resume(sqlite_url)
+    work(sqlite_url)
+    assert status(sqlite_url).state == "done"
+    assert_same(what_is_left(sqlite_url), larger)
+
+
+def test_a_sweep_that_has_its_trials_is_not_queued(tmp_path: Path, sqlite_url: str) -> None:
+    run_sweep(small_spec(tmp_path, *FEW), storage=sqlite_url, launcher=InlineLauncher())
+    queue(sqlite_url, tmp_path, *FEW)
+    assert (status(sqlite_url).state, order(sqlite_url).state) == ("done", "done")
+    assert order(sqlite_url).table_sha256 is not None
+    assert work(sqlite_url, workers=never) == []
+
+
+def test_what_may_not_be_queued(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, *FEW)
+    before = order(sqlite_url)
+    with pytest.raises(MismatchError, match="a sweep named small is queued with another definition or another table"):
+        queue(sqlite_url, tmp_path, *FEW, "seed=4")
+    with pytest.raises(UserError, match="the priority must be from -1000 to 1000, however: 1001"):
+        queue(sqlite_url, tmp_path, *FEW, priority=1001)
+    work(sqlite_url)
+    with pytest.raises(MismatchError, match="was started with another definition"):
+        queue(sqlite_url, tmp_path, *FEW, "seed=4")
+    queue(sqlite_url, tmp_path, *FEW, "search.trials=6")
+    work(sqlite_url)
+    with pytest.raises(MismatchError, match=r"search\.trials may only grow"):
+        queue(sqlite_url, tmp_path, *FEW)
+    write_table(tmp_path, seed=1)
+    with pytest.raises(MismatchError, match="was started on another table"):
+        queue(sqlite_url, tmp_path, *FEW, "search.trials=9")
+    assert order(sqlite_url).table_sha256 == before.table_sha256
+    assert replace(order(sqlite_url), trials=3).definition != before.definition  # of the six trials
+
+
+# --- real processes ---------------------------------------------------------------------------------------------------
+
+LONG = ("search.trials=900", "training.epochs=20", "search.batch=8")
+
+
+def runner_at(folder: Path) -> tuple[str, ...]:
+    return ("runner", "--storage", f"sqlite:///{folder / 'sweep.db'}", "--cluster", "inline", "--poll", "0.2")
+
+
+def finished(storage: str) -> int:
+    return status(storage).counts.finished
+
+
+def wait_for_more(storage: str, trials: int) -> None:
+    deadline = time.monotonic() + 60
+    while finished(storage) <= trials and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def stopped(process: subprocess.Popen[str], number: signal.Signals) -> tuple[float, str]:
+    """How long a process took to end, and what it said."""
+    begin = time.monotonic()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    return time.monotonic() - begin, said
+
+
+def test_an_idle_runner_ends_at_sigterm(tmp_path: Path) -> None:
+    with start(tmp_path, *runner_at(tmp_path)) as process:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "nothing to do" in line)
+        assert said.endswith(" nothing to do: waiting for `sweep run --queue`\n")
+        seconds, rest_of_it = stopped(process, signal.SIGTERM)
+    assert process.returncode == 143
+    assert seconds < 5
+    assert rest_of_it.splitlines()[-1].startswith("interrupted")
+    assert "Traceback" not in rest_of_it
+
+
+def test_a_runner_that_is_killed_paused_and_ended(tmp_path: Path) -> None:
+    """One sweep through all of it: nothing finished is lost, and nothing waits for long."""
+    storage = f"sqlite:///{tmp_path / 'sweep.db'}"
+    queue(storage, tmp_path, *LONG)
+    with start(tmp_path, *runner_at(tmp_path)) as process:
+        wait_for_trials(tmp_path / "sweep.db", 1)
+        assert status(storage).holder is not None
+        stopped(process, signal.SIGKILL)
+    killed = finished(storage)
+    assert (status(storage).state, order(storage).state) == ("queued", "queued")
+    with start(tmp_path, *runner_at(tmp_path)) as process:
+        wait_for_more(storage, killed)
+        asked = time.monotonic()
+        assert "stops within seconds" in rest(storage, "paused")
+        while status(storage).state == "running" and time.monotonic() < asked + 30:
+            time.sleep(0.1)
+        assert status(storage).state == "paused"
+        assert time.monotonic() - asked < 10
+        paused = finished(storage)
+        assert paused > killed
+        resume(storage)
+        wait_for_more(storage, paused)
+        seconds, said = stopped(process, signal.SIGTERM)
+    assert process.returncode == 143
+    assert seconds < 10
+    assert re.fullmatch(r"interrupted: \d+ of 900 trials are finished; the same command goes on", said.splitlines()[-1])
+    assert "Traceback" not in said
+    assert status(storage).state == "queued"
+    assert finished(storage) > paused
+    left = what_is_left(storage)
+    assert {n for n, state in enumerate(left.states) if state == "COMPLETE"} <= left.results.keys()
+    assert set(left.states) <= {"COMPLETE", "RUNNING"}
