@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from sweep.launch.base import BlockDone, Launcher
+from sweep.launch.base import BlockDone, Launcher, nothing
 from sweep.launch.dask import DaskLauncher
 from sweep.launch.inline import InlineLauncher
 
@@ -45,9 +45,9 @@ class Metered(Launcher):
         self.meter.start_up = self.meter.start_up or perf_counter() - self.meter.begun
         super().submit(*arguments, **options)  # type: ignore[safe-super]  # mixed into a launcher that has it
 
-    def finished(self) -> Iterator[BlockDone]:
+    def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
         """Notes how long each block was waited for, and how long it trained."""
-        blocks = super().finished()  # type: ignore[safe-super]  # likewise
+        blocks = super().finished(waiting)  # type: ignore[safe-super]  # likewise
         while True:
             asked = perf_counter()
             done = next(blocks, None)
