@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from sweep.space import view
@@ -14,7 +14,7 @@ from sweep.space.proposer import Proposer
 from sweep.spec.definition import parse
 from tests.definitions import WHOLE
 
-SPACE = {"x": FloatDistribution(0.0, 1000.0)}
+SPACE: dict[str, BaseDistribution] = {"x": FloatDistribution(0.0, 1000.0)}
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +44,19 @@ def test_few_trials_are_all_seen() -> None:
         seen.add(number, {"x": float(number)}, SPACE)
         seen.tell(number, Ended(1.0))
     assert len(seen.shown.study.get_trials()) == 1 + 11
+
+
+def test_a_trial_is_kept_with_what_it_was_given_and_not_after_it_is_forgotten() -> None:
+    seen, given = view.View("maximize"), [{"x": float(number)} for number in range(41)]
+    for number, params in enumerate(given):
+        seen.add(number, params, SPACE)
+        seen.tell(number, Ended(1.0))
+        assert len(seen._leading) <= 2 * view.BEST
+    shown = seen.shown.study.get_trials(deepcopy=False)[1:]
+    assert len(shown) < 2 * view.WINDOW + view.BEST
+    for trial in shown:
+        assert trial.params is given[int(trial.params["x"])]  # no copy
+        assert trial.distributions is SPACE
 
 
 def test_pruned_trials_are_seen_as_such_before_and_after_the_window_moves() -> None:
