@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sweep.analysis.status import status
@@ -39,6 +41,9 @@ KILLED = ("runner", "worker", "worker", "scheduler", "db")
 
 PATIENCE_SECONDS = 300.0
 """Without a finished trial, after which it is given up."""
+
+LAST_LINES = 30
+"""Of each service's output that are shown then."""
 
 
 def main() -> int:
@@ -85,7 +90,7 @@ def soak(spec: SweepSpec, options: argparse.Namespace, folder: Path) -> tuple[Le
         made.mkdir()
     folder.chmod(0o755)  # PostgreSQL has a user of its own
     (folder / "sweep.toml").write_text(to_toml(anywhere(spec)))
-    with Composition(written, socket, {"SWEEP_DB_PASSWORD": PASSWORD}) as services:
+    with Composition(written, socket, {"SWEEP_DB_PASSWORD": PASSWORD}) as services, told_on_failure(services):
         say(services.run("run", "sweep.toml", "--queue", cwd=folder).strip())
         storage = services.superuser("sweep")
         while killed.total() < options.kills:
@@ -104,6 +109,18 @@ def soak(spec: SweepSpec, options: argparse.Namespace, folder: Path) -> tuple[Le
                 raise TimeoutError(f"the sweep does not end: {state(storage, spec.name)}")
             time.sleep(0.2)
         return what_is_left(storage, spec.name), killed
+
+
+@contextmanager
+def told_on_failure(services: Composition) -> Iterator[None]:
+    """The last words of every service, where it ends in an error."""
+    try:
+        yield
+    except BaseException:
+        for container in services.all():
+            last = "\n  ".join(container.output.splitlines()[-LAST_LINES:])
+            say(f"{container.name}, ended so far with {container.statuses}:\n  {last}")
+        raise
 
 
 def wait_for_progress(storage: str, name: str, finished: int) -> int:
