@@ -62,18 +62,22 @@ class Runner:
         """Runs until it is interrupted.
 
         Args:
-            once: Until nothing is queued that it could run, instead.
+            once: Until nothing is queued that it could run, instead; and database and workers are not waited for.
 
         Raises:
             UserError: The database cannot be used at all.
+            LaunchError: With ``once``: the workers are gone.
             KeyboardInterrupt: Ctrl-C, or what is like it. Everything finished is kept.
         """
-        self._make_tables()
+        while not self._made_tables(once=once):
+            pass
         idle = False
         while True:
             try:
                 worked = self._take_one()
             except (LaunchError, UnreachableError) as error:
+                if once:
+                    raise
                 self._wait_for(error)
                 continue
             self._pause = self._poll
@@ -85,13 +89,15 @@ class Runner:
                 sleep(self._poll)
             idle = not worked
 
-    def _make_tables(self) -> None:
-        while True:
-            try:
-                with Store.open(self._storage, create=True) as store, optuna_storage(store):
-                    return
-            except UnreachableError as error:
-                self._wait_for(error)
+    def _made_tables(self, *, once: bool) -> bool:
+        try:
+            with Store.open(self._storage, create=True) as store, optuna_storage(store):
+                return True
+        except UnreachableError as error:
+            if once:
+                raise
+            self._wait_for(error)
+            return False
 
     def _take_one(self) -> bool:
         """Runs the first sweep of the queue that nobody runs; whether there was one."""
