@@ -182,6 +182,8 @@ class Crew:
                 self.known[address].meeting = None
             return
         except Exception as error:  # another package, no package: Dask may give a bare text
+            if self._client.status != "running":
+                return
             self._leave_out(address, f"worker {address} is not used: it cannot use this version of sweep: {error}")
             return
         self._board.seats[address] = seat = Seat(address, self.known[address].threads, device, set(tables))
@@ -209,6 +211,8 @@ class Crew:
         except (OSError, KeyError):  # it has gone, or is asked again
             pass
         except Exception as error:
+            if self._client.status != "running":  # that is why: another connection sends it
+                return
             self._post((0, LaunchError(f"the table cannot be sent to worker {seat.worker}: {error}")))
         finally:
             seat.coming.discard(name)

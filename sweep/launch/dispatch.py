@@ -18,6 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from distributed import Client, Future, KilledWorker
+from distributed.client import ClosedClientError
 
 from sweep.launch import base, crew, worker
 from sweep.launch.base import BlockDone, Shared
@@ -80,7 +81,8 @@ class Dispatcher:
 
     def cancel(self) -> None:
         """Withdraws all jobs, and drops all states."""
-        with suppress(TimeoutError, OSError):
+        # Where the connection is lost, or its loop has ended, there is nobody to tell.
+        with suppress(TimeoutError, OSError, RuntimeError, ClosedClientError):
             self._wait(self._cancel())
 
     def stop(self) -> list[Item]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -96,6 +98,35 @@ def test_a_scheduler_that_comes_back_is_given_everything_again(cluster: Cluster,
 
 def interrupt() -> None:
     raise InterruptedError
+
+
+def test_a_scheduler_that_dies_while_tables_are_sent(cluster: Cluster) -> None:
+    """What fails then is not the table's fault; and nothing is left that could not be cancelled."""
+    told: list[str] = []
+    with DaskLauncher(address=cluster.address) as launcher:
+        launcher.on_trouble = told.append
+        for number in range(60):
+            launcher.share(replace(DATA, info=replace(DATA.info, source=f"{number}.csv")), FOLDS)
+            launcher.submit(make_job(0))
+        cluster.close()
+        calls = itertools.count()
+        with pytest.raises(InterruptedError):
+            list(launcher.finished(lambda: interrupt() if next(calls) > 2 else None))
+        assert "is lost: waiting up to" in told[0]
+        launcher.cancel()
+        assert list(launcher.finished()) == []
+
+
+def test_cancelling_what_was_given_to_a_scheduler_that_has_died(cluster: Cluster) -> None:
+    with DaskLauncher(address=cluster.address) as launcher:
+        launcher.share(DATA, FOLDS)
+        launcher.submit(make_job(0, **LONG))
+        cluster.close()
+        deadline = time.monotonic() + 10
+        while launcher._client.status == "running" and time.monotonic() < deadline:
+            time.sleep(0.02)
+        launcher.cancel()
+        assert list(launcher.finished()) == []
 
 
 # --- certificates -----------------------------------------------------------------------------------------------------
