@@ -289,6 +289,8 @@ def test_every_example_runs(document: str, folder: Path, capsys: pytest.CaptureF
             arguments.append("--help")
         if arguments[0] == "runner":
             arguments += ["--cluster", "inline"]
+        if "postgresql://" in example and "--help" not in arguments:
+            arguments.append("--help")
         status = run_program(arguments)
         said = capsys.readouterr()
         assert status == 0, f"{example}\n{said.err}"
