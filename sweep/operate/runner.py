@@ -144,6 +144,7 @@ class Runner:
                 on_event=self._on_event,
                 setup=setup,
                 wait=False,
+                revision=order.revision,
             )
             self._set(order, "done")
             finished = outcome.complete + outcome.pruned

@@ -84,11 +84,11 @@ def _clock() -> float:
 class KeptLease:
     """A lease that this process has and keeps. Made by :func:`keep_lease`."""
 
-    def __init__(self, store: Store, sweep: SweepRecord, holder: Holder) -> None:
+    def __init__(self, store: Store, sweep: SweepRecord, holder: Holder, revision: int | None) -> None:
         self.key, self.holder = sweep.key, holder
         self._name, self._store = sweep.name, store
         order = store.order(sweep.name)
-        self._revision = 0 if order is None else order.revision
+        self._revision = revision if revision is not None else 0 if order is None else order.revision
         self._renewed = _clock()
         self._lost: BusyError | None = None
         self._stop: StoppedError | None = None
@@ -170,7 +170,12 @@ class KeptLease:
 
 @contextmanager
 def keep_lease(
-    store: Store, sweep: SweepRecord, *, wait: bool = True, on_wait: Callable[[str], None] = lambda _: None
+    store: Store,
+    sweep: SweepRecord,
+    *,
+    wait: bool = True,
+    on_wait: Callable[[str], None] = lambda _: None,
+    revision: int | None = None,
 ) -> Iterator[KeptLease]:
     """Inside, this process is the only coordinator of a sweep, and all writes of the store check that it is.
 
@@ -182,6 +187,8 @@ def keep_lease(
         sweep: Which.
         wait: Whether to wait for a lease that nobody renews.
         on_wait: Told who holds it, and for how long.
+        revision: Of what was wanted of the sweep when the run was decided on: it stops for what was said later. ``None``
+            for this moment.
 
     Raises:
         BusyError: A live process holds it, or ``wait`` is false and somebody does.
@@ -191,7 +198,7 @@ def keep_lease(
     holder = this_process()
     try:
         _take(store, sweep, holder, wait=wait, on_wait=on_wait)
-        kept = KeptLease(store, sweep, holder)
+        kept = KeptLease(store, sweep, holder, revision)
     except BaseException:  # Ctrl-C may come when it is taken already
         with suppress(StorageError):
             store.release_lease(sweep.key, holder.token)

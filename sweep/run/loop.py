@@ -57,6 +57,7 @@ def run_sweep(
     on_event: Callable[[Event], None] = ignore,
     setup: Setup | None = None,
     wait: bool = True,
+    revision: int | None = None,
 ) -> Outcome:
     """Runs a sweep until its budget is met, or goes on with one that was started before.
 
@@ -67,6 +68,7 @@ def run_sweep(
         on_event: Called with each event, from this thread. What it raises is logged and goes no further.
         setup: The definition's, if the caller has prepared it already.
         wait: Whether to wait where another run holds the sweep, and does not show whether it still lives.
+        revision: Of the order that is carried out, if it is one: the run stops for what was wanted later.
 
     Raises:
         UserError: Definition, table, database or an earlier sweep of that name do not allow it; nothing was run.
@@ -88,7 +90,7 @@ def run_sweep(
         found, resumed = register(store, tables, setup)
         run: Coordinator | None = None
         try:
-            with keep_lease(store, found, wait=wait, on_wait=trouble) as lease:
+            with keep_lease(store, found, wait=wait, on_wait=trouble, revision=revision) as lease:
                 opened = open_study(store, tables, setup, resumed=resumed)
                 setup = replace(setup, folds=replace(folds, kept_rows=opened.kept_rows))
                 store.patience, store.on_wait, launcher.on_trouble = PATIENCE_SECONDS, trouble, trouble
