@@ -187,8 +187,8 @@ def keep_lease(
         sweep: Which.
         wait: Whether to wait for a lease that nobody renews.
         on_wait: Told who holds it, and for how long.
-        revision: Of what was wanted of the sweep when the run was decided on: it stops for what was said later. ``None``
-            for this moment.
+        revision: Of what was wanted of the sweep when the run was decided on: it stops for what was said later; of this
+            moment if ``None``.
 
     Raises:
         BusyError: A live process holds it, or ``wait`` is false and somebody does.

@@ -230,11 +230,19 @@ def test_workers_that_are_gone_are_waited_for(
 
     attempts = iter([refused, refused, Lost, refused, InlineLauncher])
     pauses: list[float] = []
-    monkeypatch.setattr(runner, "sleep", pauses.append)
+    said: list[str] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 5:  # it has nothing more to do
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "sleep", pause)
     monkeypatch.setattr(runner, "MOST_SECONDS", 0.25)
     queue(storage_url, tmp_path)
-    said = work(storage_url, workers=lambda: next(attempts)())
-    assert pauses == [0.05, 0.1, 0.2, 0.25]
+    with pytest.raises(KeyboardInterrupt):
+        Runner(storage_url, lambda: next(attempts)(), said.append, poll=0.05).run()
+    assert pauses == [0.05, 0.1, 0.2, 0.25, 0.05]
     assert said[0] == "the scheduler has another version; trying again in 0 s"
     assert_same(what_is_left(storage_url), expected)
     assert status(storage_url).state == "done"
