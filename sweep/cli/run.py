@@ -10,7 +10,7 @@ from sweep.analysis.status import status
 from sweep.analysis.summary import summarise
 from sweep.cli.progress import Display, Standing
 from sweep.cli.work import at_work, training_device
-from sweep.errors import NotFoundError, StorageError
+from sweep.errors import NotFoundError
 from sweep.launch.base import check_cluster
 from sweep.metrics import METRICS
 from sweep.operate.orders import check_waiting
@@ -74,15 +74,13 @@ def check_database(storage: str) -> None:
 
 
 def _finished(setup: Setup, storage: str) -> bool:
-    """Whether nothing is left to do. Where it cannot be told, running says why.
+    """Whether nothing is left to do.
 
     Raises:
         MismatchError: A sweep of this name is there, and cannot go on with this definition.
+        StorageError: The database cannot be used.
     """
-    try:
-        stored = stored_status(setup, storage)
-    except StorageError:  # of an older version, perhaps: a run brings it up to date
-        return False
+    stored = stored_status(setup, storage)
     return stored is not None and stored.state == "done" and stored.counts.finished >= setup.budget.trials
 
 

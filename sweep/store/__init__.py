@@ -16,7 +16,8 @@
 ``patience``           waiting for that
 ``filesystems``        where a SQLite file may lie
 ``versions``           which schema a database has, and bringing it up to ours
-``upgrading``          a database of any version, for `sweep storage upgrade`; ``copies``: what that does to SQLite files
+``upgrading``          a database of any version, for `sweep storage upgrade`
+``copies``             what that does to SQLite files
 ``codec``              arrays to bytes and back: raw little-endian numbers, never pickles
 ``migrations``         one Alembic revision for each change of the tables
 =====================  =============================================================================
