@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -271,11 +272,11 @@ class Composition:
                     self.wait_until_healthy(other)
                 self._start(name, service)
 
-    def wait_until_healthy(self, name: str, patience: float = 30) -> None:
+    def wait_until_healthy(self, name: str, patience: float = 120) -> None:
         """Until all containers of a service are."""
         for container in self.containers[name]:
             try:
-                wait_until(container.healthy, f"{container.name} to be healthy", patience)
+                wait_until(container.healthy, f"{container.name} to be healthy", patience, pause=0.2)
             except TimeoutError as error:
                 raise TimeoutError(f"{error}\n{container.output}") from None
 
@@ -338,12 +339,17 @@ def _told(home: Path, port: str, environment: Mapping[str, str]) -> bool:
 
 
 def free_port() -> str:
-    """One of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return str(found.getsockname()[1])
+    """One of 127.0.0.1 that nobody listens on.
+
+    Below those that the kernel hands out by itself: a connection would take that of a server that is away for a moment.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return str(port)
 
 
-def wait_until(condition: Callable[[], bool], what: str, patience: float) -> None:
+def wait_until(condition: Callable[[], bool], what: str, patience: float, pause: float = 0.05) -> None:
     """Asks again and again.
 
     Raises:
@@ -353,4 +359,4 @@ def wait_until(condition: Callable[[], bool], what: str, patience: float) -> Non
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {patience:.0f} s for {what}")
-        time.sleep(0.05)
+        time.sleep(pause)

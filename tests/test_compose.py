@@ -221,7 +221,7 @@ def test_what_the_image_writes_it_writes_where_it_can() -> None:
 
 # --- a sweep through its services ------------------------------------------------------------------------------------
 
-TRIALS = 36
+TRIALS = 48
 # Long enough for every part to be killed in the middle of it.
 CHANGES = (f"search.trials={TRIALS}", "search.batch=4", "training.epochs=300")
 # Between kills: more than what was on its way when a part was killed.
@@ -297,12 +297,12 @@ def kill_one_of_each(cluster: Composition) -> None:
     others = [cluster.containers[name][0] for name in ("dashboard", "scheduler", "runner", "db")]
     seen = [0]
     for kill in (lambda: kill_children(nanny), *(container.kill for container in (worker, *others))):
-        wait_until(lambda: told() >= seen[-1] + PROGRESS, f"progress beyond {seen}", 60)
+        wait_until(lambda: told() >= seen[-1] + PROGRESS, f"progress beyond {seen}", 120)
         kill()
         cluster.wait_until_healthy("db")
         seen.append(told())
         assert seen[-1] < TRIALS, f"it ended too soon: {seen}"
-    wait_until(lambda: told() == TRIALS, f"the rest beyond {seen}", 60)
+    wait_until(lambda: told() == TRIALS, f"the rest beyond {seen}", 120)
     for container in (worker, *others):
         assert -signal.SIGKILL in container.statuses, container.name
     assert -signal.SIGKILL not in nanny.statuses, "a nanny replaces its worker by itself"
