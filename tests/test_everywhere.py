@@ -55,10 +55,24 @@ def in_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Left]:
     return left
 
 
-@pytest.mark.parametrize("launcher", ["local", "tcp"], indirect=True)
-@pytest.mark.parametrize("sweep", SWEEPS)
+@pytest.mark.parametrize(
+    ("sweep", "launcher", "database"),
+    [
+        ("tpe", "local", "sqlite_url"),
+        ("tpe", "tcp", "postgres_url"),
+        ("halving", "local", "postgres_url"),
+        ("halving", "tcp", "sqlite_url"),
+    ],
+    indirect=["launcher"],
+)
 def test_the_same_trials(
-    sweep: str, launcher: Launcher, storage_url: str, in_process: dict[str, Left], tmp_path: Path
+    sweep: str,
+    launcher: Launcher,
+    database: str,
+    in_process: dict[str, Left],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
-    run_sweep(small_spec(tmp_path, *SWEEPS[sweep]), storage=storage_url, launcher=launcher)
-    assert_same(what_is_left(storage_url), in_process[sweep])
+    storage: str = request.getfixturevalue(database)
+    run_sweep(small_spec(tmp_path, *SWEEPS[sweep]), storage=storage, launcher=launcher)
+    assert_same(what_is_left(storage), in_process[sweep])

@@ -167,9 +167,16 @@ def test_the_second_says_that_it_waits(storage_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["ALTER TABLE sweep_predictions", "sweep_answers", "trial_values", "trials_study_id"]
+    ("kind", "moment"),
+    [
+        ("sqlite_url", "ALTER TABLE sweep_predictions"),
+        ("sqlite_url", "trial_values"),
+        ("postgres_url", "sweep_answers"),
+        ("postgres_url", "trials_study_id"),
+    ],
 )
-def test_killed_in_the_middle(storage_url: str, moment: str) -> None:
+def test_killed_in_the_middle(kind: str, moment: str, request: pytest.FixtureRequest) -> None:
+    storage_url: str = request.getfixturevalue(kind)
     make_old(storage_url)
     before = _all_tables(storage_url)
     killed = start(storage_url, moment)

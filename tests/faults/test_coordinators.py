@@ -58,27 +58,27 @@ def test_two_that_begin_at_once(spec: SweepSpec, undisturbed: Left, storage_url:
     assert held_by(storage_url) is None
 
 
-def test_one_that_died_on_this_machine_is_not_waited_for(spec: SweepSpec, undisturbed: Left, storage_url: str) -> None:
-    with started(spec, storage_url) as run:
+def test_one_that_died_on_this_machine_is_not_waited_for(spec: SweepSpec, undisturbed: Left, sqlite_url: str) -> None:
+    with started(spec, sqlite_url) as run:
         run.wait_for_events(4)
         run.send(signal.SIGKILL)
         run.process.join()
-    assert held_by(storage_url) is not None
+    assert held_by(sqlite_url) is not None
     begun = time.monotonic()
-    run_sweep(spec, storage=storage_url, launcher=InlineLauncher())
+    run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher())
     assert time.monotonic() - begun < lease.LEASE_SECONDS / 2
-    assert_same(what_is_left(storage_url), undisturbed)
+    assert_same(what_is_left(sqlite_url), undisturbed)
 
 
 def test_one_that_died_elsewhere_is_waited_for(
-    spec: SweepSpec, undisturbed: Left, storage_url: str, monkeypatch: pytest.MonkeyPatch
+    spec: SweepSpec, undisturbed: Left, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with started(spec, storage_url, 3.0) as run:
+    with started(spec, postgres_url, 3.0) as run:
         run.wait_for_events(4)
         run.send(signal.SIGKILL)
         run.process.join()
         pid = run.pid
-    with Store.open(storage_url) as store:
+    with Store.open(postgres_url) as store:
         (left,) = store.leases().values()
         store._write(lambda session: session.execute(update(Lease).values(machine="another", host="far-away")))
     monkeypatch.setattr(lease, "LEASE_SECONDS", 3.0)
@@ -88,13 +88,13 @@ def test_one_that_died_elsewhere_is_waited_for(
         if isinstance(event, Trouble):
             said.append(event.said)
         elif isinstance(event, Started):
-            with Store.open(storage_url) as store:
+            with Store.open(postgres_url) as store:
                 (now,) = store.leases().values()
             assert now.acquired_at >= left.expires_at
 
-    run_sweep(spec, storage=storage_url, launcher=InlineLauncher(), on_event=listen)
+    run_sweep(spec, storage=postgres_url, launcher=InlineLauncher(), on_event=listen)
     assert f"waiting for process {pid} on far-away, which runs small or has died: at most " in said[0]
-    assert_same(what_is_left(storage_url), undisturbed)
+    assert_same(what_is_left(postgres_url), undisturbed)
 
 
 def test_one_that_was_stopped_writes_no_more(spec: SweepSpec, undisturbed: Left, storage_url: str) -> None:
@@ -152,7 +152,7 @@ def test_nothing_is_written_without_the_lease(spec: SweepSpec, storage_url: str,
 
 
 def test_one_that_is_paused_stops_and_keeps_what_is_finished(
-    spec: SweepSpec, undisturbed: Left, storage_url: str, monkeypatch: pytest.MonkeyPatch
+    spec: SweepSpec, undisturbed: Left, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sweep.operate.orders import rest
 
@@ -161,14 +161,14 @@ def test_one_that_is_paused_stops_and_keeps_what_is_finished(
 
     def pause(event: Event) -> None:
         if isinstance(event, TrialDone) and event.finished == 6:
-            with Store.open(storage_url) as store:
+            with Store.open(sqlite_url) as store:
                 assert "stops within seconds" in rest(store, "small", "paused")
             time.sleep(0.3)
 
     with pytest.raises(StoppedError, match=r"^the sweep small was paused: \d+ of 24 trials are finished"):
-        run_sweep(spec, storage=storage_url, launcher=InlineLauncher(), on_event=pause)
-    assert held_by(storage_url) is None
-    run_sweep(spec, storage=storage_url, launcher=InlineLauncher())  # said by hand: goes on
-    left = what_is_left(storage_url)
+        run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher(), on_event=pause)
+    assert held_by(sqlite_url) is None
+    run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher())  # said by hand: goes on
+    left = what_is_left(sqlite_url)
     assert_complete(left, TRIALS)
     assert_same(left, undisturbed)

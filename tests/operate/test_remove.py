@@ -107,14 +107,14 @@ def test_nothing_is_left_of_it_and_all_of_others(
         delete(store, "small")
 
 
-def test_nothing_at_all_is_left_of_the_only_one(tmp_path: Path, storage_url: str) -> None:
-    finished(storage_url, tmp_path)
-    remove_sweep(storage_url)
-    left = {name for name, rows in everything(storage_url).items() if rows}
+def test_nothing_at_all_is_left_of_the_only_one(tmp_path: Path, postgres_url: str) -> None:
+    finished(postgres_url, tmp_path)
+    remove_sweep(postgres_url)
+    left = {name for name, rows in everything(postgres_url).items() if rows}
     assert left <= {"alembic_version", "sweep_alembic_version", "version_info"}
-    queue(storage_url, tmp_path, *FEW, "seed=4")  # the name is free again
-    work(storage_url)
-    assert status(storage_url).state == "done"
+    queue(postgres_url, tmp_path, *FEW, "seed=4")  # the name is free again
+    work(postgres_url)
+    assert status(postgres_url).state == "done"
 
 
 @pytest.mark.parametrize("by", ["runner", "run"])

@@ -80,11 +80,11 @@ def never() -> Launcher:
     raise AssertionError("there was nothing to do")
 
 
-def test_by_priority_and_then_by_age(tmp_path: Path, storage_url: str) -> None:
+def test_by_priority_and_then_by_age(tmp_path: Path, sqlite_url: str) -> None:
     for name, priority in (("b", 0), ("a", 0), ("late", -3), ("soon", 5)):
-        queue(storage_url, tmp_path, f"name={name}", *FEW, priority=priority)
-    assert begun(work(storage_url)) == ["soon", "b", "a", "late"]
-    assert {status(storage_url, name).state for name in ("soon", "b", "a", "late")} == {"done"}
+        queue(sqlite_url, tmp_path, f"name={name}", *FEW, priority=priority)
+    assert begun(work(sqlite_url)) == ["soon", "b", "a", "late"]
+    assert {status(sqlite_url, name).state for name in ("soon", "b", "a", "late")} == {"done"}
 
 
 def test_what_comes_with_a_higher_priority_meanwhile_is_next(tmp_path: Path, sqlite_url: str) -> None:
@@ -161,26 +161,26 @@ def test_a_sweep_that_another_run_holds_is_left_alone(tmp_path: Path, sqlite_url
 
 
 def test_a_table_that_has_changed_fails_and_the_next_sweep_runs(
-    tmp_path: Path, storage_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as context:
         context.setattr(packed, "LARGEST", 0)  # so that runners read the file
-        queue(storage_url, tmp_path, "name=changed", *FEW, priority=1)
-    wanted = order(storage_url, "changed").data_hash
+        queue(postgres_url, tmp_path, "name=changed", *FEW, priority=1)
+    wanted = order(postgres_url, "changed").data_hash
     write_table(tmp_path, seed=1)
-    queue(storage_url, tmp_path, "name=sound", *FEW)
-    found = order(storage_url, "sound").data_hash
-    work(storage_url)
-    failed = status(storage_url, "changed")
+    queue(postgres_url, tmp_path, "name=sound", *FEW)
+    found = order(postgres_url, "sound").data_hash
+    work(postgres_url)
+    failed = status(postgres_url, "changed")
     reason = f"table.csv is not the table that was queued: its content was {wanted}, it is {found}"
     assert (failed.state, failed.reason) == ("failed", f"{tmp_path}/{reason}")
-    assert status(storage_url, "sound").state == "done"
+    assert status(postgres_url, "sound").state == "done"
     write_table(tmp_path)
-    assert resume(storage_url, "changed") == (
+    assert resume(postgres_url, "changed") == (
         f"the sweep changed is queued for a `sweep runner` that can read {tmp_path}/table.csv"
     )
-    work(storage_url)
-    assert (status(storage_url, "changed").state, status(storage_url, "changed").reason) == ("done", None)
+    work(postgres_url)
+    assert (status(postgres_url, "changed").state, status(postgres_url, "changed").reason) == ("done", None)
 
 
 def test_a_definition_that_cannot_be_read_fails(tmp_path: Path, sqlite_url: str) -> None:
@@ -218,7 +218,7 @@ def test_a_bug_costs_its_own_sweep_alone(tmp_path: Path, sqlite_url: str, caplog
 
 
 def test_workers_that_are_gone_are_waited_for(
-    tmp_path: Path, storage_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Lost(InlineLauncher):
         def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
@@ -239,13 +239,13 @@ def test_workers_that_are_gone_are_waited_for(
 
     monkeypatch.setattr(runner, "sleep", pause)
     monkeypatch.setattr(runner, "MOST_SECONDS", 0.25)
-    queue(storage_url, tmp_path)
+    queue(postgres_url, tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        Runner(storage_url, lambda: next(attempts)(), said.append, poll=0.05).run()
+        Runner(postgres_url, lambda: next(attempts)(), said.append, poll=0.05).run()
     assert pauses == [0.05, 0.1, 0.2, 0.25, 0.05]
     assert said[0] == "the scheduler has another version; trying again in 0 s"
-    assert_same(what_is_left(storage_url), expected)
-    assert status(storage_url).state == "done"
+    assert_same(what_is_left(postgres_url), expected)
+    assert status(postgres_url).state == "done"
 
 
 def test_a_database_that_is_gone_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,17 +299,17 @@ def test_pausing_one_that_is_resumed_before_it_stops(tmp_path: Path, sqlite_url:
 
 
 def test_one_that_was_only_ever_run_rests_too(
-    tmp_path: Path, storage_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sqlite_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks_often(monkeypatch)
     spec = small_spec(tmp_path)
-    stop = After(2, lambda: rest(storage_url, "paused"))
+    stop = After(2, lambda: rest(sqlite_url, "paused"))
     with pytest.raises(StoppedError, match=r"small was paused: \d+ of 12 trials are finished; `sweep run` goes on"):
-        run_sweep(spec, storage=storage_url, launcher=InlineLauncher(), on_event=stop)
-    assert status(storage_url).state == "paused"
-    assert resume(storage_url).endswith(f"for a `sweep runner` that can read {tmp_path / 'table.csv'}")
-    work(storage_url)
-    assert_same(what_is_left(storage_url), expected)
+        run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher(), on_event=stop)
+    assert status(sqlite_url).state == "paused"
+    assert resume(sqlite_url).endswith(f"for a `sweep runner` that can read {tmp_path / 'table.csv'}")
+    work(sqlite_url)
+    assert_same(what_is_left(sqlite_url), expected)
 
 
 def test_a_run_of_one_that_rests_goes_on(tmp_path: Path, sqlite_url: str, expected: Left) -> None:
@@ -355,22 +355,22 @@ def test_what_cannot_rest(tmp_path: Path, sqlite_url: str) -> None:
 # --- more trials ------------------------------------------------------------------------------------------------------
 
 
-def test_more_trials_for_a_sweep_that_is_done(tmp_path: Path, storage_url: str, larger: Left, expected: Left) -> None:
-    queue(storage_url, tmp_path)
-    work(storage_url)
-    queue(storage_url, tmp_path, "search.trials=18")
-    more = status(storage_url)
+def test_more_trials_for_a_sweep_that_is_done(tmp_path: Path, postgres_url: str, larger: Left, expected: Left) -> None:
+    queue(postgres_url, tmp_path)
+    work(postgres_url)
+    queue(postgres_url, tmp_path, "search.trials=18")
+    more = status(postgres_url)
     assert (more.state, more.budget, more.counts.finished) == ("queued", 18, 12)
-    assert rest(storage_url, "cancelled") == (
+    assert rest(postgres_url, "cancelled") == (
         "the sweep small keeps its 12 trials: the others that were wanted of it no longer are"
     )
-    assert (status(storage_url).state, status(storage_url).budget) == ("done", 12)
-    assert work(storage_url, workers=never) == []
-    assert_same(what_is_left(storage_url), expected)
-    queue(storage_url, tmp_path, "search.trials=18")
-    work(storage_url)
-    assert (status(storage_url).state, status(storage_url).budget) == ("done", 18)
-    assert_same(what_is_left(storage_url), larger)
+    assert (status(postgres_url).state, status(postgres_url).budget) == ("done", 12)
+    assert work(postgres_url, workers=never) == []
+    assert_same(what_is_left(postgres_url), expected)
+    queue(postgres_url, tmp_path, "search.trials=18")
+    work(postgres_url)
+    assert (status(postgres_url).state, status(postgres_url).budget) == ("done", 18)
+    assert_same(what_is_left(postgres_url), larger)
 
 
 def test_more_trials_while_it_runs(tmp_path: Path, sqlite_url: str, larger: Left) -> None:
