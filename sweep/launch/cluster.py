@@ -157,7 +157,12 @@ def reconnect(address: str, seconds: float) -> Client:
         with ThreadPoolExecutor(1) as thread:  # the caller's thread may be running an event loop
             thread.submit(asyncio.run, _greet(address, seconds)).result()
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (ValueError, TypeError) as error:
+    except TypeError as error:  # Dask's, for want of certificates
+        raise UserError(
+            f"{address} needs certificates, as DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …TLS__CLIENT__CERT and "
+            f"…TLS__CLIENT__KEY name them ({error})"
+        ) from error
+    except ValueError as error:
         raise UserError(f"not the address of a cluster: {address} ({error})") from error
     except OSError as error:
         raise AddressError(f"no Dask scheduler answers at {address} within {seconds:.0f} s{_reason(error)}") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 import dask.config
 import pytest
 
-from sweep.errors import LaunchError, UserError
+from sweep.errors import UserError
 from sweep.launch.dask import DaskLauncher
 from sweep.training.train import train_block
 from tests.launch.processes import Cluster
@@ -55,7 +55,7 @@ def test_workers_that_join_are_used_if_they_can_be(cluster: Cluster, tmp_path: P
 
         # One with another version of this package, then one that can be used.
         cluster.worker(**other_version(tmp_path))
-        deadline, joined, number, busy = time.monotonic() + 90, False, 0, 0
+        deadline, joined, number, busy = time.monotonic() + 240, False, 0, 0
         for _ in range(4):
             launcher.submit(make_job(0, **LONG))
         for done in launcher.finished():
@@ -151,7 +151,7 @@ def test_a_scheduler_with_certificates(tmp_path: Path) -> None:
     try:
         cluster.scheduler()
         cluster.worker()
-        with pytest.raises((LaunchError, UserError), match=r"certificate|TLS") as refused:
+        with pytest.raises(UserError, match=r"needs certificates, as DASK_DISTRIBUTED__COMM__TLS__CA_FILE") as refused:
             DaskLauncher(address=cluster.address)
         assert cluster.address in str(refused.value)
         known = dask.config.merge(dask.config.config, dask.config.collect_env(variables))
