@@ -231,8 +231,9 @@ class Pace:
         """Seconds after which it hangs."""
         known = self._slowest.get(item.shape)
         if known is None:
-            # Another shape may take longer than all that were seen.
-            return max([UNMEASURED_SECONDS, *(self._of(item, slowest) for slowest in self._slowest.values())])
+            # Another shape may take longer than all that were seen; one that was ended for it gets more time each time.
+            patience = UNMEASURED_SECONDS * 4.0 ** (item.strikes + item.suspect)
+            return max([patience, *(self._of(item, slowest) for slowest in self._slowest.values())])
         return self._of(item, known)
 
     def _of(self, item: Item, slowest: tuple[float, float]) -> float:

@@ -187,15 +187,19 @@ def replace_workers(local: LocalCluster) -> None:
 
 def disconnect(client: Client, cluster: LocalCluster | None) -> None:
     """Leaves a cluster, and ends one that was started here, in the middle of a block if need be."""
+    # Each step by itself: what does not end in time must not hide what the run ended with, nor keep the next from it.
+    late = suppress(asyncio.TimeoutError, TimeoutError, OSError)
     try:
         if cluster is not None:
-            with suppress(asyncio.TimeoutError):
+            with late:
                 cluster.sync(_end_workers, cluster)
-        client.close(timeout=GRACE_SECONDS)
-        if cluster is None:
-            client._loop_runner.stop()  # its thread, which stays where the connection was lost before
-        else:
-            cluster.close(timeout=GRACE_SECONDS)
+        with late:
+            client.close(timeout=GRACE_SECONDS)
+        with late:
+            if cluster is None:
+                client._loop_runner.stop()  # its thread, which stays where the connection was lost before
+            else:
+                cluster.close(timeout=GRACE_SECONDS)
     finally:
         if cluster is not None:
             _forked.end()

@@ -111,8 +111,16 @@ class Crew:
         """Runs beside; ends with :meth:`stop`."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if (
+            error is not None and self._client.status == "running"
+        ):  # else the connection is why, and another one is made
+            self._post((0, LaunchError(f"the workers cannot be looked after: {error!r}")))
 
     def stop(self) -> None:
         """Looks after nobody any more."""

@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from distributed import LocalCluster
+from distributed.client import ClosedClientError
 
 from sweep.errors import LaunchError
 from sweep.launch import base, cluster, worker
@@ -96,7 +97,11 @@ class DaskLauncher(Launcher):
     def _begin(self) -> None:
         own = self._cluster is not None
         self._dispatcher = Dispatcher(self._client, self._train, self._devices, own, self._post)
-        self._dispatcher.start()
+        try:
+            self._dispatcher.start()
+        except (TimeoutError, OSError, ClosedClientError) as error:  # lost again in this very moment
+            cluster.disconnect(self._client, None)
+            raise LaunchError(f"the Dask scheduler does not answer: {error}") from error
 
     def _post(self, message: Message) -> None:
         self._inbox.put(message)
@@ -187,13 +192,13 @@ class DaskLauncher(Launcher):
         while True:
             try:
                 self._client = cluster.reconnect(self._address, ANSWER_SECONDS)
+                self._begin()
                 break
             except LaunchError as error:
                 if monotonic() - since > BACK_SECONDS:
                     raise LaunchError(f"the connection to the Dask scheduler is lost: {error}") from error
             self._wait(waiting)
             sleep(RETRY_SECONDS)
-        self._begin()
         if self._shared is not None:
             self._dispatcher.share(*self._shared)
         again, self._stranded, self._missed = self._stranded, None, None

@@ -22,7 +22,7 @@ from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
 from sweep.run.study import optuna_storage
 from sweep.spec.definition import parse
-from sweep.store.failures import UnreachableError
+from sweep.store.failures import NoSpaceError, UnreachableError
 from sweep.store.rows import OrderRecord, OrderState
 from sweep.store.store import Store
 
@@ -75,7 +75,7 @@ class Runner:
         while True:
             try:
                 worked = self._take_one()
-            except (LaunchError, UnreachableError) as error:
+            except (LaunchError, UnreachableError, NoSpaceError) as error:
                 if once:
                     raise
                 self._wait_for(error)
@@ -116,7 +116,7 @@ class Runner:
         """
         try:
             self._run(order)
-        except (LaunchError, UnreachableError):
+        except (LaunchError, UnreachableError, NoSpaceError):
             raise
         except BusyError as error:
             self._say(str(error))
@@ -162,7 +162,8 @@ class Runner:
         """Whether nobody has paused, changed or deleted it since the queue was read: tables and workers take time."""
         with Store.open(self._storage) as store:
             now = store.order(order.name)
-        return now is not None and now.revision == order.revision
+        # Revisions begin anew where a sweep is deleted and queued again.
+        return now is not None and (now.revision, now.created_at) == (order.revision, order.created_at)
 
     def _prepared(self, order: OrderRecord) -> Setup:
         """Definition and table, checked to be the one that was queued.

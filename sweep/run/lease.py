@@ -34,7 +34,7 @@ RENEW_SECONDS = 5.0
 """Between two renewals: how soon a run stops that is paused or cancelled, and a live holder is told from a dead one."""
 
 _POLL_SECONDS = 0.5
-_SAME_START_SECONDS = 2.0  # clocks are adjusted, and so is what they say of a start
+_SAME_START_SECONDS = 2.0  # of ticks, and of the second in which the boot is given
 
 
 def this_process() -> Holder:
@@ -44,7 +44,7 @@ def this_process() -> Holder:
         machine=_machine(),
         host=socket.gethostname(),
         pid=os.getpid(),
-        started=psutil.Process().create_time(),
+        started=_started(psutil.Process()),
     )
 
 
@@ -54,12 +54,27 @@ def is_dead(holder: Holder) -> bool:
         return False
     try:
         process = psutil.Process(holder.pid)
-        same = abs(process.create_time() - holder.started) < _SAME_START_SECONDS
+        same = abs(_started(process) - holder.started) < _SAME_START_SECONDS
         return not same or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    except psutil.NoSuchProcess:  # or hidden: those of other users may be
+        return not _exists(holder.pid)
     except psutil.AccessDenied:
         return False
+
+
+def _started(process: psutil.Process) -> float:
+    """Seconds after the boot: what is given as a time of day moves with the clock."""
+    return float(process.create_time() - psutil.boot_time())
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def is_held(lease: LeaseRecord | None) -> bool:
@@ -86,7 +101,7 @@ class KeptLease:
 
     def __init__(self, store: Store, sweep: SweepRecord, holder: Holder, revision: int | None) -> None:
         self.key, self.holder = sweep.key, holder
-        self._name, self._store = sweep.name, store
+        self._name, self._store, self._ordered = sweep.name, store, revision is not None
         order = store.order(sweep.name)
         self._revision = revision if revision is not None else 0 if order is None else order.revision
         self._renewed = _clock()
@@ -150,6 +165,8 @@ class KeptLease:
 
     def _look(self, store: Store) -> None:
         order = store.order(self._name)
+        if order is None and self._ordered:
+            self._stop = StoppedError(f"the sweep {self._name} was deleted")
         if order is not None and order.revision > self._revision:
             self._revision = order.revision
             if order.state in ("paused", "cancelled"):
@@ -163,9 +180,13 @@ class KeptLease:
         """Stops renewing, and gives the lease back."""
         self._over.set()
         self._thread.join()
-        # What ended the run may be what is in the way; then the lease expires by itself.
-        with suppress(StorageError, BusyError):
-            self._store.release_lease(self.key, self.holder.token)
+        # What ended the run may be what is in the way: then nothing is waited for, and the lease expires by itself.
+        before, self._store.patience = self._store.patience, 0.0
+        try:
+            with suppress(StorageError, BusyError):
+                self._store.release_lease(self.key, self.holder.token)
+        finally:
+            self._store.patience = before
 
 
 @contextmanager

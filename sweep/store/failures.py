@@ -15,7 +15,9 @@ from sweep.store.database import shown_url
 # PostgreSQL's codes of what ends without our doing (its manual, appendix A): connection exceptions, shutdown and start
 # of the server, too many connections, and transactions that were given up for the sake of others.
 _PASSING_CLASSES = ("08",)
-_PASSING_CODES = {"57P01", "57P02", "57P03", "53300", "40001", "40P01"}
+# And 25006: a server that may only be read, as after a failover, until connections reach the other one.
+_PASSING_CODES = {"57P01", "57P02", "57P03", "53300", "40001", "40P01", "25006"}
+_FULL_CODE = "53100"  # of the server's disk
 
 # A server that refuses a connection for good. libpq hands its code on for none of them, so it has to be the words.
 # Where a server speaks another language they are waited for like the rest: that costs time, no more.
@@ -27,7 +29,7 @@ class UnreachableError(StorageError):
 
 
 class NoSpaceError(StorageError):
-    """The disk of a SQLite file is full, or fails: nobody's input is wrong."""
+    """The database's disk is full, or fails: nobody's input is wrong."""
 
     exit_status = 1
 
@@ -64,6 +66,8 @@ def failure(url: URL, error: BaseException) -> StorageError:
                 kind, advice = NoSpaceError, " (is the disk full?); all that was stored is kept"
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
                 advice = " (SQLite has to write to the file and, even to read, to its folder)"
+    elif getattr(cause, "sqlstate", None) == _FULL_CODE:
+        kind, advice = NoSpaceError, "; all that was stored is kept: make room, then the same command goes on"
     return kind(f"the database {shown_url(url)} cannot be used: {reason}{advice}")
 
 

@@ -226,7 +226,7 @@ class Lease(Base):
     machine: Mapped[str] = mapped_column(String(128))  # tells process ids apart: boot and namespace
     host: Mapped[str] = mapped_column(String(255))
     pid: Mapped[int]
-    started: Mapped[float]  # the process, by the clock of its host
+    started: Mapped[float]  # the process, after the boot of its host
     acquired_at: Mapped[float]
     expires_at: Mapped[float]
 

@@ -194,7 +194,7 @@ class Holder:
         machine: Equal for two processes whose ids can be compared: one boot of one machine, one namespace.
         host: Name of the machine, for people.
         pid: Process id there.
-        started: When the process was started, seconds since the epoch by the clock of its machine.
+        started: When the process was started, seconds after the boot of its machine.
     """
 
     token: str
