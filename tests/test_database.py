@@ -239,3 +239,9 @@ def test_only_the_store_knows_sqlalchemy_and_nothing_heavy_comes_with_it() -> No
     code = "import sys, sweep.store.store; print({'torch', 'optuna', 'sklearn', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_tables_that_another_program_of_ours_has_just_made_are_not_a_strangers(storage_url: str) -> None:
+    """Two that begin at once on an empty database: one of them looks, finds nothing, and looks again."""
+    with Store.open(storage_url, create=True) as store:
+        versions.check_ours(store._engine, store.shown)
