@@ -47,7 +47,7 @@ def delete(store: Store, name: str, on_wait: Callable[[str], None] = lambda _: N
 def _delete_sweep(store: Store, sweep: SweepRecord, on_wait: Callable[[str], None]) -> None:
     # The study first: killed in between, what is left is a sweep without a study, which can be deleted again. Under
     # the lease, so that nobody begins with it meanwhile.
-    with suppress(NotFoundError), keep_lease(store, sweep, on_wait=_at_first(on_wait)):
+    with suppress(NotFoundError), keep_lease(store, sweep, on_wait=on_wait):
         with optuna_storage(store) as storage:
             if find_study(storage, sweep) is not None:
                 optuna.delete_study(study_name=sweep.name, storage=storage)
@@ -56,24 +56,13 @@ def _delete_sweep(store: Store, sweep: SweepRecord, on_wait: Callable[[str], Non
 
 
 def _wait_until_free(store: Store, sweep: SweepRecord, on_wait: Callable[[str], None]) -> None:
-    deadline, say = monotonic() + 2 * LEASE_SECONDS, _at_first(on_wait)
+    deadline, told = monotonic() + 2 * LEASE_SECONDS, False
     while is_held(lease := store.lease(sweep.key)) and lease is not None:
         if monotonic() > deadline:
             raise BusyError(
                 f"the sweep {sweep.name} is still being run by {lease.holder}; it was cancelled, not deleted"
             )
-        say(f"waiting for {lease.holder} to stop {sweep.name}")
-        sleep(_POLL_SECONDS)
-
-
-def _at_first(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Says what it is told first, and no more: whoever waits says it again and again."""
-    told = False
-
-    def once(said: str) -> None:
-        nonlocal told
         if not told:
             told = True
-            say(said)
-
-    return once
+            on_wait(f"waiting for {lease.holder} to stop {sweep.name}")
+        sleep(_POLL_SECONDS)

@@ -207,7 +207,7 @@ def keep_lease(
         store: Where the sweep is. Its ``fence`` is set inside.
         sweep: Which.
         wait: Whether to wait for a lease that nobody renews.
-        on_wait: Told who holds it, and for how long.
+        on_wait: Told once who holds it, and for how long.
         revision: Of what was wanted of the sweep when the run was decided on: it stops for what was said later; of this
             moment if ``None``.
 
@@ -249,6 +249,6 @@ def _take(store: Store, sweep: SweepRecord, holder: Holder, *, wait: bool, on_wa
             raise BusyError(f"the sweep {sweep.name} is being run by {other}; nothing was changed")
         if seen is None or seen.holder.token != other.token:
             seen = lease
-        seconds = wording.duration(max(1.0, lease.seconds_left))
-        on_wait(f"waiting for {other}, which runs {sweep.name} or has died: at most {seconds}")
+            seconds = wording.duration(max(1.0, lease.seconds_left))
+            on_wait(f"waiting for {other}, which runs {sweep.name} or has died: at most {seconds}")
         sleep(_POLL_SECONDS)
