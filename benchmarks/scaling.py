@@ -1,4 +1,4 @@
-"""How the cost of a member-step and the memory grow: with the members of a block, folds, rows, and workers.
+"""How the cost of a member-step and the memory grow: with the members of a block, folds, rows, and processes.
 
 Every point of an axis has a process of its own, in which nothing else was done: its high-water mark is its memory. The
 processes of an axis take turns, and each is compared with the axis's first point, round by round.
@@ -6,16 +6,13 @@ processes of an axis take turns, and each is compared with the axis's first poin
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from statistics import mean, median
 
 from benchmarks import floor
-from benchmarks.machine import sonar
 from benchmarks.measuring import (
     Lengths,
     Ratio,
@@ -25,21 +22,15 @@ from benchmarks.measuring import (
     in_turn,
     peak_bytes,
     prepare_process,
-    seconds_of,
 )
 from benchmarks.report import Section
 from benchmarks.shapes import SONAR, Shape, with_folds, with_rows
-from sweep.launch.dask import DaskLauncher
-from sweep.run.loop import run_sweep
-from sweep.spec.definition import load
-from sweep.spec.model import SweepSpec
 from sweep.training.block_size import block_trials
 
 _MEMBERS = (8, 1, 2, 4, 16, 32, 64)
 _FOLDS = (10, 2, 5, 20)
 _ROWS = (208, 2_000, 20_000)
-_WORKERS = (1, 2)
-_BATCHES = 3  # of a sweep in a round
+_PROCESSES = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,7 @@ class Point:
 
     Attributes:
         label: Of the point.
-        seconds: In each round: of a member-step, or of a trial; with several at once, divided by how many.
+        seconds: In each round: of a member-step; with several at once, divided by how many.
         base: Bytes held before anything was done, and
         peak: at most; 0 where no single process did it all, or it was not looked at.
     """
@@ -68,12 +59,10 @@ def measure(settings: Settings) -> Section:
         "rows": [(f"{n:,}", with_rows(SONAR, n), own[SONAR]) for n in _ROWS],
     }
     found = {axis: along(points, settings) for axis, points in axes.items()}
-    overrides, _ = sonar()
-    found["workers, a whole sweep"] = workers(load("sonar", overrides), _WORKERS, settings.rounds)
     block = partial(_begin, SONAR, own[SONAR], settings.seconds)
-    found["processes at once, a block each"] = at_once(block, _step, _WORKERS, settings.rounds)
+    found["processes at once, a block each"] = at_once(block, _step, _PROCESSES, settings.rounds)
     products = partial(_begin_products, SONAR, own[SONAR], settings.seconds)
-    found["processes at once, products alone"] = at_once(products, _step_of_products, _WORKERS, settings.rounds)
+    found["processes at once, products alone"] = at_once(products, _step_of_products, _PROCESSES, settings.rounds)
     return section(found)
 
 
@@ -155,60 +144,31 @@ def at_once(begin: Callable[[], object], step: Callable[[], float], counts: Sequ
     return [Point(f"{count}", tuple(seconds)) for count, seconds in zip(counts, times, strict=True)]
 
 
-def workers(spec: SweepSpec, counts: Sequence[int], rounds: int) -> list[Point]:
-    """The same sweep with each number of workers, a few batches a round; starting them is not counted.
-
-    A first round goes before: workers import what they need, and TPE has something to go on.
-    """
-    part = _BATCHES * spec.search.batch
-    with ExitStack() as stack:
-        takes: list[Callable[[], float]] = []
-        for count in counts:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sweep-bench-"))
-            launcher = stack.enter_context(DaskLauncher(count))
-            takes.append(_Parts(spec, f"sqlite:///{Path(folder) / 'sweep.db'}", launcher, part))
-        for take in takes:
-            take()
-        times = in_turn(takes, rounds)
-    return [
-        Point(f"{count}", tuple(seconds / part for seconds in each)) for count, each in zip(counts, times, strict=True)
-    ]
-
-
-class _Parts:
-    """A sweep that goes on by so many trials whenever it is called, and says how many seconds it took."""
-
-    def __init__(self, spec: SweepSpec, storage: str, launcher: DaskLauncher, part: int) -> None:
-        self._spec, self._storage, self._launcher, self._part = spec, storage, launcher, part
-        self._trials = 0
-
-    def __call__(self) -> float:
-        self._trials += self._part
-        spec = replace(self._spec, search=replace(self._spec.search, trials=self._trials))
-        return seconds_of(lambda: run_sweep(spec, storage=self._storage, launcher=self._launcher))
-
-
 def section(found: dict[str, list[Point]]) -> Section:
     """A row for each point; the first of an axis is what the others are compared with."""
     rows = []
     for axis, points in found.items():
         for point in points:
             memory = f"{(point.peak - point.base) / 1e6:,.0f}" if point.peak else ""
-            seconds = median(point.seconds)
-            unit = f"{seconds:.2f} s a trial" if seconds > 0.01 else f"{1e6 * seconds:.1f} µs"
             ratio = Ratio.of(point.seconds, points[0].seconds)
-            rows.append((axis, point.label, unit, "1" if point is points[0] else f"**{ratio}**", memory))
+            rows.append(
+                (
+                    axis,
+                    point.label,
+                    f"{1e6 * median(point.seconds):.1f}",
+                    "1" if point is points[0] else f"**{ratio}**",
+                    memory,
+                )
+            )
     return Section(
         name="scaling",
-        title="Cost against members, folds, rows and workers",
-        header=("axis", "", "a member-step", "against the first", "peak above start, MB"),
+        title="Cost against members, folds, rows and processes",
+        header=("axis", "", "a member-step, µs", "against the first", "peak above start, MB"),
         rows=tuple(rows),
         notes=(
             f"The Sonar shape {SONAR.network} on random tables. With the number of folds the block changes as the "
             "program chooses it. Memory: of the process that trained, above what Python and the table took before.",
-            f"Workers: parts of {_BATCHES} batches of the Sonar definition, SQL included. "
-            "At the end of each one worker waits for the other. With W at once the time is divided by W: what is not "
-            "1 / W of the first is what they cost one another.",
+            "With W at once the time is divided by W: what is not 1 / W of the first is what they cost one another.",
         ),
         figures={axis: [asdict(point) for point in points] for axis, points in found.items()},
     )

@@ -25,6 +25,8 @@ from pathlib import Path
 from statistics import mean, median
 from time import perf_counter
 
+import optuna
+
 from benchmarks import keras_peer, plain_loop, skorch_peer
 from benchmarks.machine import RESULTS, machine, sonar
 from benchmarks.measuring import Ratio, Settings, prepare_process, seconds_of
@@ -122,7 +124,7 @@ def measure(settings: Settings, changes: Sequence[str] = ()) -> Section:
     overrides, table = sonar()
     processes = machine().cores
     # Before anything is timed: what is compiled is there, and files are in memory.
-    run_command([*overrides, "training.epochs=12", "search.trials=8"], processes)
+    run_command([*overrides, "training.epochs=12", "search.trials=8"], "--workers", f"{processes}")
     overrides = [*overrides, *changes]
     # A trial takes skorch as long as us the whole sweep, and Keras longer.
     samples = {name: 2 * processes if name == plain_loop.WHAT else processes for name in PEERS}
@@ -154,40 +156,62 @@ def compare(overrides: Sequence[str], table: str, processes: int, samples: Seque
             list(pool.map(_warm, [PEERS[name]] * 2 * processes, [spec] * 2 * processes))
         turns: list[Turn] = []
         for place, sample in enumerate(samples):
-            trials, seconds = run_command(overrides, processes)
-            print(f"turn {place + 1} of {len(samples)}: {len(trials)} trials in {seconds:.1f} s", end="", flush=True)
+            ran = run_command(overrides, "--workers", f"{processes}")
+            print(
+                f"turn {place + 1} of {len(samples)}: {len(ran.trials)} trials in {ran.seconds:.1f} s",
+                end="",
+                flush=True,
+            )
             peers: dict[str, tuple[Sampled, ...]] = {}
             for name, count in sample.items():
-                order = itertools.cycle(spread(trials, len(trials)))  # other trials every time, as long as there are
+                order = itertools.cycle(
+                    spread(ran.trials, len(ran.trials))
+                )  # other trials every time, as long as there are
                 own = list(itertools.islice(order, trained[name], trained[name] + count))
                 trained[name] += count
                 peers[name] = _sampled(pool, PEERS[name], spec, own)
                 each = mean(one.seconds for one in peers[name])
                 print(f"; {name} {each:.1f} s a trial and process", end="", flush=True)
             print(flush=True)
-            turns.append(Turn(len(trials), seconds, peers))
+            turns.append(Turn(len(ran.trials), ran.seconds, peers))
     return Comparison(table, processes, tuple(turns))
 
 
-def run_command(overrides: Sequence[str], workers: int) -> tuple[tuple[TrialRecord, ...], float]:
-    """Runs ``sweep run sonar`` into a fresh database. Gives its trials, and the seconds from its start to its end."""
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A whole command.
+
+    Attributes:
+        trials: What it has found.
+        seconds: From its start to the end of its process, and
+        search: of these from the first trial's proposal to the commit of the last.
+    """
+
+    trials: tuple[TrialRecord, ...]
+    seconds: float
+    search: float
+
+
+def run_command(overrides: Sequence[str], *where: str) -> Ran:
+    """Runs ``sweep run sonar`` into a fresh database, with further options that say ``where`` it trains."""
     with tempfile.TemporaryDirectory(prefix="sweep-bench-") as folder:
         storage = f"sqlite:///{Path(folder) / 'sweep.db'}"
-        command = ["run", "sonar", "--storage", storage, "--workers", f"{workers}", "--device", "cpu", "--quiet"]
         changes = [part for change in overrides for part in ("--set", change)]
+        options = ["--storage", storage, "--device", "cpu", "--quiet", *where, *changes]
         program = Path(sys.executable).with_name("sweep")
         seconds = seconds_of(
-            lambda: subprocess.run([program, *command, *changes], check=True, stdout=subprocess.DEVNULL)
+            lambda: subprocess.run([program, "run", "sonar", *options], check=True, stdout=subprocess.DEVNULL)
         )
-        return _trials(storage, load("sonar", overrides).name), seconds
-
-
-def _trials(storage: str, name: str) -> tuple[TrialRecord, ...]:
-    with Store.open(storage) as store:
-        sweep = store.sweep(name)
-        if sweep is None:
-            raise SystemExit("the sweep is not in its database")
-        return tuple(store.trials(sweep.key))
+        name = load("sonar", overrides).name
+        with Store.open(storage) as store:
+            sweep = store.sweep(name)
+            if sweep is None:
+                raise SystemExit("the sweep is not in its database")
+            trials = tuple(store.trials(sweep.key))
+        study = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+    begun = min(trial.datetime_start for trial in study if trial.datetime_start)
+    ended = max(trial.datetime_complete for trial in study if trial.datetime_complete)
+    return Ran(trials, seconds, (ended - begun).total_seconds())
 
 
 def spread(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord]:

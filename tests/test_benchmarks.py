@@ -17,6 +17,7 @@ import torch
 
 from benchmarks import (
     ask,
+    cluster,
     floor,
     keras_peer,
     measuring,
@@ -267,15 +268,26 @@ def test_point_of_an_axis_has_a_process_of_its_own() -> None:
 
 def test_what_several_do_at_once_is_divided_by_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "fresh_process", lambda: ThreadPoolExecutor(1))
-    points = scaling.at_once(lambda: None, lambda: 3.0, (1, 2), rounds=2)
-    assert [point.seconds for point in points] == [(3.0, 3.0), (1.5, 1.5)]
-    assert (
-        "| at once | 2 | 1.50 s a trial | **0.50 (0.50 to 0.50)** |" in scaling.section({"at once": points}).markdown()
-    )
+    points = scaling.at_once(lambda: None, lambda: 3e-6, (1, 2), rounds=2)
+    assert [point.seconds for point in points] == [(3e-6, 3e-6), (1.5e-6, 1.5e-6)]
+    assert "| at once | 2 | 1.5 | **0.50 (0.50 to 0.50)** |" in scaling.section({"at once": points}).markdown()
     (alone,) = scaling.at_once(
         partial(scaling._begin_products, TINY, 2, 0.01), scaling._step_of_products, (1,), rounds=1
     )
     assert 0 < alone.seconds[0] < 0.01
+
+
+def test_cluster_compares_the_search_and_the_whole_command() -> None:
+    found = [
+        cluster.Swept(1, 60, command=(70.0, 72.0, 74.0), search=(60.0, 61.0, 62.0)),
+        cluster.Swept(2, 60, command=(35.0, 48.0, 37.0), search=(30.0, 40.0, 31.0)),
+    ]
+    found_section = cluster.section(found, "a table")
+    assert found_section.rows == (
+        ("1", "61.0", "59.0", "1", "72.0", "1"),
+        ("2", "31.0", "116.1", "**2.00 (1.52 to 2.00)**", "37.0", "2.00 (1.50 to 2.00)"),
+    )
+    assert json.loads(json.dumps(found_section.figures))["2"]["search"] == [30.0, 40.0, 31.0]
 
 
 def test_meter_sees_every_block(tmp_path: Path) -> None:
