@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,39 @@ def server() -> Iterator[Path]:
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(timeout=20)
+
+
+class Databases:
+    """Databases of a server; dropped with :meth:`close`."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._connection = psycopg.connect(host=str(home), user="postgres", autocommit=True)
+        self._made: list[str] = []
+
+    def new(self, template: str | None = None) -> str:
+        """URL of a fresh one, or of a copy of another one of these, to which nobody is connected."""
+        name = f"t{uuid.uuid4().hex}"
+        self._made.append(name)
+        copied = f"TEMPLATE {_name(template)} " if template else ""
+        # Copying files is quickest with fsync off: 13 ms.
+        self._connection.execute(f"CREATE DATABASE {name} {copied}STRATEGY FILE_COPY")
+        return f"postgresql+psycopg://postgres@/{name}?host={self._home}"
+
+    def drop(self, url: str) -> None:
+        """Whoever is connected to it."""
+        self._made.remove(_name(url))
+        self._connection.execute(f"DROP DATABASE {_name(url)} WITH (FORCE)")
+
+    def close(self) -> None:
+        """Drops all that are left."""
+        for name in self._made:
+            self._connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self._connection.close()
+
+
+def _name(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
 
 
 def prepared(home: Path) -> list[str]:

@@ -94,6 +94,15 @@ def test_a_priority_without_a_queue(small: Program) -> None:
     assert "should be a valid integer" in small(*QUEUE, "--priority", "high", status=2).err
 
 
+@pytest.mark.parametrize(
+    "option", [("--cluster", "inline"), ("--cluster", "tcp://127.0.0.1:1"), ("--workers", "2"), ("--device", "cuda")]
+)
+def test_a_queue_has_the_workers_of_its_runner(small: Program, option: tuple[str, str]) -> None:
+    refused = small("run", "small.toml", "--queue", *option, status=2)
+    assert f"{option[0]} is for a run here: with --queue it is the `sweep runner` that has workers" in refused.err
+    assert not list(small.folder.glob("*.db"))
+
+
 def test_what_cannot_be_queued(small: Program) -> None:
     assert "nowhere.csv" in small(*QUEUE, "--set", "data.source=nowhere.csv", status=2).err
     assert "validation.folds" in small(*QUEUE, "--set", "validation.folds=1", status=2).err

@@ -312,7 +312,8 @@ def tiny(arguments: list[str]) -> list[str]:
     for option in ("--workers", "--trials"):
         if option in kept:
             del kept[kept.index(option) : kept.index(option) + 2]
-    extra = TINY if arguments[0] == "run" else TINY[:-2]
+    trains = arguments[0] == "run" and "--queue" not in arguments
+    extra = TINY if trains else TINY[:-2]
     if "space.placement=subsets" in kept:
         extra = ("--trials", "8", *extra[2:])
     return [*kept, *extra]

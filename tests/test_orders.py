@@ -101,11 +101,13 @@ def test_a_table_stays_as_long_as_a_sweep_needs_it(store: Store, engine: Engine)
     for name in ("one", "two"):
         store.save_order(replace(ORDER, name=name), "queued", TABLE)
     assert tables(engine) == [SHA256]
-    store.delete_order("one")
+    store.delete_order("one", revision=1)
     assert (store.order("one"), tables(engine)) == (None, [SHA256])
-    store.delete_order("two")
+    store.delete_order("two", revision=2)
+    assert (store.order("two") is None, tables(engine)) == (False, [SHA256])
+    store.delete_order("two", revision=1)
     assert tables(engine) == []
-    store.delete_order("two")
+    store.delete_order("two", revision=1)
     with pytest.raises(NotFoundError, match=f"no table {SHA256} in "):
         store.stored_table(SHA256)
 

@@ -156,7 +156,7 @@ def decisions(storage: str) -> list[RungDecision]:
         return store.rungs(record.key)
 
 
-def test_every_arm_is_pruned_alike(tmp_path: Path, sqlite_url: str) -> None:
+def test_every_arm_is_pruned_alike(tmp_path: Path, storage_url: str) -> None:
     setup = prepare(small_spec(tmp_path, *HALVING))
     seen: list[TrialDone] = []
 
@@ -165,7 +165,7 @@ def test_every_arm_is_pruned_alike(tmp_path: Path, sqlite_url: str) -> None:
             seen.append(event)
 
     with InlineLauncher() as launcher:
-        outcome = run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup, on_event=note)
+        outcome = run_sweep(setup.spec, storage=storage_url, launcher=launcher, setup=setup, on_event=note)
     assert setup.spec.rungs == (2, 4)
     assert (outcome.complete, outcome.pruned) == (6, 18)  # of four trials two, then one
     assert share_of_epochs(setup.spec, 24) == (4 * 2 + 2 * 2 + 1 * 4) / (4 * 8)
@@ -174,7 +174,7 @@ def test_every_arm_is_pruned_alike(tmp_path: Path, sqlite_url: str) -> None:
     assert [event.pruned for event in seen].count(True) == 18
     assert seen[-1].finished == outcome.budget == 24
     spent: dict[str, Counter[int]] = defaultdict(Counter)
-    with Store.open(sqlite_url) as store:
+    with Store.open(storage_url) as store:
         record = store.sweep("small")
         assert record is not None
         for trial in store.trials(record.key):
@@ -238,20 +238,12 @@ def test_survivors_go_on_where_they_stand(each: Swept) -> None:
         assert spent == sum(trial.trained for trial in store.trials(record.key))
 
 
-def test_worker_processes_prune_the_same(swept: Swept, sqlite_url: str) -> None:
+def test_worker_processes_prune_the_same(swept: Swept, storage_url: str) -> None:
     setup, storage, _ = swept
     with DaskLauncher(workers=2) as launcher:
-        run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup)
-    assert_same(what_is_left(sqlite_url), what_is_left(storage))
-    assert decisions(sqlite_url) == decisions(storage)
-
-
-def test_on_postgresql_too(swept: Swept, postgres_url: str) -> None:
-    setup, storage, _ = swept
-    with InlineLauncher() as launcher:
-        run_sweep(setup.spec, storage=postgres_url, launcher=launcher, setup=setup)
-    assert_same(what_is_left(postgres_url), what_is_left(storage))
-    assert decisions(postgres_url) == decisions(storage)
+        run_sweep(setup.spec, storage=storage_url, launcher=launcher, setup=setup)
+    assert_same(what_is_left(storage_url), what_is_left(storage))
+    assert decisions(storage_url) == decisions(storage)
 
 
 # --- through everything -----------------------------------------------------------------------------------------------
@@ -259,15 +251,15 @@ def test_on_postgresql_too(swept: Swept, postgres_url: str) -> None:
 
 @pytest.mark.parametrize(("sweep", "interrupt_at"), [("swept", 1), ("swept", 4), ("by_median", 4)])
 def test_interrupted_and_gone_on_with(
-    sweep: str, interrupt_at: int, sqlite_url: str, request: pytest.FixtureRequest
+    sweep: str, interrupt_at: int, storage_url: str, request: pytest.FixtureRequest
 ) -> None:
     setup, storage, _ = request.getfixturevalue(sweep)
     with Recorder(interrupt_at) as launcher, pytest.raises(Interrupted):
-        run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup)
+        run_sweep(setup.spec, storage=storage_url, launcher=launcher, setup=setup)
     with Recorder() as launcher:
-        run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup)
-    assert_same(what_is_left(sqlite_url), what_is_left(storage))
-    assert decisions(sqlite_url) == decisions(storage)
+        run_sweep(setup.spec, storage=storage_url, launcher=launcher, setup=setup)
+    assert_same(what_is_left(storage_url), what_is_left(storage))
+    assert decisions(storage_url) == decisions(storage)
 
 
 class Killed(BaseException):
@@ -287,7 +279,7 @@ WRITES = (
 
 @pytest.mark.parametrize(("owner", "name", "after"), WRITES, ids=lambda part: getattr(part, "__name__", str(part)))
 def test_gone_before_or_after_any_kind_of_write(
-    owner: type, name: str, after: bool, swept: Swept, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    owner: type, name: str, after: bool, swept: Swept, storage_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the second batch for most; the next run goes on to the end."""
     setup, storage, _ = swept
@@ -306,27 +298,27 @@ def test_gone_before_or_after_any_kind_of_write(
     with monkeypatch.context() as patched, InlineLauncher() as launcher:
         patched.setattr(owner, name, stopped)
         with pytest.raises(Killed):
-            run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup)
+            run_sweep(setup.spec, storage=storage_url, launcher=launcher, setup=setup)
     with InlineLauncher() as launcher:
-        run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup)
-    assert_same(what_is_left(sqlite_url), what_is_left(storage))
-    assert decisions(sqlite_url) == decisions(storage)
+        run_sweep(setup.spec, storage=storage_url, launcher=launcher, setup=setup)
+    assert_same(what_is_left(storage_url), what_is_left(storage))
+    assert decisions(storage_url) == decisions(storage)
 
 
-def test_a_trial_that_somebody_fails_while_it_trains(tmp_path: Path, sqlite_url: str) -> None:
+def test_a_trial_that_somebody_fails_while_it_trains(tmp_path: Path, storage_url: str) -> None:
     setup = prepare(small_spec(tmp_path, *HALVING))
 
     class Meddler(Recorder):
         def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
             for place, done in enumerate(super().finished(waiting)):
                 if place == 0:
-                    with Store.open(sqlite_url) as store, optuna_storage(store) as tables:
+                    with Store.open(storage_url) as store, optuna_storage(store) as tables:
                         study = optuna.load_study(study_name="small", storage=tables)
                         study.tell(done.job.numbers[0], state=optuna.trial.TrialState.FAIL)
                 yield done
 
     with Meddler() as launcher:
-        outcome = run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup)
+        outcome = run_sweep(setup.spec, storage=storage_url, launcher=launcher, setup=setup)
     assert (outcome.failed, outcome.complete + outcome.pruned) == (1, 24)
 
 
@@ -368,7 +360,7 @@ class Curves(InlineLauncher):
     ("pruner", "allocation", "trials"), [("halving", "equal", 24), ("halving", "sampler", 24), ("median", "equal", 48)]
 )
 def test_an_arm_that_starts_slow_and_ends_best_is_found(
-    pruner: str, allocation: str, trials: int, tmp_path: Path, sqlite_url: str
+    pruner: str, allocation: str, trials: int, tmp_path: Path, storage_url: str
 ) -> None:
     changes = (
         f"search.pruner={pruner}",
@@ -378,16 +370,16 @@ def test_an_arm_that_starts_slow_and_ends_best_is_found(
     )
     setup = prepare(small_spec(tmp_path, *HALVING, *changes))
     with Curves(setup) as launcher:
-        outcome = run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup)
+        outcome = run_sweep(setup.spec, storage=storage_url, launcher=launcher, setup=setup)
     assert outcome.pruned > 0
     assert outcome.best is not None
-    with Store.open(sqlite_url) as store:
+    with Store.open(storage_url) as store:
         record = store.sweep("small")
         assert record is not None
         arm = {trial.number: trial.hyperparameters.placement for trial in store.trials(record.key)}
     assert arm[outcome.best.number] == "all"
     assert METRICS[setup.plan.metric].maximize
-    early = [decision for decision in decisions(sqlite_url) if decision.epoch == setup.spec.rungs[0]]
+    early = [decision for decision in decisions(storage_url) if decision.epoch == setup.spec.rungs[0]]
     slow = [d.score for d in early if arm[d.trial] == "all"]
     others = [d.score for d in early if arm[d.trial] != "all"]
     assert max(slow) < min(others)  # compared with the others, none would have been left

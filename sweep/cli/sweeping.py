@@ -138,6 +138,13 @@ def run(
     """
     spec, url = _load(definition, name, trials, changes), database_url(storage)
     if queue:
+        for option, given in (
+            ("--cluster", cluster != "local"),
+            ("--workers", workers),
+            ("--device", device != "auto"),
+        ):
+            if given:
+                raise UserError(f"{option} is for a run here: with --queue it is the `sweep runner` that has workers")
         from sweep.cli import operating
 
         operating.submit(spec, url, priority, quiet=quiet, json=json)

@@ -105,6 +105,7 @@ class Seat:
         device: On what.
         tables: Names of those that it has.
         coming: Names of those that are on their way.
+        refused: How often it could not be sent one.
         items: What it has been given and has not ended, in that order.
     """
 
@@ -113,6 +114,7 @@ class Seat:
     device: str
     tables: set[str] = field(default_factory=set)
     coming: set[str] = field(default_factory=set)
+    refused: int = 0
     items: list[Item] = field(default_factory=list)
 
     @property

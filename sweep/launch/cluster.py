@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from time import monotonic, sleep
+from typing import Any
 
 import dask.config
 from dask.system import CPU_COUNT
@@ -21,6 +23,8 @@ from sweep.launch import forkserver, worker
 from sweep.launch.base import reach
 
 CONNECT_SECONDS = 8.0
+# For a worker to import torch.
+IMPORT_SECONDS = 60.0
 # For a worker in the middle of a block to leave by itself, before it is killed: it holds nothing worth waiting for.
 GRACE_SECONDS = 0.5
 # Dask writes to these by itself, on standard error. What a user must know comes as an error of ours.
@@ -130,18 +134,37 @@ def connect(address: str, device: str) -> Client:
         except TimeoutError:
             raise LaunchError(f"the Dask scheduler at {address} has no workers") from None
         try:
-            for found, (versions, _) in client.run(worker.hello).items():
+            for found, (versions, _) in _answers(client, CONNECT_SECONDS, worker.hello).items():
                 if differs := worker.difference(versions):
                     raise UserError(f"worker {found} has {differs}: workers must have what the coordinator has")
-            client.run(reach, device)
+            if not _answers(client, IMPORT_SECONDS, reach, device):
+                raise LaunchError(f"no worker of {address} answers within {IMPORT_SECONDS:.0f} s")
         except UserError as error:
             raise UserError(f"a worker of {address} cannot train: {error}") from error
+        except LaunchError:
+            raise
         except Exception as error:  # no such package there, or another version: Dask may give a bare text
             raise LaunchError(f"the workers of {address} cannot use this version of sweep: {error}") from error
     except BaseException:
         disconnect(client, None)
         raise
     return client
+
+
+def _answers(client: Client, seconds: float, function: Callable[..., Any], *arguments: object) -> dict[str, Any]:
+    """What each worker gives, or raises; without those that stay silent, or go: whoever uses workers sees to them."""
+
+    async def ask() -> dict[str, Any]:
+        workers = list((await client.scheduler.identity())["workers"])
+        asked = [asyncio.wait_for(client.run(function, *arguments, workers=[one]), seconds) for one in workers]
+        found = dict(zip(workers, await asyncio.gather(*asked, return_exceptions=True), strict=True))
+        for answer in found.values():
+            if isinstance(answer, BaseException) and not isinstance(answer, OSError):  # which a TimeoutError is
+                raise answer
+        return {one: answer[one] for one, answer in found.items() if not isinstance(answer, BaseException)}
+
+    answers: dict[str, Any] = client.sync(ask)
+    return answers
 
 
 def reconnect(address: str, seconds: float) -> Client:

@@ -26,6 +26,8 @@ SILENT_SECONDS = 60.0
 ENDING_SECONDS = 20.0
 # For so long after a worker was lost another is looked for more often.
 REPLACED_SECONDS = 10.0
+# A worker that cannot be sent a table so often is not used.
+SEND_TRIES = 3
 # Workers that a table is being sent to at a time: the scheduler holds each copy on its way.
 SENDING = 2
 
@@ -62,8 +64,8 @@ class Crew:
         board: Has a seat for each worker that is ready.
         post: Takes messages for the coordinator.
         ready: Called when a worker can take more.
-        left: Called when one that could be used is gone, with its address, the keys of what it was given by any
-            coordinator (``None`` if nobody says), and whether it left by itself.
+        left: Called when one is not used any more, with its address, the keys of what it was given by any coordinator
+            (``None`` if nobody says), whether what it trained may be the reason, and what to say of it.
 
     Attributes:
         known: Workers that the scheduler has, by address.
@@ -79,7 +81,7 @@ class Crew:
         board: Board,
         post: Callable[[Message], None],
         ready: Callable[[], None],
-        left: Callable[[str, set[str] | None, bool], None],
+        left: Callable[[str, set[str] | None, bool, str], None],
     ) -> None:
         self.known: dict[str, Known] = {}
         self.lost = False
@@ -175,7 +177,7 @@ class Crew:
         try:
             versions, tables = (await self._client.run(worker.hello, workers=[address]))[address]
             if differs := worker.difference(versions):
-                self._leave_out(address, f"worker {address} is not used: it has {differs}")
+                self._leave_out(address, f"it has {differs}")
                 return
             # What is imported and compiled at first use takes seconds: while the coordinator reads the table.
             key = f"sweep-warm-{uuid.uuid4().hex}"
@@ -192,16 +194,17 @@ class Crew:
         except Exception as error:  # another package, no package: Dask may give a bare text
             if self._client.status != "running":
                 return
-            self._leave_out(address, f"worker {address} is not used: it cannot use this version of sweep: {error}")
+            self._leave_out(address, f"it cannot use this version of sweep: {error}")
             return
         self._board.seats[address] = seat = Seat(address, self.known[address].threads, device, set(tables))
         self.provide(seat)
         self._ready()
 
     def _leave_out(self, address: str, why: str) -> None:
-        if address in self.known:
-            self.known[address].out = True
-        self._post((0, why))
+        """Does not use a worker, any more."""
+        if (known := self.known.get(address)) is not None and not known.out:
+            known.out = True
+            self._left(address, None, False, f"is not used: {why}")
 
     def provide(self, seat: Seat) -> None:
         """Sends a worker the tables that it needs."""
@@ -216,14 +219,23 @@ class Crew:
                 await self._client.run(worker.keep, name, self._tables[name], workers=[seat.worker])
             seat.tables.add(name)
             self._ready()
-        except (OSError, KeyError):  # it has gone, or is asked again
-            pass
+        except (OSError, KeyError) as error:  # it has gone, or is asked again
+            seat.refused += 1
+            if seat.refused >= SEND_TRIES:
+                self._refused(seat, error)
         except Exception as error:
-            if self._client.status != "running":  # that is why: another connection sends it
-                return
-            self._post((0, LaunchError(f"the table cannot be sent to worker {seat.worker}: {error}")))
+            self._refused(seat, error)
         finally:
             seat.coming.discard(name)
+
+    def _refused(self, seat: Seat, error: Exception) -> None:
+        """A worker cannot take a table. Others may; of those started here, all are alike."""
+        if self._client.status != "running":  # that is why: another connection sends it
+            return
+        if self._own:
+            self._post((0, LaunchError(f"the table cannot be sent to worker {seat.worker}: {error}")))
+        else:
+            self._leave_out(seat.worker, f"the table cannot be sent to it: {error}")
 
     def _has_happened(self, address: str, event: tuple[float, dict[str, Any]]) -> None:
         if event[1].get("action") == "remove-worker":
@@ -239,7 +251,7 @@ class Crew:
         if known.meeting is not None:
             known.meeting.cancel()
         if not known.out:
-            self._left(address, processing, expected)
+            self._left(address, processing, not expected, "left" if expected else "was lost")
 
     def end(self, address: str) -> None:
         """Has a worker killed, and started anew if anything guards it. It is not used any more."""

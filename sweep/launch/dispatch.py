@@ -119,10 +119,22 @@ class Dispatcher:
 
     async def _watch(self) -> None:
         while self._client.status == "running":
-            await asyncio.sleep(base.TICK_SECONDS / 10 if self.crew.hurried else base.TICK_SECONDS)
+            tick = base.TICK_SECONDS / 10 if self.crew.hurried else base.TICK_SECONDS
+            before = monotonic()
+            await asyncio.sleep(tick)
+            if (stopped := monotonic() - before - tick) > base.TICK_SECONDS:
+                self._was_stopped(stopped)
             with suppress(OSError):  # the connection is lost, or about to be
                 await self.crew.poll()
                 self._look_for_hung()
+
+    def _was_stopped(self, seconds: float) -> None:
+        """This process was, by Ctrl-Z for one: it has heard nothing meanwhile, and its workers may have been, too."""
+        for known in self.crew.known.values():
+            known.heard += seconds
+        for item in self._placed.values():
+            if item.began is not None:
+                item.began += seconds
 
     def _trouble(self, sentence: str) -> None:
         self._post((0, sentence))
@@ -153,9 +165,9 @@ class Dispatcher:
         if item := self._placed.get(event[1]):
             item.began = monotonic()
 
-    def _left(self, address: str, processing: set[str] | None, expected: bool) -> None:
-        had = self._empty(address, blamed=not expected, others=processing)
-        self._trouble(f"worker {address} {'left' if expected else 'was lost'}{_again(had)}")
+    def _left(self, address: str, processing: set[str] | None, blamed: bool, said: str) -> None:
+        had = self._empty(address, blamed, others=processing)
+        self._trouble(f"worker {address} {said}{_again(had)}")
         self._again(had)
 
     def _look_for_hung(self) -> None:

@@ -35,13 +35,15 @@ def delete(store: Store, name: str, on_wait: Callable[[str], None] = lambda _: N
     if store.sweep(name) is None and store.order(name) is None:
         raise no_sweep(store, name)
     store.set_order(name, "cancelled")  # from here on no runner takes it
-    if (sweep := store.sweep(name)) is not None:
-        if is_held(store.lease(sweep.key)):
-            with suppress(NotFoundError):  # deleted by somebody else, in this very moment
-                want(store, name, "cancelled")
-            _wait_until_free(store, sweep, on_wait)
+    if (sweep := store.sweep(name)) is not None and is_held(store.lease(sweep.key)):
+        with suppress(NotFoundError):  # deleted by somebody else, in this very moment
+            want(store, name, "cancelled")
+    order = store.order(name)
+    if sweep is not None:
+        _wait_until_free(store, sweep, on_wait)
         _delete_sweep(store, sweep, on_wait)
-    store.delete_order(name)
+    if order is not None and order.state == "cancelled":  # a sweep of that name that is queued from here on is another
+        store.delete_order(name, order.revision)
 
 
 def _delete_sweep(store: Store, sweep: SweepRecord, on_wait: Callable[[str], None]) -> None:

@@ -90,9 +90,15 @@ class Orders(OpenedDatabase):
             change = change.where(Order.revision == revision)
         return self._write(lambda session: session.scalar(change) is not None)
 
-    def delete_order(self, name: str) -> None:
-        """Forget what was wanted of a sweep, and its table if no other sweep needs that."""
-        self._write(lambda session: session.execute(delete(Order).where(Order.name == name)))
+    def delete_order(self, name: str, revision: int) -> None:
+        """Forget what was wanted of a sweep, and its table if no other sweep needs that.
+
+        Args:
+            name: Of the sweep.
+            revision: Only if nobody has changed it since it was at this revision.
+        """
+        forget = delete(Order).where(Order.name == name, Order.revision == revision)
+        self._write(lambda session: session.execute(forget))
         self._drop_unused_tables()
 
     def stored_table(self, sha256: str) -> bytes:

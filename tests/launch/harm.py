@@ -7,9 +7,12 @@ import signal
 import time
 from typing import Any
 
+from distributed import Worker
+
 from sweep.launch import worker
-from sweep.launch.base import BlockDone
+from sweep.launch.base import BlockDone, Shared
 from sweep.launch.dask import DaskLauncher
+from sweep.launch.worker import keep
 
 POISON = 3
 
@@ -30,3 +33,10 @@ class PoisonedLauncher(DaskLauncher):
 def forget_tables() -> None:
     """As when others took their place."""
     worker._tables.clear()
+
+
+def keep_unless_first(name: str, shared: Shared, dask_worker: Worker) -> None:
+    """The first worker has too little memory for a table."""
+    if dask_worker.name == 0:
+        raise MemoryError("too large")
+    keep(name, shared)

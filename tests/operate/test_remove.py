@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
-from sqlalchemy import MetaData, create_engine, select
 
 from sweep.analysis.summary import summarise
 from sweep.errors import BusyError, NotFoundError, StoppedError
@@ -22,26 +20,11 @@ from sweep.run.loop import run_sweep
 from sweep.run.study import optuna_storage
 from sweep.store.models import Base
 from sweep.store.store import Store
+from tests.contents import everything
 from tests.operate.queued import After, looks_often, queue, rest, status, work
 from tests.small_sweep import small_spec
 
 FEW = ("search.trials=6", "training.epochs=2")
-
-
-def everything(storage: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, ours, Optuna's and what else there may be."""
-    with Store.open(storage) as store:
-        engine = create_engine(store.url)
-    try:
-        tables = MetaData()
-        tables.reflect(engine)
-        with engine.connect() as connection:
-            return {
-                name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
-                for name, table in tables.tables.items()
-            }
-    finally:
-        engine.dispose()
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""One worker among others that cannot be used; and a coordinator that was itself stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from sweep.errors import LaunchError
+from sweep.launch.dask import DaskLauncher
+from sweep.training.train import train_block
+from tests.launch.harm import keep_unless_first
+from tests.launch.suite import DATA, FOLDS, assert_same, make_job
+from tests.launch.test_dask import LONG, address_of, pids_of
+from tests.launch.test_faults import two_workers, wait_until_begun
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[DaskLauncher]:
+    with two_workers() as (launcher, _):
+        yield launcher
+
+
+@contextmanager
+def stopped(*processes: int) -> Iterator[None]:
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def test_a_worker_that_stays_silent_does_not_keep_others_from_work(
+    two: DaskLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.launch.cluster.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("sweep.launch.cluster.IMPORT_SECONDS", 1.0)
+    first, second = sorted(pids_of(two))
+    with stopped(first), DaskLauncher(address=address_of(two)) as launcher:
+        launcher.share(DATA, FOLDS)
+        jobs = [make_job(0, 1), make_job(2)]
+        for job in jobs:
+            launcher.submit(job)
+        found = {done.job.numbers: done.results for done in launcher.finished()}
+        for job in jobs:
+            assert_same(found[job.numbers], train_block(DATA, FOLDS, job))
+    with stopped(first, second), pytest.raises(LaunchError, match=r"no worker of tcp://\S+ answers within 1 s"):
+        DaskLauncher(address=address_of(two))
+
+
+def test_a_worker_that_cannot_take_the_table_is_left_out(two: DaskLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one with too little memory. Where all were started here, and are alike, it is the end."""
+    monkeypatch.setattr("sweep.launch.worker.keep", keep_unless_first)
+    other = replace(DATA, info=replace(DATA.info, source="other.csv"))
+    told: list[str] = []
+    with DaskLauncher(address=address_of(two)) as launcher:
+        launcher.on_trouble = told.append
+        launcher.share(other, FOLDS)
+        jobs = [make_job(number) for number in range(4)]
+        for job in jobs:
+            launcher.submit(job)
+        found = {done.job.numbers: done.results for done in launcher.finished()}
+        for job in jobs:
+            assert_same(found[job.numbers], train_block(other, FOLDS, job))
+        (sentence,) = told
+        assert "is not used: the table cannot be sent to it: " in sentence
+        assert "too large" in sentence
+        assert launcher.workers == 1
+    two.share(other, FOLDS)
+    two.submit(make_job(0))
+    with pytest.raises(LaunchError, match=r"the table cannot be sent to worker .*too large"):
+        list(two.finished())
+    two.cancel()
+
+
+def test_a_coordinator_that_was_stopped_takes_no_worker_for_silent_or_hung(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-Z stops it with its workers, for as long as somebody likes; ``fg`` goes on."""
+    monkeypatch.setattr("sweep.launch.board.UNMEASURED_SECONDS", 4.0)
+    monkeypatch.setattr("sweep.launch.board.HUNG_SECONDS", 4.0)
+    monkeypatch.setattr("sweep.launch.board.HUNG_TIMES", 0.0)
+    monkeypatch.setattr("sweep.launch.crew.SILENT_SECONDS", 4.0)
+    with two_workers() as (launcher, told):
+        jobs = [make_job(0, **LONG), make_job(1, **LONG)]
+        workers = pids_of(launcher)
+        for job in jobs:
+            launcher.submit(job)
+        wait_until_begun(launcher, 2)
+        everyone = " ".join(map(str, [*workers, os.getpid()]))
+        with subprocess.Popen(["/bin/sh", "-c", f"kill -STOP {everyone}; sleep 6; kill -CONT {everyone}"]):
+            found = {done.job.numbers: done.results for done in launcher.finished()}
+        assert told == []
+        assert pids_of(launcher) == workers
+        for job in jobs:
+            assert_same(found[job.numbers], train_block(DATA, FOLDS, job))
