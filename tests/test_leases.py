@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
-from sqlalchemy import select, text
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+from sqlalchemy import Connection, select, text
 from sqlalchemy.orm import Session
 
 from sweep.errors import BusyError, NotFoundError
 from sweep.run.lease import this_process
+from sweep.run.study import optuna_storage
+from sweep.store import leases
 from sweep.store.leases import fence, now
 from sweep.store.store import Store
 from tests.test_store import DATASET, NEW
@@ -123,8 +128,8 @@ def test_a_takeover_waits_for_a_write_under_way(postgres_url: str) -> None:
             second.take_lease(key, other, 30.0)
             order.append("taken")
 
-        def slow(session: Session) -> None:
-            fence(key, own.token)(session)
+        def slow(connection: Session | Connection) -> None:
+            fence(key, own.token)(connection)
             checked.set()
             time.sleep(0.3)
             order.append("written")
@@ -135,6 +140,57 @@ def test_a_takeover_waits_for_a_write_under_way(postgres_url: str) -> None:
         store.update_trials_budget(key, 15)
         thread.join()
         assert order == ["written", "taken"]
+
+
+def test_a_takeover_does_not_wait_for_who_was_stopped_in_the_middle_of_a_write(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its locks would stay for as long as its connection does, which may be hours: the server ends the transaction."""
+    monkeypatch.setattr(leases, "IDLE_SECONDS", 1)
+    with Store.open(postgres_url, create=True) as store, store.again() as second:
+        key = store.create_sweep(NEW, DATASET)
+        own, other = this_process(), this_process()
+        store.take_lease(key, own, 0.05)
+        inside, taken = threading.Event(), threading.Event()
+
+        def take() -> None:
+            inside.wait(10)
+            second.take_lease(key, other, 30.0)
+            taken.set()
+
+        def stopped(connection: Session | Connection) -> None:
+            fence(key, own.token)(connection)
+            inside.set()
+            assert taken.wait(10)
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        store.fence, store.patience = stopped, 10.0
+        with pytest.raises(BusyError, match="taken over by another run"):
+            store.update_trials_budget(key, 15)
+        thread.join()
+        (sweep,) = second.sweeps()
+        assert sweep.trials == NEW.trials
+
+
+def test_optuna_cannot_write_either(store: Store, key: str) -> None:
+    own, other = this_process(), this_process()
+    with optuna_storage(store) as tables:
+        study = tables.create_new_study([StudyDirection.MAXIMIZE], "fenced")
+        store.take_lease(key, own, 0.1)
+        store.fence = fence(key, own.token)
+        trial = tables.create_new_trial(study)
+        time.sleep(0.15)
+        with store.again() as second:
+            second.take_lease(key, other, 30.0)
+        for write in (
+            partial(tables.create_new_trial, study),
+            partial(tables.set_trial_state_values, trial, TrialState.COMPLETE, [1.0]),
+        ):
+            with pytest.raises(BusyError, match="taken over by another run"):
+                write()
+        store.fence = None
+        assert [(one.number, one.state) for one in tables.get_all_trials(study)] == [(0, TrialState.RUNNING)]
 
 
 def test_the_clock_is_that_of_the_database_and_goes_on_inside_a_transaction(postgres_url: str) -> None:

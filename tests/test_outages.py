@@ -16,7 +16,7 @@ import optuna
 import psycopg
 import pytest
 from optuna.trial import TrialState
-from sqlalchemy import make_url, text
+from sqlalchemy import Connection, make_url, text
 from sqlalchemy.orm import Session
 
 from sweep.errors import NotFoundError, StorageError
@@ -278,7 +278,7 @@ def test_the_fence_stands_before_each_attempt(way: tuple[Proxy, str]) -> None:
     cut, url = way
     fenced = list[str]()
 
-    def fence(session: Session) -> None:
+    def fence(session: Session | Connection) -> None:
         fenced.append(session.scalar(text("SELECT name FROM sweep_sweeps")))
         if len(fenced) == 2:
             raise StorageError("the lease is lost")

@@ -72,7 +72,9 @@ def start_local(workers: int) -> tuple[LocalCluster, Client]:
     cluster = None
     _forked.begin()
     try:
-        with forkserver.interrupts_blocked():
+        # The scheduler is in this process: stopped for minutes, as by Ctrl-Z, it would take all workers for lost. The
+        # dispatcher finds those that are silent.
+        with forkserver.interrupts_blocked(), dask.config.set({"distributed.scheduler.worker-ttl": None}):
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -134,11 +136,13 @@ def connect(address: str, device: str) -> Client:
         except TimeoutError:
             raise LaunchError(f"the Dask scheduler at {address} has no workers") from None
         try:
-            for found, (versions, _) in _answers(client, CONNECT_SECONDS, worker.hello).items():
+            met = _answers(client, list(client.nthreads()), CONNECT_SECONDS, worker.hello)
+            for found, (versions, _) in met.items():
                 if differs := worker.difference(versions):
                     raise UserError(f"worker {found} has {differs}: workers must have what the coordinator has")
-            if not _answers(client, IMPORT_SECONDS, reach, device):
-                raise LaunchError(f"no worker of {address} answers within {IMPORT_SECONDS:.0f} s")
+            if not met or not _answers(client, list(met), IMPORT_SECONDS, reach, device):
+                seconds = IMPORT_SECONDS if met else CONNECT_SECONDS
+                raise LaunchError(f"no worker of {address} answers within {seconds:.0f} s")
         except UserError as error:
             raise UserError(f"a worker of {address} cannot train: {error}") from error
         except LaunchError:
@@ -151,11 +155,12 @@ def connect(address: str, device: str) -> Client:
     return client
 
 
-def _answers(client: Client, seconds: float, function: Callable[..., Any], *arguments: object) -> dict[str, Any]:
+def _answers(
+    client: Client, workers: list[str], seconds: float, function: Callable[..., Any], *arguments: object
+) -> dict[str, Any]:
     """What each worker gives, or raises; without those that stay silent, or go: whoever uses workers sees to them."""
 
     async def ask() -> dict[str, Any]:
-        workers = list((await client.scheduler.identity())["workers"])
         asked = [asyncio.wait_for(client.run(function, *arguments, workers=[one]), seconds) for one in workers]
         found = dict(zip(workers, await asyncio.gather(*asked, return_exceptions=True), strict=True))
         for answer in found.values():

@@ -26,6 +26,8 @@ SILENT_SECONDS = 60.0
 ENDING_SECONDS = 20.0
 # For so long after a worker was lost another is looked for more often.
 REPLACED_SECONDS = 10.0
+# So many workers in a row that die while they import, or are sent a table, are no accident.
+UNREADY_LOST = 8
 # A worker that cannot be sent a table so often is not used.
 SEND_TRIES = 3
 # Workers that a table is being sent to at a time: the scheduler holds each copy on its way.
@@ -97,6 +99,7 @@ class Crew:
         self._current: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._missed_one = -REPLACED_SECONDS  # when a worker was lost
+        self._unready_lost = 0  # in a row
         self._sending = asyncio.Semaphore(SENDING)
 
     @property
@@ -196,7 +199,10 @@ class Crew:
                 return
             self._leave_out(address, f"it cannot use this version of sweep: {error}")
             return
-        self._board.seats[address] = seat = Seat(address, self.known[address].threads, device, set(tables))
+        known = self.known.get(address)
+        if known is None or known.out:  # meanwhile
+            return
+        self._board.seats[address] = seat = Seat(address, known.threads, device, set(tables))
         self.provide(seat)
         self._ready()
 
@@ -218,6 +224,7 @@ class Crew:
             async with self._sending:
                 await self._client.run(worker.keep, name, self._tables[name], workers=[seat.worker])
             seat.tables.add(name)
+            self._unready_lost = 0
             self._ready()
         except (OSError, KeyError) as error:  # it has gone, or is asked again
             seat.refused += 1
@@ -250,6 +257,14 @@ class Crew:
         self._missed_one = monotonic()
         if known.meeting is not None:
             known.meeting.cancel()
+        seat = self._board.seats.get(address)
+        if not known.out and not expected and (seat is None or seat.coming):
+            self._unready_lost += 1
+            if self._unready_lost >= UNREADY_LOST:
+                why = "by what they import, or by the table"
+                self._post(
+                    (0, LaunchError(f"{UNREADY_LOST} workers in a row were lost as they were made ready: {why}"))
+                )
         if not known.out:
             self._left(address, processing, not expected, "left" if expected else "was lost")
 

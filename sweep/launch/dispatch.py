@@ -27,8 +27,9 @@ from sweep.launch.crew import Crew, Message
 
 # For the loop to do what it is asked.
 LOOP_SECONDS = 20.0
-# Before a result is looked for again that its worker does not have.
+# Before a result is looked for again that its worker does not have, and how often.
 LOST_SECONDS = 0.05
+LOST_TIMES = 40
 # Of a future whose result will never be there.
 UNUSABLE = ("cancelled", "error")
 
@@ -256,24 +257,34 @@ class Dispatcher:
         item.holder = seat.worker
         self._fill()
         done = await self._result(item, future)
+        if done is None:
+            self._withdraw(item)
+            self._again([item])
+            return
         self._pace.measured(item, done.seconds)
         if item.job.end < item.job.plan.epochs:
             done = replace(done, state=future)
             self._homes[future] = seat.worker
         self._deliver(item, done)
 
-    async def _result(self, item: Item, future: Future) -> BlockDone:
-        """What a job gave; if it stopped at a rung without its state, though its worker may train."""
+    async def _result(self, item: Item, future: Future) -> BlockDone | None:
+        """What a job gave; if it stopped at a rung without its state, though its worker may train.
+
+        ``None`` if its worker has it no more, as somebody else withdrew it.
+        """
         if item.job.end == item.job.plan.epochs:
             done: BlockDone = await future
             return done
-        while True:
+        missing = 0
+        while missing < LOST_TIMES:
             with suppress(OSError, KeyError, ValueError):
                 run = self._client.run(worker.without_state, item.key, workers=[item.holder])
                 found: BlockDone | None = (await run)[item.holder]
                 if found is not None:
                     return found
+                missing += 1
             await asyncio.sleep(LOST_SECONDS)  # its worker has just died
+        return None
 
     def _deliver(self, item: Item, what: BlockDone | Exception) -> None:
         self._placed.pop(item.key, None)

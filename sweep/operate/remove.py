@@ -34,10 +34,9 @@ def delete(store: Store, name: str, on_wait: Callable[[str], None] = lambda _: N
     """
     if store.sweep(name) is None and store.order(name) is None:
         raise no_sweep(store, name)
-    store.set_order(name, "cancelled")  # from here on no runner takes it
-    if (sweep := store.sweep(name)) is not None and is_held(store.lease(sweep.key)):
-        with suppress(NotFoundError):  # deleted by somebody else, in this very moment
-            want(store, name, "cancelled")
+    with suppress(NotFoundError):  # deleted by somebody else, in this very moment
+        want(store, name, "cancelled")  # from here on no runner takes it, and whoever runs it stops
+    sweep = store.sweep(name)
     order = store.order(name)
     if sweep is not None:
         _wait_until_free(store, sweep, on_wait)

@@ -3,7 +3,8 @@
 It keeps nothing but what is in the database: killed at any instant and started again, here or elsewhere, it goes on.
 Several of them on one database share the work, since a sweep is run under a lease; one whose runner died goes on with
 another, once the lease has expired. What is the sweep's own fault ends it as failed, with the reason; a database or
-workers that are gone are waited for.
+workers that are gone are waited for. Where workers are lost again and again while one sweep runs, others go first, and
+in the end it is that sweep's fault.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from time import sleep
 
+from sweep.analysis.status import status
 from sweep.errors import BusyError, LaunchError, MismatchError, StoppedError, SweepError
 from sweep.launch.base import Launcher
 from sweep.run.events import Event, ignore
@@ -33,6 +35,9 @@ POLL_SECONDS = 2.0
 
 MOST_SECONDS = 30.0
 """Between two attempts where database or workers are gone: doubled up to this."""
+
+MOST_LOSSES = 3
+"""So often one sweep may lose all workers without a finished trial in between."""
 
 
 class Runner:
@@ -57,6 +62,8 @@ class Runner:
         self._storage, self._workers, self._say, self._on_event = storage, workers, say, on_event
         self._poll = poll
         self._pause = poll  # until the next look; grows while something is gone
+        # Sweeps that have lost all workers: with how many trials finished, and how often with no more than that.
+        self._losses: dict[str, tuple[int, int]] = {}
 
     def run(self, *, once: bool = False) -> None:
         """Runs until it is interrupted.
@@ -105,6 +112,7 @@ class Runner:
             orders = store.orders(["queued"])
             held = {key for key, lease in store.leases().items() if is_held(lease)}
             free = [order for order in orders if (sweep := store.sweep(order.name)) is None or sweep.key not in held]
+        free.sort(key=lambda order: self._losses.get(order.name, (0, 0))[1])  # stable: else as they were
         return any(self._work(order) for order in free)
 
     def _work(self, order: OrderRecord) -> bool:
@@ -137,18 +145,34 @@ class Runner:
             if not self._is_wanted(order):
                 return
             self._say(f"{order.name}: begins, or goes on")
-            outcome = run_sweep(
-                setup.spec,
-                storage=self._storage,
-                launcher=launcher,
-                on_event=self._on_event,
-                setup=setup,
-                wait=False,
-                revision=order.revision,
-            )
+            try:
+                outcome = run_sweep(
+                    setup.spec,
+                    storage=self._storage,
+                    launcher=launcher,
+                    on_event=self._on_event,
+                    setup=setup,
+                    wait=False,
+                    revision=order.revision,
+                )
+            except LaunchError as error:
+                raise self._lost(order, error) from error
+            self._losses.pop(order.name, None)
             self._set(order, "done")
             finished = outcome.complete + outcome.pruned
             self._say(f"{order.name}: done, {finished} of {outcome.budget} trials are finished")
+
+    def _lost(self, order: OrderRecord, error: LaunchError) -> SweepError:
+        """What it is that a sweep has lost all workers: their matter, or its own."""
+        with Store.open(self._storage) as store:
+            finished = status(store, order.name).counts.finished
+        before, times = self._losses.get(order.name, (finished, 0))
+        times = times + 1 if finished == before else 1
+        self._losses[order.name] = finished, times
+        if times < MOST_LOSSES:
+            return error
+        del self._losses[order.name]
+        return SweepError(f"{error} ({times} times, with no trial finished in between)")
 
     def _launcher(self, stack: ExitStack) -> Launcher:
         try:

@@ -179,6 +179,15 @@ def writer(engine: Engine) -> Engine:
     return engine.execution_options(sweep_begin="BEGIN IMMEDIATE")
 
 
+def lock_for_writing(connection: Connection) -> None:
+    """Has a transaction that begins take SQLite's write lock, on an engine that is not :func:`make_engine`'s."""
+    if connection.dialect.name == "sqlite":
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the only driver there is
+        driver.isolation_level = None  # or the module begins one itself, later
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
 def _connection(url: URL) -> dict[str, str | int]:
     return {name: value for name, value in _CONNECTION.items() if name not in url.query}
 

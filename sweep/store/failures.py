@@ -13,10 +13,10 @@ from sweep.errors import StorageError
 from sweep.store.database import shown_url
 
 # PostgreSQL's codes of what ends without our doing (its manual, appendix A): connection exceptions, shutdown and start
-# of the server, too many connections, and transactions that were given up for the sake of others.
+# of the server, too many connections, and transactions that were given up for the sake of others, or for doing nothing.
 _PASSING_CLASSES = ("08",)
 # And 25006: a server that may only be read, as after a failover, until connections reach the other one.
-_PASSING_CODES = {"57P01", "57P02", "57P03", "53300", "40001", "40P01", "25006"}
+_PASSING_CODES = {"57P01", "57P02", "57P03", "53300", "40001", "40P01", "25006", "25P03"}
 _FULL_CODE = "53100"  # of the server's disk
 
 # A server that refuses a connection for good. libpq hands its code on for none of them, so it has to be the words.

@@ -2,17 +2,16 @@
 
 A lease is a row of the sweep, with a random token of its holder and an instant at which it ends unless the holder
 renews it. Both are compared by the database's own clock alone: those of the machines may differ. Every write of a run
-is *fenced* by the token: its transaction locks the row, and gives up where the token is no longer its own. So a
-coordinator that was paused or cut off cannot write after another one has taken over.
+is *fenced* by the token, Optuna's too: its transaction locks the row, and gives up where the token is no longer its
+own. So a coordinator that was paused or cut off cannot write after another one has taken over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Double, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Double, String, and_, cast, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
@@ -21,8 +20,11 @@ from sqlalchemy.sql.functions import FunctionElement
 from sweep.errors import BusyError
 from sweep.store import statements
 from sweep.store.models import Lease
-from sweep.store.opened import OpenedDatabase
+from sweep.store.opened import Fence, OpenedDatabase
 from sweep.store.rows import Holder, LeaseRecord
+
+# On PostgreSQL a transaction that holds a lease's row and does nothing for so long is ended.
+IDLE_SECONDS = 30
 
 
 class now(FunctionElement[float]):  # noqa: N801 - reads as SQL's functions do
@@ -40,6 +42,30 @@ def _now_sqlite(element: now, compiler: Any, **_: Any) -> str:
 @compiles(now, "postgresql")
 def _now_postgresql(element: now, compiler: Any, **_: Any) -> str:
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision)"
+
+
+class _limited(FunctionElement[str]):  # noqa: N801 - likewise
+    """Gives a text. On PostgreSQL the transaction, with its locks, is ended when it does nothing for so long.
+
+    Whoever is stopped, or cut off, in the middle of a write would else keep others from taking over for hours.
+    """
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(_limited, "sqlite")
+def _limited_sqlite(element: _limited, compiler: Any, **_: Any) -> str:
+    return "''"
+
+
+@compiles(_limited, "postgresql")
+def _limited_postgresql(element: _limited, compiler: Any, **_: Any) -> str:
+    return f"set_config('idle_in_transaction_session_timeout', {compiler.process(element.clauses)}, true)"
+
+
+def _idle() -> ColumnElement[str]:
+    return cast(f"{IDLE_SECONDS}s", String)
 
 
 class Leases(OpenedDatabase):
@@ -64,6 +90,7 @@ class Leases(OpenedDatabase):
         taken = {**asdict(holder), "acquired_at": now(), "expires_at": ends}
 
         def take(session: Session) -> LeaseRecord:
+            session.execute(select(_limited(_idle())))
             query = statements.upsert(session, Lease).values({"sweep_key": key, **taken})
             free = or_(Lease.expires_at <= now(), Lease.token == holder.token, Lease.token == (after or ""))
             session.execute(query.on_conflict_do_update(index_elements=[Lease.sweep_key], set_=taken, where=free))
@@ -85,6 +112,7 @@ class Leases(OpenedDatabase):
         change = update(Lease).where(_of(key, token)).values(expires_at=now() + seconds)
 
         def renew(session: Session) -> bool:
+            session.execute(select(_limited(_idle())))
             return session.scalar(change.returning(Lease.token)) is not None
 
         return self._write(renew)
@@ -103,17 +131,17 @@ class Leases(OpenedDatabase):
         return self._read(lambda session: {row.sweep_key: _record(row, at) for row, at in session.execute(query)})
 
 
-def fence(key: str, token: str) -> Callable[[Session], None]:
+def fence(key: str, token: str) -> Fence:
     """What a run puts before each of its writes: a check that its lease is still its own, until the write is over.
 
     Raises:
         BusyError: By what is given: the lease is somebody else's, or the sweep is gone.
     """
     # A share lock: whoever takes the lease over waits until the write is committed. SQLite has one writer anyway.
-    query = select(Lease.token).where(_of(key, token)).with_for_update(read=True)
+    query = select(Lease.token, _limited(_idle())).where(_of(key, token)).with_for_update(read=True)
 
-    def check(session: Session) -> None:
-        if session.scalar(query) is None:
+    def check(connection: Session | Connection) -> None:
+        if connection.execute(query).one_or_none() is None:
             raise BusyError("the sweep was taken over by another run, or deleted, while this one was paused or cut off")
 
     return check

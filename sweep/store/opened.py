@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import URL, Engine, inspect
+from sqlalchemy import URL, Connection, Engine, event, inspect
 from sqlalchemy.orm import Session
 
 from sweep.errors import NotFoundError, StorageError
@@ -16,6 +16,9 @@ from sweep.store import database, failures, versions
 from sweep.store.patience import Outage, nothing
 
 _T = TypeVar("_T")
+
+Fence = Callable[[Session | Connection], None]
+"""Raises what keeps a write from being made."""
 
 
 class OpenedDatabase:
@@ -29,7 +32,8 @@ class OpenedDatabase:
         patience: Seconds that an outage of the database may last: so long a method goes on trying.
         on_wait: Told when such waiting begins, now and then, and when it is over. What it raises comes out of the
             method.
-        fence: Called first in the transaction of every write; what it raises undoes the write.
+        fence: Called first in the transaction of every write, and of whatever a library does that is watched; what it
+            raises undoes the write.
     """
 
     def __init__(self, url: URL, *, create: bool) -> None:
@@ -41,7 +45,7 @@ class OpenedDatabase:
         self.optuna_engine_kwargs = database.optuna_engine_kwargs(url)
         self.patience = 0.0
         self.on_wait: Callable[[str], None] = nothing
-        self.fence: Callable[[Session], None] | None = None
+        self.fence: Fence | None = None
         self._outage = Outage(self.shown)
 
     @classmethod
@@ -107,8 +111,17 @@ class OpenedDatabase:
         return versions.alone(self._url, self.on_wait)
 
     def watch(self, engine: Engine) -> None:
-        """Have an engine of another library on this database raise what can be waited for as ours do."""
+        """Have an engine of another library on this database behave as ours.
+
+        It raises what can be waited for, and :attr:`fence` stands before each of its transactions.
+        """
         failures.raise_at_once(engine, self._url)
+
+        @event.listens_for(engine, "begin")
+        def _begun(connection: Connection) -> None:
+            if self.fence is not None:
+                database.lock_for_writing(connection)
+                self.fence(connection)
 
     def translated(self) -> AbstractContextManager[None]:
         """Inside, what a driver raises is a :class:`StorageError`."""

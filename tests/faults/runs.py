@@ -12,10 +12,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from sweep.cli.errors import interruptible
 from sweep.errors import SweepError
 from sweep.launch.inline import InlineLauncher
 from sweep.run import lease
-from sweep.run.events import Event, Started, TrialDone
+from sweep.run.events import Event, Interrupted, Started, TrialDone
 from sweep.run.loop import run_sweep
 from sweep.spec.model import SweepSpec
 
@@ -33,7 +34,10 @@ def _run(spec: SweepSpec, storage: str, reports: Connection, lease_seconds: floa
             reports.send(("event", type(event).__name__))
 
     try:
-        outcome = run_sweep(spec, storage=storage, launcher=InlineLauncher(), on_event=report)
+        with interruptible():
+            outcome = run_sweep(spec, storage=storage, launcher=InlineLauncher(), on_event=report)
+    except Interrupted as stopped:
+        reports.send(("interrupted", stopped.outcome.complete + stopped.outcome.pruned))
     except SweepError as error:
         reports.send((type(error).__name__, str(error)))
     else:
@@ -59,7 +63,7 @@ class Run:
             assert kind == "event", (kind, value)
 
     def result(self, seconds: float = 60) -> tuple[str, Any]:
-        """``"done"`` and the trials that it told, or the name of an error and what it says."""
+        """``"done"`` and the trials it told, ``"interrupted"`` and those finished, or an error and what it says."""
         while self.reports.poll(seconds):
             kind, value = self.reports.recv()
             if kind != "event":

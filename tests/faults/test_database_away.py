@@ -104,6 +104,22 @@ def test_away_for_half_a_minute(server: Server, spec: SweepSpec, undisturbed: Le
     assert_same(what_is_left(server.url), undisturbed)
 
 
+def test_an_interrupt_does_not_wait_for_it(server: Server, spec: SweepSpec, undisturbed: Left) -> None:
+    """Whoever stops a run that waits for its database gets it stopped, and goes on later."""
+    with started(spec, server.url) as run:
+        run.wait_for_events(6)
+        server.end(signal.SIGINT)
+        time.sleep(2)
+        assert run.process.is_alive()
+        run.send(signal.SIGINT)
+        told, finished = run.result(seconds=10)
+        assert told == "interrupted"
+        assert finished >= 5  # one of the events is the start
+    server.start()
+    run_sweep(spec, storage=server.url, launcher=InlineLauncher())
+    assert_same(what_is_left(server.url), undisturbed)
+
+
 def test_a_server_that_hangs(server: Server, spec: SweepSpec, undisturbed: Left) -> None:
     """It accepts connections and says nothing, as one whose disk does: what waits goes on when it does."""
     with started(spec, server.url) as run:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,9 +14,12 @@ from dataclasses import replace
 import pytest
 
 from sweep.errors import LaunchError
+from sweep.launch import worker
+from sweep.launch.board import Board
+from sweep.launch.crew import Crew, Known
 from sweep.launch.dask import DaskLauncher
 from sweep.training.train import train_block
-from tests.launch.harm import keep_unless_first
+from tests.launch.harm import die, keep_unless_first
 from tests.launch.suite import DATA, FOLDS, assert_same, make_job
 from tests.launch.test_dask import LONG, address_of, pids_of
 from tests.launch.test_faults import two_workers, wait_until_begun
@@ -69,6 +74,10 @@ def test_a_worker_that_cannot_take_the_table_is_left_out(two: DaskLauncher, monk
         found = {done.job.numbers: done.results for done in launcher.finished()}
         for job in jobs:
             assert_same(found[job.numbers], train_block(other, FOLDS, job))
+        deadline = time.monotonic() + 30
+        while not told and time.monotonic() < deadline:  # the other worker may have been quicker
+            launcher.submit(make_job(0))
+            list(launcher.finished())
         (sentence,) = told
         assert "is not used: the table cannot be sent to it: " in sentence
         assert "too large" in sentence
@@ -78,6 +87,44 @@ def test_a_worker_that_cannot_take_the_table_is_left_out(two: DaskLauncher, monk
     with pytest.raises(LaunchError, match=r"the table cannot be sent to worker .*too large"):
         list(two.finished())
     two.cancel()
+
+
+def test_workers_that_die_of_the_table_one_after_the_other_are_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweep.launch.worker.keep", die)
+    monkeypatch.setattr("sweep.launch.crew.UNREADY_LOST", 3)
+    with DaskLauncher(workers=2) as launcher:
+        launcher.share(DATA, FOLDS)
+        launcher.submit(make_job(0))
+        with pytest.raises(LaunchError, match="3 workers in a row were lost as they were made ready"):
+            list(launcher.finished())
+
+
+class Connection:
+    """Of a crew that has one worker, which is given up while it is met."""
+
+    status = "running"
+
+    def __init__(self) -> None:
+        self.crew: Crew | None = None
+
+    async def run(self, *_: object, workers: list[str]) -> dict[str, object]:
+        return {workers[0]: (worker.versions(), [])}
+
+    def submit(self, *_: object, **__: object) -> Connection:
+        return self
+
+    async def exception(self) -> None:
+        assert self.crew is not None
+        self.crew.known["tcp://one"].out = True
+
+
+def test_a_worker_that_is_given_up_while_it_is_met_gets_no_work() -> None:
+    connection, board = Connection(), Board()
+    crew = Crew(connection, ["cpu"], False, board, print, lambda: None, lambda *_: None)
+    connection.crew = crew
+    crew.known["tcp://one"] = Known(1, 0.0, 0.0)
+    asyncio.run(crew._meet("tcp://one", 0))
+    assert board.seats == {}
 
 
 def test_a_coordinator_that_was_stopped_takes_no_worker_for_silent_or_hung(monkeypatch: pytest.MonkeyPatch) -> None:

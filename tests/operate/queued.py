@@ -16,12 +16,15 @@ from sweep.operate import orders
 from sweep.operate.runner import Runner
 from sweep.run import lease
 from sweep.run.events import Event, TrialDone, ignore
+from sweep.run.loop import run_sweep
 from sweep.run.prepare import prepare
 from sweep.spec.model import SweepSpec
 from sweep.store.rows import OrderRecord
 from sweep.store.store import Store
 from sweep.tables.packed import pack
-from tests.small_sweep import small_spec
+from tests.small_sweep import Left, small_spec, what_is_left
+
+FEW = ("search.trials=3", "training.epochs=2")
 
 
 def queue(storage: str, folder: Path, *overrides: str, priority: int = 0) -> SweepSpec:
@@ -89,3 +92,17 @@ class After:
         if isinstance(event, TrialDone) and event.finished == self._trials:
             self._action()
             time.sleep(self._seconds)
+
+
+def undisturbed(folder: Path, *overrides: str) -> Left:
+    storage = f"sqlite:///{folder / 'undisturbed.db'}"
+    run_sweep(small_spec(folder, *overrides), storage=storage, launcher=InlineLauncher())
+    return what_is_left(storage)
+
+
+def begun(said: list[str]) -> list[str]:
+    return [line.partition(":")[0] for line in said if line.endswith(": begins, or goes on")]
+
+
+def never() -> Launcher:
+    raise AssertionError("there was nothing to do")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -161,3 +162,21 @@ def test_killed_in_between_it_can_be_deleted_again(other: str, tmp_path: Path, m
     assert status(other).state == "orphaned"
     remove_sweep(other)
     assert everything(other) == before
+
+
+def test_one_that_is_queued_meanwhile_stays_queued(
+    tmp_path: Path, storage_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(storage_url, tmp_path, *FEW)
+    work(storage_url)
+    delete_sweep = remove._delete_sweep
+
+    def meanwhile(*arguments: Any) -> None:
+        delete_sweep(*arguments)
+        queue(storage_url, tmp_path, *FEW)
+
+    monkeypatch.setattr(remove, "_delete_sweep", meanwhile)
+    remove_sweep(storage_url)
+    assert status(storage_url).state == "queued"
+    work(storage_url)
+    assert status(storage_url).state == "done"

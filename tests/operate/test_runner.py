@@ -7,16 +7,16 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sweep.errors import LaunchError, MismatchError, NotFoundError, StoppedError, UserError
-from sweep.launch.base import BlockDone, Launcher, nothing
+from sweep.errors import MismatchError, NotFoundError, StoppedError, UserError
+from sweep.launch.base import Launcher
 from sweep.launch.inline import InlineLauncher
-from sweep.operate import orders, runner
+from sweep.operate import orders
 from sweep.operate.remove import delete
 from sweep.operate.runner import Runner
 from sweep.run.events import Event, Started
@@ -25,7 +25,20 @@ from sweep.store.rows import NewOrder
 from sweep.store.store import Store
 from sweep.tables import packed
 from tests.command_line import start
-from tests.operate.queued import After, looks_often, order, queue, rest, resume, status, work
+from tests.operate.queued import (
+    FEW,
+    After,
+    begun,
+    looks_often,
+    never,
+    order,
+    queue,
+    rest,
+    resume,
+    status,
+    undisturbed,
+    work,
+)
 from tests.small_sweep import (
     Left,
     assert_complete,
@@ -35,12 +48,6 @@ from tests.small_sweep import (
     what_is_left,
     write_table,
 )
-
-
-def undisturbed(folder: Path, *overrides: str) -> Left:
-    storage = f"sqlite:///{folder / 'undisturbed.db'}"
-    run_sweep(small_spec(folder, *overrides), storage=storage, launcher=InlineLauncher())
-    return what_is_left(storage)
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +62,6 @@ def larger(tmp_path_factory: pytest.TempPathFactory) -> Left:
     return undisturbed(tmp_path_factory.mktemp("larger"), "search.trials=18")
 
 
-FEW = ("search.trials=3", "training.epochs=2")
-
-
-def begun(said: list[str]) -> list[str]:
-    return [line.partition(":")[0] for line in said if line.endswith(": begins, or goes on")]
-
-
 # --- what is taken ----------------------------------------------------------------------------------------------------
 
 
@@ -74,10 +74,6 @@ def test_a_queued_sweep_needs_nothing_but_the_database(tmp_path: Path, storage_u
     assert_same(what_is_left(storage_url), expected)
     assert (status(storage_url).state, order(storage_url).state) == ("done", "done")
     assert work(storage_url, workers=never) == []
-
-
-def never() -> Launcher:
-    raise AssertionError("there was nothing to do")
 
 
 def test_by_priority_and_then_by_age(tmp_path: Path, sqlite_url: str) -> None:
@@ -200,67 +196,6 @@ def test_a_stored_sweep_of_another_definition_fails(tmp_path: Path, sqlite_url: 
     work(sqlite_url)
     assert "seed" in str(order(sqlite_url).reason)
     assert status(sqlite_url).state == "done"  # the other one is
-
-
-def test_a_bug_costs_its_own_sweep_alone(tmp_path: Path, sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    class Broken(InlineLauncher):
-        def share(self, *_: object) -> None:
-            raise ZeroDivisionError("of all things")
-
-    launchers = iter([Broken(), InlineLauncher()])
-    queue(sqlite_url, tmp_path, "name=a", *FEW)
-    queue(sqlite_url, tmp_path, "name=b", *FEW)
-    work(sqlite_url, workers=lambda: next(launchers))
-    failed = status(sqlite_url, "a")
-    assert (failed.state, status(sqlite_url, "b").state) == ("failed", "done")
-    assert failed.reason == "ZeroDivisionError: of all things (a bug in sweep; the log of the runner has more)"
-    assert "Traceback" in caplog.text
-
-
-def test_workers_that_are_gone_are_waited_for(
-    tmp_path: Path, postgres_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Lost(InlineLauncher):
-        def finished(self, waiting: Callable[[], None] = nothing) -> Iterator[BlockDone]:
-            yield next(super().finished(waiting))
-            raise LaunchError("no worker is left")
-
-    def refused() -> Launcher:
-        raise UserError("the scheduler has another version")
-
-    attempts = iter([refused, refused, Lost, refused, InlineLauncher])
-    pauses: list[float] = []
-    said: list[str] = []
-
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 5:  # it has nothing more to do
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(runner, "sleep", pause)
-    monkeypatch.setattr(runner, "MOST_SECONDS", 0.25)
-    queue(postgres_url, tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        Runner(postgres_url, lambda: next(attempts)(), said.append, poll=0.05).run()
-    assert pauses == [0.05, 0.1, 0.2, 0.25, 0.05]
-    assert said[0] == "the scheduler has another version; trying again in 0 s"
-    assert_same(what_is_left(postgres_url), expected)
-    assert status(postgres_url).state == "done"
-
-
-def test_a_database_that_is_gone_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-
-    def sleep(_: float) -> None:
-        if len(said) == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(runner, "sleep", sleep)
-    url = "postgresql+psycopg://ann:secret@/nothing?host=/nowhere"
-    with pytest.raises(KeyboardInterrupt):
-        Runner(url, never, said.append, poll=1).run()
-    assert [line[-19:] for line in said] == [f"trying again in {seconds} s" for seconds in (1, 2, 4)]
-    assert "secret" not in "".join(said)
 
 
 # --- pausing, cancelling ----------------------------------------------------------------------------------------------
