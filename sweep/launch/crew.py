@@ -258,7 +258,8 @@ class Crew:
         if known.meeting is not None:
             known.meeting.cancel()
         seat = self._board.seats.get(address)
-        if not known.out and not expected and (seat is None or seat.coming):
+        unready = seat is None or (self._current is not None and self._current not in seat.tables)
+        if not known.out and not expected and unready:
             self._unready_lost += 1
             if self._unready_lost >= UNREADY_LOST:
                 why = "by what they import, or by the table"
