@@ -24,9 +24,9 @@ BATCH = 5
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[SimpleNamespace]:
+def made(tmp_path: Path, storage_url: str) -> Iterator[SimpleNamespace]:
     """Trials of a study, Optuna's own view of it, and what proposes them."""
-    with Store.open(f"sqlite:///{tmp_path / 'sweep.db'}", create=True) as store, optuna_storage(store) as tables:
+    with Store.open(storage_url, create=True) as store, optuna_storage(store) as tables:
         study = optuna.create_study(storage=tables, study_name="small", direction="maximize")
         trials = StudyTrials(study, tables, store.shown)
         spec = small_spec(

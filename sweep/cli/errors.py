@@ -2,8 +2,8 @@
 
 ====  ================================================================================
 0     done
-1     failed: workers that cannot be reached, another run at work, a bug, an output nobody reads
-2     the user's input is wrong; nothing was written
+1     failed: workers that are lost, another run at work, a bug, an output nobody reads
+2     the user's input is wrong, addresses of databases and clusters among it; nothing was written
 130   interrupted by Ctrl-C
 143   ``sweep run``, ``sweep answer`` or ``sweep runner`` was ended by SIGTERM
 ====  ================================================================================

@@ -1,11 +1,8 @@
 """One coordinator per sweep: taking the lease, keeping it, and noticing that it is lost.
 
 A thread renews the lease every few seconds, and looks at what is wanted of the sweep meanwhile. The run asks
-:meth:`KeptLease.check` while it waits and before it writes to the study. Our own tables are safe beyond that: each
-transaction checks the lease itself (:func:`sweep.store.leases.fence`). Optuna's tables are written by Optuna's
-transactions, which know of no lease; what may slip through there, if a process is stopped between the check and the
-write that follows and goes on half a minute later, is telling a score that is true, or adding a trial that the run
-which has taken over refuses to take for its own.
+:meth:`KeptLease.check` while it waits and before it writes to the study. Beyond that each transaction checks the lease
+itself, ours and Optuna's (:func:`sweep.store.leases.fence`).
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ import psutil
 from sweep import wording
 from sweep.errors import BusyError, NotFoundError, StoppedError, StorageError
 from sweep.store.leases import fence
-from sweep.store.rows import Holder, LeaseRecord, SweepRecord
+from sweep.store.rows import Holder, LeaseRecord, OrderRecord, SweepRecord
 from sweep.store.store import Store
 
 LEASE_SECONDS = 30.0
@@ -107,6 +104,7 @@ class KeptLease:
         self._renewed = _clock()
         self._lost: BusyError | None = None
         self._stop: StoppedError | None = None
+        self._look_at(order)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="sweep-lease", daemon=True)
 
@@ -152,7 +150,7 @@ class KeptLease:
                     # Opened late: a run of a few seconds needs none. Of its own: patience and fence are the run's.
                     store = store or self._store.again()
                     self._renew(store)
-                    self._look(store)
+                    self._look_at(store.order(self._name))
                 if self._lost is not None:
                     return
         finally:
@@ -163,8 +161,7 @@ class KeptLease:
         """Seconds until the lease is to be renewed; soon again where it failed."""
         return max(_POLL_SECONDS, RENEW_SECONDS - (_clock() - self._renewed))
 
-    def _look(self, store: Store) -> None:
-        order = store.order(self._name)
+    def _look_at(self, order: OrderRecord | None) -> None:
         if order is None and self._ordered:
             self._stop = StoppedError(f"the sweep {self._name} was deleted")
         if order is not None and order.revision > self._revision:

@@ -306,10 +306,12 @@ def test_a_job_survives_its_only_worker(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_job_that_somebody_else_withdraws_is_trained_again(local: DaskLauncher) -> None:
     local.share(DATA, FOLDS)
-    local.submit(make_job(3, 4, **LONG))
+    job = make_job(3, 4, **LONG)
+    local.submit(job)
     wait_until_training(local, 1)
     local._client.cancel([item.future for item in local._dispatcher._placed.values()], force=True)
-    assert [done.job.numbers for done in local.finished()] == [(3, 4)]
+    (done,) = local.finished()
+    assert_same(done.results, train_block(DATA, FOLDS, job))
 
 
 def test_workers_that_do_not_come_back_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

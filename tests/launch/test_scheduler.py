@@ -126,6 +126,7 @@ def test_cancelling_what_was_given_to_a_scheduler_that_has_died(cluster: Cluster
         deadline = time.monotonic() + 10
         while launcher._client.status == "running" and time.monotonic() < deadline:
             time.sleep(0.02)
+        assert launcher._client.status != "running"
         launcher.cancel()
         assert list(launcher.finished()) == []
 
