@@ -179,7 +179,8 @@ def test_optuna_cannot_write_either(store: Store, key: str) -> None:
         study = tables.create_new_study([StudyDirection.MAXIMIZE], "fenced")
         store.take_lease(key, own, 0.1)
         store.fence = fence(key, own.token)
-        trial = tables.create_new_trial(study)
+        with store.fenced():
+            trial = tables.create_new_trial(study)
         time.sleep(0.15)
         with store.again() as second:
             second.take_lease(key, other, 30.0)
@@ -187,9 +188,8 @@ def test_optuna_cannot_write_either(store: Store, key: str) -> None:
             partial(tables.create_new_trial, study),
             partial(tables.set_trial_state_values, trial, TrialState.COMPLETE, [1.0]),
         ):
-            with pytest.raises(BusyError, match="taken over by another run"):
+            with pytest.raises(BusyError, match="taken over by another run"), store.fenced():
                 write()
-        store.fence = None
         assert [(one.number, one.state) for one in tables.get_all_trials(study)] == [(0, TrialState.RUNNING)]
 
 

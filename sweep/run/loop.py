@@ -94,7 +94,7 @@ def run_sweep(
                 opened = open_study(store, tables, setup, resumed=resumed)
                 setup = replace(setup, folds=replace(folds, kept_rows=opened.kept_rows))
                 store.patience, store.on_wait, launcher.on_trouble = PATIENCE_SECONDS, trouble, trouble
-                trials = StudyTrials(opened.study, tables, store.shown, lease.check, store.patiently)
+                trials = StudyTrials(opened.study, tables, store.shown, lease.check, store.patiently, store.fenced)
                 run = Coordinator(setup, store, trials, launcher, emit, opened, begun)
                 try:
                     run.restore()

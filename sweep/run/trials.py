@@ -10,7 +10,7 @@ trial twice to tell it, and keeps whatever it has read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -53,6 +53,7 @@ class StudyTrials:
         where: Name of the database, for messages.
         check: Called before each write. Whatever it raises, such as that the lease is lost, nothing is written then.
         patiently: Tries again while the database cannot be reached.
+        fenced: What each write is done in.
     """
 
     def __init__(
@@ -62,9 +63,10 @@ class StudyTrials:
         where: str,
         check: Callable[[], None] = lambda: None,
         patiently: Patiently = at_once,
+        fenced: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._storage, self._where, self._check = storage, where, check
-        self._patiently = patiently
+        self._patiently, self._fenced = patiently, fenced
         self._ids: dict[int, int] = {}  # of the running trials, by number
         self._name = study.study_name
         self._study_id = patiently(lambda: storage.get_study_id_from_name(self._name))
@@ -203,7 +205,7 @@ class StudyTrials:
 
         def attempt() -> _T:
             self._check()
-            with held():  # not while it waits
+            with held(), self._fenced():  # not while it waits
                 return change()
 
         return self._patiently(attempt)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -32,8 +32,7 @@ class OpenedDatabase:
         patience: Seconds that an outage of the database may last: so long a method goes on trying.
         on_wait: Told when such waiting begins, now and then, and when it is over. What it raises comes out of the
             method.
-        fence: Called first in the transaction of every write, and of whatever a library does that is watched; what it
-            raises undoes the write.
+        fence: Called first in the transaction of every write; what it raises undoes the write.
     """
 
     def __init__(self, url: URL, *, create: bool) -> None:
@@ -46,6 +45,7 @@ class OpenedDatabase:
         self.patience = 0.0
         self.on_wait: Callable[[str], None] = nothing
         self.fence: Fence | None = None
+        self._fenced = False
         self._outage = Outage(self.shown)
 
     @classmethod
@@ -113,15 +113,24 @@ class OpenedDatabase:
     def watch(self, engine: Engine) -> None:
         """Have an engine of another library on this database behave as ours.
 
-        It raises what can be waited for, and :attr:`fence` stands before each of its transactions.
+        It raises what can be waited for, and :attr:`fence` stands before what it does :meth:`fenced`.
         """
         failures.raise_at_once(engine, self._url)
 
         @event.listens_for(engine, "begin")
         def _begun(connection: Connection) -> None:
-            if self.fence is not None:
+            if self._fenced and self.fence is not None:
                 database.lock_for_writing(connection)
                 self.fence(connection)
+
+    @contextmanager
+    def fenced(self) -> Iterator[None]:
+        """Inside, a library that is watched writes: each of its transactions begins with :attr:`fence`."""
+        self._fenced = True
+        try:
+            yield
+        finally:
+            self._fenced = False
 
     def translated(self) -> AbstractContextManager[None]:
         """Inside, what a driver raises is a :class:`StorageError`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -152,6 +153,23 @@ def test_nothing_is_written_without_the_lease(spec: SweepSpec, storage_url: str,
         run_sweep(own, storage=storage_url, launcher=robbed)
     assert robbed.before
     assert everything(storage_url) == robbed.before
+
+
+def test_a_study_is_told_nothing_without_the_lease(
+    spec: SweepSpec, storage_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lost between two writes that belong together, before this run could notice: Optuna's transactions are fenced."""
+    save = Store.save_trials
+
+    def robbed(store: Store, key: str, *arguments: Any) -> None:
+        save(store, key, *arguments)
+        with Store.open(storage_url) as second:
+            second.take_lease(key, lease.this_process(), 60.0, after=held_by(storage_url))
+
+    monkeypatch.setattr(Store, "save_trials", robbed)
+    with pytest.raises(BusyError, match="taken over by another run"):
+        run_sweep(spec, storage=storage_url, launcher=InlineLauncher())
+    assert set(what_is_left(storage_url).states) == {"RUNNING"}
 
 
 def test_one_that_is_paused_stops_and_keeps_what_is_finished(
