@@ -190,16 +190,16 @@ def test_a_finished_sweep(storage_url: str) -> None:
         assert curves.epochs == CHECKPOINTS
 
 
-def test_the_note_on_the_budget_is_of_the_budget_that_was_asked_for_last(storage_url: str) -> None:
+def test_the_note_on_the_budget_is_of_the_budget_that_was_asked_for_last(sqlite_url: str) -> None:
     """31 trials were rounded up to 32; on a resume 40 were wanted, which needs no rounding."""
-    fill(storage_url, trials=1, budget=40)
-    with Store.open(storage_url) as store:
+    fill(sqlite_url, trials=1, budget=40)
+    with Store.open(sqlite_url) as store:
         assert summarise(store, "made").note is None
 
 
-def test_the_honest_score_is_that_of_the_stored_predictions(storage_url: str) -> None:
-    fill(storage_url)
-    with Store.open(storage_url) as store:
+def test_the_honest_score_is_that_of_the_stored_predictions(sqlite_url: str) -> None:
+    fill(sqlite_url)
+    with Store.open(sqlite_url) as store:
         found = summarise(store, "made")
     # Kept as float16.
     stored = [result(number).predictions.astype(np.float16).astype(np.float32) for number in range(TRIALS)]
@@ -213,9 +213,9 @@ def test_the_honest_score_is_that_of_the_stored_predictions(storage_url: str) ->
     assert expected.raw == found.best.score > expected.value
 
 
-def test_the_honest_score_corrects_for_the_epoch_where_all_checkpoints_are_known(storage_url: str) -> None:
-    fill(storage_url, result=at_all_checkpoints)
-    with Store.open(storage_url) as store:
+def test_the_honest_score_corrects_for_the_epoch_where_all_checkpoints_are_known(sqlite_url: str) -> None:
+    fill(sqlite_url, result=at_all_checkpoints)
+    with Store.open(sqlite_url) as store:
         found = summarise(store, "made")
     trials = []
     for number in range(TRIALS):
@@ -228,10 +228,10 @@ def test_the_honest_score_corrects_for_the_epoch_where_all_checkpoints_are_known
     assert (expected.checkpoints, expected.corrects_epoch) == (2, True)
 
 
-def test_it_does_not_say_so_where_some_are_known_at_the_chosen_epoch_only(storage_url: str) -> None:
+def test_it_does_not_say_so_where_some_are_known_at_the_chosen_epoch_only(sqlite_url: str) -> None:
     """A sweep that the first revision of the tables began."""
-    fill(storage_url, result=lambda number: result(number) if number < 5 else at_all_checkpoints(number))
-    with Store.open(storage_url) as store:
+    fill(sqlite_url, result=lambda number: result(number) if number < 5 else at_all_checkpoints(number))
+    with Store.open(sqlite_url) as store:
         found = summarise(store, "made").honest
     assert found is not None
     assert (found.trials, found.checkpoints, found.corrects_epoch) == (TRIALS, 2, False)
@@ -281,9 +281,9 @@ def test_a_pruned_sweep(storage_url: str) -> None:
     assert (expected.raw, expected.trials, expected.corrects_epoch) == (found.best.score, TRIALS, True)
 
 
-def test_what_was_pruned_is_known_without_the_study(storage_url: str) -> None:
-    fill(storage_url, result=three_in_four_pruned)
-    with Store.open(storage_url) as store:
+def test_what_was_pruned_is_known_without_the_study(sqlite_url: str) -> None:
+    fill(sqlite_url, result=three_in_four_pruned)
+    with Store.open(sqlite_url) as store:
         before = summarise(store, "made")
         storage = RDBStorage(store.url, engine_kwargs=store.optuna_engine_kwargs)
         optuna.delete_study(study_name="made", storage=storage)
@@ -295,10 +295,10 @@ def test_what_was_pruned_is_known_without_the_study(storage_url: str) -> None:
     assert (orphan.status.counts.complete, orphan.status.counts.pruned) == (8, 24)
 
 
-def test_a_trial_that_somebody_pruned_in_the_study_has_its_own_honest_score(storage_url: str) -> None:
+def test_a_trial_that_somebody_pruned_in_the_study_has_its_own_honest_score(sqlite_url: str) -> None:
     """Its numbers are the same, but it no longer is the best of the sweep."""
-    fill(storage_url, trials=6)
-    with Store.open(storage_url) as store:
+    fill(sqlite_url, trials=6)
+    with Store.open(sqlite_url) as store:
         before = summarise(store, "made")
         assert before.best is not None
         engine = create_engine(store.url)
@@ -349,9 +349,9 @@ def test_what_the_draws_choose_is_kept_with_it(storage_url: str, monkeypatch: py
     assert again.trials == first.trials
 
 
-def test_scores_on_training_rows_are_those_of_the_chosen_epoch(storage_url: str) -> None:
-    fill(storage_url, trials=6, result=three_in_four_pruned)
-    with Store.open(storage_url) as store:
+def test_scores_on_training_rows_are_those_of_the_chosen_epoch(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=6, result=three_in_four_pruned)
+    with Store.open(sqlite_url) as store:
         found = summarise(store, "made")
     for trial in found.trials:
         values = three_in_four_pruned(trial.number).metrics[:, (5, 10).index(trial.epoch), TRAIN, 0]
@@ -360,9 +360,9 @@ def test_scores_on_training_rows_are_those_of_the_chosen_epoch(storage_url: str)
     assert found.best.training is not None, "arms and the best are the same rows"
 
 
-def test_other_trials_have_another_honest_score(storage_url: str) -> None:
-    fill(storage_url, trials=6)
-    with Store.open(storage_url) as store:
+def test_other_trials_have_another_honest_score(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=6)
+    with Store.open(sqlite_url) as store:
         before = summarise(store, "made").honest
         sweep = store.sweep("made")
         assert sweep is not None
@@ -390,9 +390,9 @@ def test_a_database_that_may_not_be_written_still_shows_it(sqlite_url: str) -> N
         assert found == summarise(store, "made").honest
 
 
-def test_importance_is_that_of_each_arms_own_parameters(storage_url: str) -> None:
-    fill(storage_url)
-    with Store.open(storage_url) as store:
+def test_importance_is_that_of_each_arms_own_parameters(sqlite_url: str) -> None:
+    fill(sqlite_url)
+    with Store.open(sqlite_url) as store:
         arms = {arm.placement: dict(arm.importance) for arm in summarise(store, "made").arms}
     assert set(arms["none"]) == {"learning_rate"}
     assert set(arms["input"]) == {"learning_rate", "dropout_input"}
@@ -425,18 +425,18 @@ def test_states(storage_url: str) -> None:
     assert all(arm.importance == () for arm in orphan.arms)
 
 
-def test_failed_trials_count_in_the_honest_score_as_constant_predictions(storage_url: str) -> None:
-    fill(storage_url, trials=4, failed=2)
-    with Store.open(storage_url) as store:
+def test_failed_trials_count_in_the_honest_score_as_constant_predictions(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=4, failed=2)
+    with Store.open(sqlite_url) as store:
         found = summarise(store, "made")
     assert found.honest is not None
     assert found.honest.trials == 6
     assert len(found.trials) == 4
 
 
-def test_a_trial_that_failed_although_it_was_saved_is_no_result(storage_url: str) -> None:
-    fill(storage_url, trials=4)
-    with Store.open(storage_url) as store:
+def test_a_trial_that_failed_although_it_was_saved_is_no_result(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=4)
+    with Store.open(sqlite_url) as store:
         best = summarise(store, "made").best
         assert best is not None
         # As it is after somebody told the study before the run could.
@@ -454,7 +454,7 @@ def test_a_trial_that_failed_although_it_was_saved_is_no_result(storage_url: str
     assert (found.status.counts.complete, found.status.counts.failed) == (3, 1)
 
 
-def test_rows_that_were_not_kept_do_not_count_and_groups_are_drawn_whole(storage_url: str) -> None:
+def test_rows_that_were_not_kept_do_not_count_and_groups_are_drawn_whole(sqlite_url: str) -> None:
     kept = np.array([row for row in range(N) if row % 2 == 0 or row % 10 == 1])  # 30 of class 0, 6 of class 1
     groups = np.arange(N, dtype=np.int64) // 4
 
@@ -462,8 +462,8 @@ def test_rows_that_were_not_kept_do_not_count_and_groups_are_drawn_whole(storage
         one = result(number)
         return replace(one, predictions=one.predictions[:, :, kept])
 
-    fill(storage_url, trials=6, result=of_the_kept, kept_rows=kept, groups=groups)
-    with Store.open(storage_url) as store:
+    fill(sqlite_url, trials=6, result=of_the_kept, kept_rows=kept, groups=groups)
+    with Store.open(sqlite_url) as store:
         found = summarise(store, "made")
     assert found.baseline == 30 / 36
     stored = [of_the_kept(number).predictions.astype(np.float16).astype(np.float32) for number in range(6)]
@@ -472,9 +472,9 @@ def test_rows_that_were_not_kept_do_not_count_and_groups_are_drawn_whole(storage
     assert found.honest == honest_score(trials, TARGET[kept], INFO, groups=groups[kept], **settings)
 
 
-def test_before_the_first_trial(storage_url: str) -> None:
-    fill(storage_url, trials=0)
-    with Store.open(storage_url) as store:
+def test_before_the_first_trial(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=0)
+    with Store.open(sqlite_url) as store:
         found = summarise(store, "made")
     assert found.best is None
     assert found.honest is None
@@ -483,22 +483,22 @@ def test_before_the_first_trial(storage_url: str) -> None:
     assert "No trial has finished yet" in render(found)
 
 
-def test_an_unknown_name_lists_the_known_ones(storage_url: str) -> None:
-    with Store.open(storage_url, create=True) as store:
+def test_an_unknown_name_lists_the_known_ones(sqlite_url: str) -> None:
+    with Store.open(sqlite_url, create=True) as store:
         assert statuses(store) == ()
         with pytest.raises(NotFoundError, match=r"no sweep named nothing in .*; there is none"):
             status(store, "nothing")
-    fill(storage_url, trials=1)
+    fill(sqlite_url, trials=1)
     with (
-        Store.open(storage_url) as store,
+        Store.open(sqlite_url) as store,
         pytest.raises(NotFoundError, match=r"no sweep named nothing.*there are: made"),
     ):
         summarise(store, "nothing")
 
 
-def test_tables_of_another_optuna_are_a_clear_error(storage_url: str) -> None:
-    fill(storage_url, trials=1)
-    with Store.open(storage_url) as store:
+def test_tables_of_another_optuna_are_a_clear_error(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=1)
+    with Store.open(sqlite_url) as store:
         storage = RDBStorage(store.url)
         with storage.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
@@ -514,24 +514,21 @@ def test_a_database_that_fails_while_optuna_reads_is_a_clear_error(sqlite_url: s
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE trials"))
     engine.dispose()
-    with (
-        Store.open(sqlite_url) as store,
-        pytest.raises(StorageError, match=r"cannot be used: .*no such table: trials"),
-    ):
+    with Store.open(sqlite_url) as store, pytest.raises(StorageError, match=r"cannot be used: .*no such table: trials"):
         summarise(store, "made")
 
 
-def test_a_page_from_a_database(storage_url: str, tmp_path: Path) -> None:
-    fill(storage_url)
-    with Store.open(storage_url) as store:
+def test_a_page_from_a_database(sqlite_url: str, tmp_path: Path) -> None:
+    fill(sqlite_url)
+    with Store.open(sqlite_url) as store:
         html = render(summarise(store, "made"))
     assert "Best of " in html
     assert str(tmp_path) not in html
 
 
-def test_a_sweep_that_optuna_has_never_heard_of(storage_url: str) -> None:
-    fill(storage_url, trials=1)
-    with Store.open(storage_url) as store:
+def test_a_sweep_that_optuna_has_never_heard_of(sqlite_url: str) -> None:
+    fill(sqlite_url, trials=1)
+    with Store.open(sqlite_url) as store:
         storage = RDBStorage(store.url)
         with storage.engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE version_info")

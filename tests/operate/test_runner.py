@@ -76,18 +76,18 @@ def test_a_queued_sweep_needs_nothing_but_the_database(tmp_path: Path, storage_u
     assert work(storage_url, workers=never) == []
 
 
-def test_by_priority_and_then_by_age(tmp_path: Path, storage_url: str) -> None:
+def test_by_priority_and_then_by_age(tmp_path: Path, sqlite_url: str) -> None:
     for name, priority in (("b", 0), ("a", 0), ("late", -3), ("soon", 5)):
-        queue(storage_url, tmp_path, f"name={name}", *FEW, priority=priority)
-    assert begun(work(storage_url)) == ["soon", "b", "a", "late"]
-    assert {status(storage_url, name).state for name in ("soon", "b", "a", "late")} == {"done"}
+        queue(sqlite_url, tmp_path, f"name={name}", *FEW, priority=priority)
+    assert begun(work(sqlite_url)) == ["soon", "b", "a", "late"]
+    assert {status(sqlite_url, name).state for name in ("soon", "b", "a", "late")} == {"done"}
 
 
-def test_what_comes_with_a_higher_priority_meanwhile_is_next(tmp_path: Path, storage_url: str) -> None:
-    queue(storage_url, tmp_path, "name=a", *FEW)
-    queue(storage_url, tmp_path, "name=b", *FEW)
-    later = After(2, lambda: queue(storage_url, tmp_path, "name=c", *FEW, priority=1), seconds=0)
-    assert begun(work(storage_url, on_event=once(later))) == ["a", "c", "b"]
+def test_what_comes_with_a_higher_priority_meanwhile_is_next(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, "name=a", *FEW)
+    queue(sqlite_url, tmp_path, "name=b", *FEW)
+    later = After(2, lambda: queue(sqlite_url, tmp_path, "name=c", *FEW, priority=1), seconds=0)
+    assert begun(work(sqlite_url, on_event=once(later))) == ["a", "c", "b"]
 
 
 def once(action: Callable[[Event], None]) -> Callable[[Event], None]:
@@ -132,70 +132,70 @@ def test_two_runners_share_the_queue(tmp_path: Path, storage_url: str) -> None:
         assert_complete(what_is_left(storage_url, name), 3)
 
 
-def test_a_sweep_that_another_run_holds_is_left_alone(tmp_path: Path, storage_url: str) -> None:
-    queue(storage_url, tmp_path, "name=held", *FEW, priority=1)
-    queue(storage_url, tmp_path, "name=free", *FEW)
+def test_a_sweep_that_another_run_holds_is_left_alone(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, "name=held", *FEW, priority=1)
+    queue(sqlite_url, tmp_path, "name=free", *FEW)
     said: list[str] = []
 
     def second(event: Event) -> None:
         if isinstance(event, Started):
-            said.extend(work(storage_url))
-            said.append(resume(storage_url, "held"))
+            said.extend(work(sqlite_url))
+            said.append(resume(sqlite_url, "held"))
 
     spec = small_spec(tmp_path, "name=held", *FEW)
-    run_sweep(spec, storage=storage_url, launcher=InlineLauncher(), on_event=second)
+    run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher(), on_event=second)
     assert begun(said) == ["free"]
     assert re.fullmatch(
         r"the sweep held is being run by process \d+ on \S+; if that stops, a `sweep runner` goes on", said[-1]
     )
-    assert (order(storage_url, "held").state, status(storage_url, "held").state) == ("queued", "done")
-    work(storage_url)
-    assert order(storage_url, "held").state == "done"
+    assert (order(sqlite_url, "held").state, status(sqlite_url, "held").state) == ("queued", "done")
+    work(sqlite_url)
+    assert order(sqlite_url, "held").state == "done"
 
 
 # --- what goes wrong --------------------------------------------------------------------------------------------------
 
 
 def test_a_table_that_has_changed_fails_and_the_next_sweep_runs(
-    tmp_path: Path, storage_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as context:
         context.setattr(packed, "LARGEST", 0)  # so that runners read the file
-        queue(storage_url, tmp_path, "name=changed", *FEW, priority=1)
-    wanted = order(storage_url, "changed").data_hash
+        queue(postgres_url, tmp_path, "name=changed", *FEW, priority=1)
+    wanted = order(postgres_url, "changed").data_hash
     write_table(tmp_path, seed=1)
-    queue(storage_url, tmp_path, "name=sound", *FEW)
-    found = order(storage_url, "sound").data_hash
-    work(storage_url)
-    failed = status(storage_url, "changed")
+    queue(postgres_url, tmp_path, "name=sound", *FEW)
+    found = order(postgres_url, "sound").data_hash
+    work(postgres_url)
+    failed = status(postgres_url, "changed")
     reason = f"table.csv is not the table that was queued: its content was {wanted}, it is {found}"
     assert (failed.state, failed.reason) == ("failed", f"{tmp_path}/{reason}")
-    assert status(storage_url, "sound").state == "done"
+    assert status(postgres_url, "sound").state == "done"
     write_table(tmp_path)
-    assert resume(storage_url, "changed") == (
+    assert resume(postgres_url, "changed") == (
         f"the sweep changed is queued for a `sweep runner` that can read {tmp_path}/table.csv"
     )
-    work(storage_url)
-    assert (status(storage_url, "changed").state, status(storage_url, "changed").reason) == ("done", None)
+    work(postgres_url)
+    assert (status(postgres_url, "changed").state, status(postgres_url, "changed").reason) == ("done", None)
 
 
-def test_a_definition_that_cannot_be_read_fails(tmp_path: Path, storage_url: str) -> None:
-    queue(storage_url, tmp_path, *FEW)
-    with Store.open(storage_url) as store:
+def test_a_definition_that_cannot_be_read_fails(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, *FEW)
+    with Store.open(sqlite_url) as store:
         broken = {"definition": 'name = "small"\n[data]\nsource = 3\n', "name": "small"}
-        fields = {name: getattr(order(storage_url), name) for name in NewOrder.__dataclass_fields__}
+        fields = {name: getattr(order(sqlite_url), name) for name in NewOrder.__dataclass_fields__}
         store.save_order(NewOrder(**fields | broken), "queued")
-    said = work(storage_url)
-    assert "data.source" in str(status(storage_url).reason)
-    assert said == [f"small: failed: {status(storage_url).reason}"]
+    said = work(sqlite_url)
+    assert "data.source" in str(status(sqlite_url).reason)
+    assert said == [f"small: failed: {status(sqlite_url).reason}"]
 
 
-def test_a_stored_sweep_of_another_definition_fails(tmp_path: Path, storage_url: str) -> None:
-    queue(storage_url, tmp_path, *FEW)
-    run_sweep(small_spec(tmp_path, *FEW, "seed=4"), storage=storage_url, launcher=InlineLauncher())
-    work(storage_url)
-    assert "seed" in str(order(storage_url).reason)
-    assert status(storage_url).state == "done"  # the other one is
+def test_a_stored_sweep_of_another_definition_fails(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, *FEW)
+    run_sweep(small_spec(tmp_path, *FEW, "seed=4"), storage=sqlite_url, launcher=InlineLauncher())
+    work(sqlite_url)
+    assert "seed" in str(order(sqlite_url).reason)
+    assert status(sqlite_url).state == "done"  # the other one is
 
 
 # --- pausing, cancelling ----------------------------------------------------------------------------------------------
@@ -223,101 +223,101 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(
     assert_same(what_is_left(storage_url), expected)
 
 
-def test_pausing_one_that_is_resumed_before_it_stops(tmp_path: Path, storage_url: str, expected: Left) -> None:
+def test_pausing_one_that_is_resumed_before_it_stops(tmp_path: Path, sqlite_url: str, expected: Left) -> None:
     def hesitate() -> None:
-        rest(storage_url, "paused")
-        resume(storage_url)
+        rest(sqlite_url, "paused")
+        resume(sqlite_url)
 
-    queue(storage_url, tmp_path)
-    work(storage_url, on_event=After(2, hesitate, seconds=0))
-    assert_same(what_is_left(storage_url), expected)
+    queue(sqlite_url, tmp_path)
+    work(sqlite_url, on_event=After(2, hesitate, seconds=0))
+    assert_same(what_is_left(sqlite_url), expected)
 
 
 def test_one_that_was_only_ever_run_rests_too(
-    tmp_path: Path, storage_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sqlite_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks_often(monkeypatch)
     spec = small_spec(tmp_path)
-    stop = After(2, lambda: rest(storage_url, "paused"))
+    stop = After(2, lambda: rest(sqlite_url, "paused"))
     with pytest.raises(StoppedError, match=r"small was paused: \d+ of 12 trials are finished; `sweep run` goes on"):
-        run_sweep(spec, storage=storage_url, launcher=InlineLauncher(), on_event=stop)
-    assert status(storage_url).state == "paused"
-    assert resume(storage_url).endswith(f"for a `sweep runner` that can read {tmp_path / 'table.csv'}")
-    work(storage_url)
-    assert_same(what_is_left(storage_url), expected)
+        run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher(), on_event=stop)
+    assert status(sqlite_url).state == "paused"
+    assert resume(sqlite_url).endswith(f"for a `sweep runner` that can read {tmp_path / 'table.csv'}")
+    work(sqlite_url)
+    assert_same(what_is_left(sqlite_url), expected)
 
 
-def test_a_run_of_one_that_rests_goes_on(tmp_path: Path, storage_url: str, expected: Left) -> None:
-    spec = queue(storage_url, tmp_path)
-    rest(storage_url, "paused")
-    assert (status(storage_url).state, work(storage_url, workers=never)) == ("paused", [])
-    run_sweep(spec, storage=storage_url, launcher=InlineLauncher())
-    assert status(storage_url).state == "done"
-    assert_same(what_is_left(storage_url), expected)
+def test_a_run_of_one_that_rests_goes_on(tmp_path: Path, sqlite_url: str, expected: Left) -> None:
+    spec = queue(sqlite_url, tmp_path)
+    rest(sqlite_url, "paused")
+    assert (status(sqlite_url).state, work(sqlite_url, workers=never)) == ("paused", [])
+    run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher())
+    assert status(sqlite_url).state == "done"
+    assert_same(what_is_left(sqlite_url), expected)
 
 
 @pytest.mark.parametrize("what", ["paused", "cancelled", "deleted"])
-def test_what_is_said_while_workers_start_counts(what: str, tmp_path: Path, storage_url: str) -> None:
+def test_what_is_said_while_workers_start_counts(what: str, tmp_path: Path, sqlite_url: str) -> None:
     """The queue was read before: nothing may be begun that nobody wants any more."""
-    queue(storage_url, tmp_path)
+    queue(sqlite_url, tmp_path)
 
     def workers() -> Launcher:
-        with Store.open(storage_url) as store:
+        with Store.open(sqlite_url) as store:
             if what == "deleted":
                 delete(store, "small")
             else:
                 store.set_order("small", "paused" if what == "paused" else "cancelled")
         return InlineLauncher()
 
-    assert work(storage_url, workers=workers) == []
-    with Store.open(storage_url) as store:
+    assert work(sqlite_url, workers=workers) == []
+    with Store.open(sqlite_url) as store:
         assert store.sweeps() == []
 
 
-def test_what_cannot_rest(tmp_path: Path, storage_url: str) -> None:
-    queue(storage_url, tmp_path, *FEW)
-    work(storage_url)
+def test_what_cannot_rest(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, *FEW)
+    work(sqlite_url)
     with pytest.raises(UserError, match="the sweep small is done: there is nothing to be paused"):
-        rest(storage_url, "paused")
+        rest(sqlite_url, "paused")
     with pytest.raises(UserError, match="the sweep small is done: there is nothing to go on with"):
-        resume(storage_url)
+        resume(sqlite_url)
     with pytest.raises(NotFoundError, match=r"no sweep named other in .*; there are: small"):
-        rest(storage_url, "cancelled", "other")
+        rest(sqlite_url, "cancelled", "other")
     with pytest.raises(NotFoundError, match=r"no sweep named other in .*; there are: small"):
-        resume(storage_url, "other")
+        resume(sqlite_url, "other")
 
 
 # --- more trials ------------------------------------------------------------------------------------------------------
 
 
-def test_more_trials_for_a_sweep_that_is_done(tmp_path: Path, storage_url: str, larger: Left, expected: Left) -> None:
-    queue(storage_url, tmp_path)
-    work(storage_url)
-    queue(storage_url, tmp_path, "search.trials=18")
-    more = status(storage_url)
+def test_more_trials_for_a_sweep_that_is_done(tmp_path: Path, postgres_url: str, larger: Left, expected: Left) -> None:
+    queue(postgres_url, tmp_path)
+    work(postgres_url)
+    queue(postgres_url, tmp_path, "search.trials=18")
+    more = status(postgres_url)
     assert (more.state, more.budget, more.counts.finished) == ("queued", 18, 12)
-    assert rest(storage_url, "cancelled") == (
+    assert rest(postgres_url, "cancelled") == (
         "the sweep small keeps its 12 trials: the others that were wanted of it no longer are"
     )
-    assert (status(storage_url).state, status(storage_url).budget) == ("done", 12)
-    assert work(storage_url, workers=never) == []
-    assert_same(what_is_left(storage_url), expected)
-    queue(storage_url, tmp_path, "search.trials=18")
-    work(storage_url)
-    assert (status(storage_url).state, status(storage_url).budget) == ("done", 18)
-    assert_same(what_is_left(storage_url), larger)
+    assert (status(postgres_url).state, status(postgres_url).budget) == ("done", 12)
+    assert work(postgres_url, workers=never) == []
+    assert_same(what_is_left(postgres_url), expected)
+    queue(postgres_url, tmp_path, "search.trials=18")
+    work(postgres_url)
+    assert (status(postgres_url).state, status(postgres_url).budget) == ("done", 18)
+    assert_same(what_is_left(postgres_url), larger)
 
 
-def test_more_trials_while_it_runs(tmp_path: Path, storage_url: str, larger: Left) -> None:
-    queue(storage_url, tmp_path)
-    said = work(storage_url, on_event=After(3, lambda: queue(storage_url, tmp_path, "search.trials=18"), seconds=0))
+def test_more_trials_while_it_runs(tmp_path: Path, sqlite_url: str, larger: Left) -> None:
+    queue(sqlite_url, tmp_path)
+    said = work(sqlite_url, on_event=After(3, lambda: queue(sqlite_url, tmp_path, "search.trials=18"), seconds=0))
     assert begun(said) == ["small", "small"]
-    assert_same(what_is_left(storage_url), larger)
+    assert_same(what_is_left(sqlite_url), larger)
 
 
 @pytest.mark.parametrize("queued", [True, False])
 def test_a_runner_goes_on_with_trials_that_a_run_had_added(
-    queued: bool, tmp_path: Path, storage_url: str, larger: Left
+    queued: bool, tmp_path: Path, sqlite_url: str, larger: Left
 ) -> None:
     """The definition in the queue is older than the budget."""
 
@@ -326,47 +326,47 @@ def test_a_runner_goes_on_with_trials_that_a_run_had_added(
             raise KeyboardInterrupt
 
     if queued:
-        queue(storage_url, tmp_path)
-        work(storage_url)
+        queue(sqlite_url, tmp_path)
+        work(sqlite_url)
     else:
-        run_sweep(small_spec(tmp_path), storage=storage_url, launcher=InlineLauncher())
+        run_sweep(small_spec(tmp_path), storage=sqlite_url, launcher=InlineLauncher())
     more = small_spec(tmp_path, "search.trials=18")
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(more, storage=storage_url, launcher=InlineLauncher(), on_event=stop)
-    assert (status(storage_url).state, status(storage_url).budget) == ("paused", 18)
-    resume(storage_url)
-    work(storage_url)
-    assert status(storage_url).state == "done"
-    assert_same(what_is_left(storage_url), larger)
+        run_sweep(more, storage=sqlite_url, launcher=InlineLauncher(), on_event=stop)
+    assert (status(sqlite_url).state, status(sqlite_url).budget) == ("paused", 18)
+    resume(sqlite_url)
+    work(sqlite_url)
+    assert status(sqlite_url).state == "done"
+    assert_same(what_is_left(sqlite_url), larger)
 
 
-def test_a_sweep_that_has_its_trials_is_not_queued(tmp_path: Path, storage_url: str) -> None:
-    run_sweep(small_spec(tmp_path, *FEW), storage=storage_url, launcher=InlineLauncher())
-    queue(storage_url, tmp_path, *FEW)
-    assert (status(storage_url).state, order(storage_url).state) == ("done", "done")
-    assert order(storage_url).table_sha256 is not None
-    assert work(storage_url, workers=never) == []
+def test_a_sweep_that_has_its_trials_is_not_queued(tmp_path: Path, sqlite_url: str) -> None:
+    run_sweep(small_spec(tmp_path, *FEW), storage=sqlite_url, launcher=InlineLauncher())
+    queue(sqlite_url, tmp_path, *FEW)
+    assert (status(sqlite_url).state, order(sqlite_url).state) == ("done", "done")
+    assert order(sqlite_url).table_sha256 is not None
+    assert work(sqlite_url, workers=never) == []
 
 
-def test_what_may_not_be_queued(tmp_path: Path, storage_url: str) -> None:
-    queue(storage_url, tmp_path, *FEW)
-    before = order(storage_url)
+def test_what_may_not_be_queued(tmp_path: Path, sqlite_url: str) -> None:
+    queue(sqlite_url, tmp_path, *FEW)
+    before = order(sqlite_url)
     with pytest.raises(MismatchError, match="a sweep named small is queued with another definition or another table"):
-        queue(storage_url, tmp_path, *FEW, "seed=4")
+        queue(sqlite_url, tmp_path, *FEW, "seed=4")
     with pytest.raises(UserError, match="the priority must be from -1000 to 1000, however: 1001"):
-        queue(storage_url, tmp_path, *FEW, priority=1001)
-    work(storage_url)
+        queue(sqlite_url, tmp_path, *FEW, priority=1001)
+    work(sqlite_url)
     with pytest.raises(MismatchError, match="was started with another definition"):
-        queue(storage_url, tmp_path, *FEW, "seed=4")
-    queue(storage_url, tmp_path, *FEW, "search.trials=6")
-    work(storage_url)
+        queue(sqlite_url, tmp_path, *FEW, "seed=4")
+    queue(sqlite_url, tmp_path, *FEW, "search.trials=6")
+    work(sqlite_url)
     with pytest.raises(MismatchError, match=r"search\.trials may only grow"):
-        queue(storage_url, tmp_path, *FEW)
+        queue(sqlite_url, tmp_path, *FEW)
     write_table(tmp_path, seed=1)
     with pytest.raises(MismatchError, match="was started on another table"):
-        queue(storage_url, tmp_path, *FEW, "search.trials=9")
-    assert order(storage_url).table_sha256 == before.table_sha256
-    assert replace(order(storage_url), trials=3).definition != before.definition  # of the six trials
+        queue(sqlite_url, tmp_path, *FEW, "search.trials=9")
+    assert order(sqlite_url).table_sha256 == before.table_sha256
+    assert replace(order(sqlite_url), trials=3).definition != before.definition  # of the six trials
 
 
 # --- real processes ---------------------------------------------------------------------------------------------------
