@@ -256,7 +256,7 @@ class Dispatcher:
             return
         item.holder = seat.worker
         self._fill()
-        done = await self._result(item, future)
+        done = await self._result(item)
         if done is None:
             self._withdraw(item)
             self._again([item])
@@ -267,14 +267,15 @@ class Dispatcher:
             self._homes[future] = seat.worker
         self._deliver(item, done)
 
-    async def _result(self, item: Item, future: Future) -> BlockDone | None:
-        """What a job gave; if it stopped at a rung without its state, though its worker may train.
+    async def _result(self, item: Item) -> BlockDone | None:
+        """What a job gave, without the state of a rung. Its worker may train meanwhile.
 
-        ``None`` if its worker has it no more, as somebody else withdrew it.
+        Not by awaiting its future: a client asks for many results in one request, and when the first of those who wait
+        for it is cancelled, as its job is withdrawn, all others are, too, and whoever waits later.
+
+        Returns:
+            ``None`` if its worker has it no more, as somebody else withdrew it.
         """
-        if item.job.end == item.job.plan.epochs:
-            done: BlockDone = await future
-            return done
         missing = 0
         while missing < LOST_TIMES:
             with suppress(OSError, KeyError, ValueError):

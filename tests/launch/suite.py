@@ -141,8 +141,9 @@ class LauncherSuite:
         epochs: dict[str, Any] = {"epochs": 40, "checkpoints": (2, 40)}
         done = at_rung(ready, 0, 1, **epochs)
         for number in range(8):
-            # So long that workers keep step, and are busy until the last one is submitted.
-            ready.submit(make_job(2 + number % 4, epochs=150, checkpoints=(150,)))
+            # What is given out at once: so long that workers keep step, and are busy until the last one is submitted.
+            length = 450 if number < 2 * ready.workers else 50
+            ready.submit(make_job(2 + number % 4, epochs=length, checkpoints=(length,)))
         for number in (0, 1):
             ready.submit(make_job(number, **epochs), after=done)
         order = [one.job.numbers[0] for one in ready.finished()]

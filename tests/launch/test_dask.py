@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -205,6 +206,42 @@ def test_cancelling_drops_states(local: DaskLauncher) -> None:
     local.cancel()
     wait_until_held(local, 0)
     assert done.state is not None
+
+
+@pytest.mark.parametrize("turns", range(1, 13))
+def test_cancelling_as_a_result_is_asked_for_loses_no_later_one(
+    local: DaskLauncher, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That many turns of the event loop after its job has ended."""
+    dispatcher, loop = local._dispatcher, local._client.loop.asyncio_loop
+    fill, withdrawn = dispatcher._fill, Event()
+
+    def fill_and_withdraw() -> None:
+        fill()
+        if any(item.holder is not None for item in dispatcher._placed.values()):
+            loop.call_soon(withdraw, turns)
+
+    def withdraw(turns: int) -> None:
+        if turns > 1:
+            loop.call_soon(withdraw, turns - 1)
+            return
+        for item in list(dispatcher._placed.values()):
+            dispatcher._withdraw(item)
+        withdrawn.set()
+
+    local.share(DATA, FOLDS)
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatcher, "_fill", fill_and_withdraw)
+        local.submit(make_job(0))
+        assert withdrawn.wait(20)
+        local.cancel()
+    deadline = time.monotonic() + 20
+
+    def in_time() -> None:
+        assert time.monotonic() < deadline
+
+    local.submit(make_job(5))
+    assert [done.job.numbers for done in local.finished(in_time)] == [(5,)]
 
 
 def test_the_records_of_a_rung_do_not_wait_for_what_its_worker_trains_next() -> None:
