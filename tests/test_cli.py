@@ -221,6 +221,7 @@ def test_the_storage_of_the_command_goes_before_that_of_the_environment(
     assert {path.name for path in small.folder.glob("*.db")} == {"environment.db", "option.db"}
 
 
+@pytest.mark.no_tables
 def test_postgresql(small: Program, postgres_url: str) -> None:
     ran = small(*RUN, "--storage", postgres_url)
     assert small("best", "small", "--storage", postgres_url).out == ran.out

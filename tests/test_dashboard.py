@@ -122,6 +122,7 @@ def test_an_address_that_is_none_or_not_this_machines(host: str, said: str, sqli
         dashboard.serve(sqlite_url, host, 8080, wait=False, ready=pytest.fail, say=lambda _: None)
 
 
+@pytest.mark.no_tables
 def test_it_waits_for_a_database_and_for_tables_in_it(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def make_ours() -> None:
         with Store.open(sqlite_url, create=True):
@@ -138,6 +139,7 @@ def test_it_waits_for_a_database_and_for_tables_in_it(sqlite_url: str, monkeypat
     assert [text[:23] for text in said] == ["waiting: no database at", "waiting: no study in sq"]
 
 
+@pytest.mark.no_tables
 def test_without_being_told_to_wait_it_does_not(sqlite_url: str) -> None:
     with pytest.raises(NotFoundError, match="no database at"):
         dashboard.serve(sqlite_url, "127.0.0.1", 0, wait=False, ready=pytest.fail, say=pytest.fail)

@@ -17,6 +17,8 @@ from sweep.errors import NotFoundError, StorageError
 from sweep.store import database, versions
 from sweep.store.store import Store
 
+pytestmark = pytest.mark.no_tables
+
 
 @pytest.mark.parametrize(
     ("given", "settled"),

@@ -18,6 +18,8 @@ from sweep.store.store import Store
 from tests.command_line import ROOT
 from tests.small_sweep import assert_complete, assert_same, small_spec, what_is_left
 
+pytestmark = pytest.mark.no_tables
+
 MOUNT, UMOUNT = (shutil.which(name) or "/nowhere" for name in ("mount", "umount"))
 
 MOUNTS = r"""

@@ -13,6 +13,8 @@ from sweep.launch.dask import DaskLauncher
 from sweep.run.loop import run_sweep
 from tests.small_sweep import Left, assert_same, small_spec, what_is_left
 
+pytestmark = pytest.mark.no_tables
+
 SWEEPS = {
     # TPE draws at random until an arm has ten finished trials: one arm, so that it comes to think.
     "tpe": ("search.sampler=tpe", "space.placement=all", "search.trials=24", "search.batch=6", "search.lag=1"),

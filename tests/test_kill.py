@@ -17,6 +17,8 @@ from sweep.run.loop import run_sweep
 from sweep.spec.model import SweepSpec
 from tests.small_sweep import assert_complete, assert_same, small_spec, what_is_left
 
+pytestmark = pytest.mark.no_tables
+
 KILLS = 3
 SWEEPS = {
     # TPE draws at random until an arm has ten finished trials: one arm, so that it comes to think.

@@ -23,6 +23,8 @@ from sweep.store import database, versions
 from sweep.store.models import Base
 from sweep.store.store import Store
 
+pytestmark = pytest.mark.no_tables
+
 _WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _KEY = "0123456789abcdef" * 2
 _BLOB = b"\x00\xff"

@@ -17,6 +17,8 @@ from sqlalchemy import make_url
 from tests.command_line import DEFINITION, ROOT, write_table
 from tests.processes import children
 
+pytestmark = pytest.mark.no_tables
+
 SECRET = "s3cr3t-Pa55"  # noqa: S105 - to be looked for
 CODE = "from sweep.cli.main import main\nif __name__ == '__main__': main()"
 

@@ -15,6 +15,8 @@ from sqlalchemy import MetaData, create_engine, text
 from sweep.store.store import Store
 from tests.command_line import RUN, Program
 
+pytestmark = pytest.mark.no_tables
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "run": RUN,
     "queue": ("run", "small.toml", "--queue"),

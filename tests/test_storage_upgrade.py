@@ -26,6 +26,8 @@ from sweep.store.store import Store
 from tests.command_line import ROOT, RUN, Program
 from tests.test_migrations import _KEY, _connected, _fill, _tables
 
+pytestmark = pytest.mark.no_tables
+
 OLD, NEW = "v3.0.0.c", "v3.2.0.a"
 
 # Alone in a process, and killed as it is about to do something.

@@ -44,6 +44,7 @@ def held_by(storage: str) -> str | None:
         return next((one.holder.token for one in store.leases().values()), None)
 
 
+@pytest.mark.no_tables
 def test_two_that_begin_at_once(spec: SweepSpec, undisturbed: Left, storage_url: str) -> None:
     with started(spec, storage_url, 3.0) as first, started(spec, storage_url, 3.0) as second:
         results = [first.result(), second.result()]
