@@ -12,11 +12,15 @@ import pytest
 from sweep.cli import errors as cli_errors
 from sweep.figures import draw
 from sweep.figures.palette import PAGE
+from sweep.launch import forkserver
 from sweep.report.html import render
 from sweep.run.study import optuna_storage
 from sweep.store.store import Store
 from tests.command_line import DEFINITION, Program, write_table
 from tests.postgres import Databases, server
+
+# What processes of tests are forked from imports what they need, beside what workers need.
+forkserver._MODULES.append("sweep.run.loop")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from sweep.launch.inline import InlineLauncher
 from sweep.run.events import Event
 from sweep.run.loop import run_sweep
 from sweep.spec.model import SweepSpec
+from tests.forked import forked_processes
 from tests.small_sweep import assert_complete, assert_same, small_spec, what_is_left
 
 pytestmark = pytest.mark.no_tables
@@ -45,25 +44,15 @@ def run_and_report(spec: SweepSpec, storage: str, reports: Connection) -> None:
     run_sweep(spec, storage=storage, launcher=InlineLauncher(), on_event=report)
 
 
-@pytest.fixture(scope="module")
-def processes() -> ForkServerContext:
-    """Processes that have torch imported when they start."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sweep.run.loop"])
-    return context
-
-
 @pytest.mark.parametrize(("sampler", "database"), [("tpe", "sqlite_url"), ("halving", "postgres_url")])
-def test_killed_again_and_again(
-    sampler: str, database: str, processes: ForkServerContext, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_killed_again_and_again(sampler: str, database: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     storage: str = request.getfixturevalue(database)
     spec = small_spec(tmp_path, *SWEEPS[sampler])
     undisturbed = f"sqlite:///{tmp_path / 'undisturbed.db'}"
     run_sweep(spec, storage=undisturbed, launcher=InlineLauncher())
 
     draw = random.Random(f"{sampler} {database}")
-    killed = 0
+    processes, killed = forked_processes(), 0
     for attempt in range(KILLS):
         reports, theirs = processes.Pipe(duplex=False)
         process = processes.Process(target=run_and_report, args=(spec, storage, theirs))

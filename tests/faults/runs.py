@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -19,13 +18,11 @@ from sweep.run import lease
 from sweep.run.events import Event, Interrupted, Started, TrialDone
 from sweep.run.loop import run_sweep
 from sweep.spec.model import SweepSpec
-
-# Processes that have torch imported when they start.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["sweep.run.loop"])
+from tests.forked import forked_processes, hear_interrupts
 
 
 def _run(spec: SweepSpec, storage: str, reports: Connection, lease_seconds: float | None) -> None:
+    hear_interrupts()
     if lease_seconds is not None:
         lease.LEASE_SECONDS, lease.RENEW_SECONDS = lease_seconds, lease_seconds / 6
 
@@ -84,8 +81,9 @@ def started(spec: SweepSpec, storage: str, lease_seconds: float | None = None) -
         storage: Database URL.
         lease_seconds: For a lease that ends sooner.
     """
-    ours, theirs = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_run, args=(spec, storage, theirs, lease_seconds))
+    processes = forked_processes()
+    ours, theirs = processes.Pipe(duplex=False)
+    process = processes.Process(target=_run, args=(spec, storage, theirs, lease_seconds))
     process.start()
     theirs.close()
     try:
