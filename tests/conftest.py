@@ -23,11 +23,39 @@ from tests.postgres import Databases, server
 forkserver._MODULES.append("sweep.run.loop")
 
 
+# What these run again and again, quicker tests run, too.
+UNTRACED = (
+    "answer/test_nested.py",
+    "faults/",
+    "launch/test_crew.py",
+    "launch/test_faults.py",
+    "launch/test_scheduler.py",
+    "operate/test_remove.py",
+    "operate/test_runner.py",
+    "run/test_resume.py",
+    "test_benchmarks.py",
+    "test_compose.py",
+    "test_disk.py",
+    "test_docs.py",
+    "test_everywhere.py",
+    "test_kill.py",
+    "test_outages.py",
+    "test_rungs.py",
+    "test_studies.py",
+    "test_suggest.py",
+    "test_validity.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Coverage is measured on SQLite: tracing what runs on PostgreSQL once more would take a third longer."""
+    """To be traced for coverage makes a test slower by half: those that run on SQLite, and are quick, are enough."""
     for item in items:
+        file = item.path.relative_to(Path(__file__).parent).as_posix()
         case = getattr(item, "callspec", None)
-        if case is not None and "postgresql" in filter(lambda value: isinstance(value, str), case.params.values()):
+        repeated = case is not None and "postgresql" in filter(
+            lambda value: isinstance(value, str), case.params.values()
+        )
+        if repeated or file.startswith(UNTRACED):
             item.add_marker("no_cover")
 
 
