@@ -16,5 +16,6 @@ def forked_processes() -> ForkServerContext:
 
 
 def hear_interrupts() -> None:
-    """To be called in such a process: workers do not."""
+    """To be called in such a process: workers do not, nor does what is started in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
