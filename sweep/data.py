@@ -14,7 +14,7 @@ from sweep.records import ALIGN, TableInfo, padded
 from sweep.spec.model import SweepSpec
 
 if TYPE_CHECKING:
-    from sweep.tables.types import Encoded
+    from sweep.tables.encode import Encoded
 
 
 @dataclass(frozen=True, eq=False)

@@ -360,7 +360,7 @@ class Curves(InlineLauncher):
     ("pruner", "allocation", "trials"), [("halving", "equal", 24), ("halving", "sampler", 24), ("median", "equal", 48)]
 )
 def test_an_arm_that_starts_slow_and_ends_best_is_found(
-    pruner: str, allocation: str, trials: int, tmp_path: Path, sqlite_url: str
+    pruner: str, allocation: str, trials: int, tmp_path: Path, storage_url: str
 ) -> None:
     changes = (
         f"search.pruner={pruner}",
@@ -370,16 +370,16 @@ def test_an_arm_that_starts_slow_and_ends_best_is_found(
     )
     setup = prepare(small_spec(tmp_path, *HALVING, *changes))
     with Curves(setup) as launcher:
-        outcome = run_sweep(setup.spec, storage=sqlite_url, launcher=launcher, setup=setup)
+        outcome = run_sweep(setup.spec, storage=storage_url, launcher=launcher, setup=setup)
     assert outcome.pruned > 0
     assert outcome.best is not None
-    with Store.open(sqlite_url) as store:
+    with Store.open(storage_url) as store:
         record = store.sweep("small")
         assert record is not None
         arm = {trial.number: trial.hyperparameters.placement for trial in store.trials(record.key)}
     assert arm[outcome.best.number] == "all"
     assert METRICS[setup.plan.metric].maximize
-    early = [decision for decision in decisions(sqlite_url) if decision.epoch == setup.spec.rungs[0]]
+    early = [decision for decision in decisions(storage_url) if decision.epoch == setup.spec.rungs[0]]
     slow = [d.score for d in early if arm[d.trial] == "all"]
     others = [d.score for d in early if arm[d.trial] != "all"]
     assert max(slow) < min(others)  # compared with the others, none would have been left

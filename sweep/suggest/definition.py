@@ -21,9 +21,9 @@ from sweep.spec.source import TABLE_ENDINGS, is_local, kind_of, name_in
 from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.suggest.sizes import CORES, SMALL, Sizes, fit
 from sweep.suggest.text import bullets, comment, key_line, quoted, rough_duration, several, toml_value
-from sweep.tables.encode import encode
+from sweep.tables.encode import Encoded, encode
 from sweep.tables.load import read_table
-from sweep.tables.types import Encoded, Table
+from sweep.tables.types import Table
 from sweep.wording import count, number
 
 # Accuracy is misleading where the rarest class has less than this part of an equal share (two classes: 30 % of all).

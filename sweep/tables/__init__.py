@@ -2,14 +2,15 @@
 
 =============  ==========================================================================================
 ``load``       the front door: ``load_encoded(spec.data, base_dir)``
-``types``      the records: ``Table`` (as read), ``Encoded`` (as numbers)
+``types``      the record of a table as read
 ``sources``    which table: paths, URLs with their cache, scikit-learn's bundled ones, OpenML
 ``text``       CSV and its relatives: encoding, delimiter, header row
 ``formats``    numbers, times and dates as people write them
 ``columns``    what a column holds (numbers, yes/no, dates, categories, identifiers), and a record of each
 ``targets``    the column to predict: task, classes, positive class
 ``features``   columns to numbers: plans that are fitted once and applied to any rows
+``recipe``     all plans of a table: what it takes to do the same with other rows
 ``describe``   a summary of every column, for people and for proposing a definition
-``encode``     all of it together: the matrix, the target, the groups, the content hash
+``encode``     all of it together, a table as numbers: the matrix, the target, the groups, the content hash
 =============  ==========================================================================================
 """

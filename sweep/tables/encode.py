@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,30 @@ from sweep.tables.features import (
     notes_of,
     plan_column,
 )
+from sweep.tables.recipe import Recipe
 from sweep.tables.targets import Target, find_column, read_target
-from sweep.tables.types import Encoded, Table
+from sweep.tables.types import Table
 
 _HASH_ROWS = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A table as numbers.
+
+    Attributes:
+        features: ``[n, Fp]`` float32, NaN for missing; columns beyond the F of ``info.features`` are 0.
+        target: ``[n]``: int64 class codes, or float64 in the target's own units.
+        groups: ``[n]`` int64 codes of the groups; ``None`` without groups.
+        info: What is known of the table.
+        recipe: How its columns became features.
+    """
+
+    features: NDArray[np.float32]
+    target: NDArray[Any]
+    groups: NDArray[np.int64] | None
+    info: TableInfo
+    recipe: Recipe
 
 
 def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
@@ -74,7 +95,10 @@ def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
     features = _matrix(table, target, plans, columns, align)
     groups, note = _groups(table, data, target)
     notes += [note] if note else []
-    names = tuple(name for plan in plans for name in plan.names)
+    used = {plan.column for plan in plans}
+    unused = tuple(name for name in table.columns if name != target.name and name not in used)
+    recipe = Recipe(tuple(plans), target.name, unused, table.missing)
+    names = recipe.names
     regression = target.task == "regression"
     info = TableInfo(
         source=table.source,
@@ -88,7 +112,7 @@ def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
         target_scale=float(target.values.std()) if regression else 1.0,
         notes=tuple(notes),
     )
-    return Encoded(features, target.values, groups, info)
+    return Encoded(features, target.values, groups, info, recipe)
 
 
 def _excluded(table: Table, data: DataSpec, target: str) -> set[str]:

@@ -13,10 +13,10 @@ import pyarrow.parquet
 from sweep.errors import DataError
 from sweep.spec.model import DataSpec
 from sweep.spec.source import ALLOWED, kind_of, shown_source
-from sweep.tables.encode import encode
+from sweep.tables.encode import Encoded, encode
 from sweep.tables.sources import bundled, download, local_path, openml
 from sweep.tables.text import check_distinct, read_text
-from sweep.tables.types import Encoded, Table
+from sweep.tables.types import Table
 
 # First bytes of files: what a file is named says less.
 _PARQUET, _ARROW, _ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"

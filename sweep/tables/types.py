@@ -1,16 +1,13 @@
-"""The two states of a table: as read, and as numbers."""
+"""A table as read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-
-from sweep.records import TableInfo
 
 Floats = NDArray[np.float64]
 
@@ -49,20 +46,3 @@ class Table:
         """How error messages point at a cell: ``x.csv, column 'age', row 3 (line 4)``. ``row`` is 1-based."""
         line = self.line_of(row)
         return f"{self.source}, column {column!r}, row {row}" + ("" if line is None else f" (line {line})")
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """A table as numbers.
-
-    Attributes:
-        features: ``[n, Fp]`` float32, NaN for missing; columns beyond the F of ``info.features`` are 0.
-        target: ``[n]``: int64 class codes, or float64 in the target's own units.
-        groups: ``[n]`` int64 codes of the groups; ``None`` without groups.
-        info: What is known of the table.
-    """
-
-    features: NDArray[np.float32]
-    target: NDArray[Any]
-    groups: NDArray[np.int64] | None
-    info: TableInfo

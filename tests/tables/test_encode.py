@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sweep.errors import DataError
 from sweep.spec.model import DataSpec
 from sweep.tables.columns import read_column
-from sweep.tables.encode import encode
+from sweep.tables.encode import Encoded, encode
 from sweep.tables.features import MOST_LEVELS, fill, plan_column
 from sweep.tables.load import load_encoded
-from sweep.tables.types import Encoded, Table
+from sweep.tables.types import Table
 
 BASE = DataSpec(source="t.csv", target="y", header=None, task=None, positive=None, categorical=(), drop=(), groups=None)
 

@@ -23,9 +23,9 @@ from sweep.errors import DataError, NotFoundError
 from sweep.spec.definition import parse
 from sweep.spec.model import DataSpec
 from sweep.tables import packed as packed_module
+from sweep.tables.encode import Encoded
 from sweep.tables.load import load_encoded, packed_table
 from sweep.tables.packed import pack
-from sweep.tables.types import Encoded
 
 ROWS = 40
 
