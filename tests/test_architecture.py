@@ -19,7 +19,7 @@ PACKAGE = ROOT / "sweep"
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "interrupts", "settings", "shipped", "records"),
     ("metrics", "wording", "spec", "tables"),
-    ("data", "folds", "suggest", "space"),
+    ("data", "folds", "networks", "suggest", "space"),
     ("training", "store"),
     ("launch",),
     ("run", "analysis", "answer", "operate"),
