@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sweep.records import Task
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
 
 # Rows that go through the networks at a time: what they need in between stays small, whatever the table.
 _ROWS = 4096
@@ -81,9 +81,7 @@ class Networks:
         parts = [self._forward(x, lambda _, hidden: hidden) for x in self._scaled(features)]
         return np.concatenate(parts, axis=1)
 
-    def sampled(
-        self, features: NDArray[np.float32], passes: int, rng: np.random.Generator
-    ) -> Iterator[NDArray[np.float64]]:
+    def sampled(self, features: NDArray[np.float32], passes: int, rng: np.random.Generator) -> Iterator[Floats]:
         """The same with dropout on, as in training: draws from an approximate posterior (Gal & Ghahramani 2016).
 
         Args:
@@ -105,6 +103,32 @@ class Networks:
             one = self.part(number % self.members)
             yield np.concatenate([one._forward(x, drop)[0] for x in one._scaled(features)])
 
+    def predict(self, features: NDArray[np.float32]) -> Floats:
+        """Class probabilities ``[n, classes]``, or predictions of a regression ``[n]``: the mean over the networks."""
+        mean: Floats = self._said(self.outputs(features)).mean(0)
+        return mean
+
+    def spread(self, features: NDArray[np.float32], passes: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Mean and standard deviation, over passes with dropout on, of what :meth:`predict` gives.
+
+        Args:
+            features: ``[n, F]`` float32, NaN where missing.
+            passes: At least 1.
+            rng: See :meth:`sampled`.
+        """
+        each = map(self._said, self.sampled(features, passes, rng))
+        first = next(each)
+        # Around the first pass: a mean that is large against the spread does not cancel it.
+        total, squares = np.zeros_like(first), np.zeros_like(first)
+        for said in each:
+            total += said - first
+            squares += (said - first) ** 2
+        return first + total / passes, np.sqrt(np.maximum(squares / passes - (total / passes) ** 2, 0.0))
+
+    def _said(self, outputs: Floats) -> Floats:
+        """Outputs ``[..., n, O]`` as probabilities ``[..., n, classes]``, or predictions ``[..., n]``."""
+        return outputs[..., 0] if self.task == "regression" else probabilities(self.task, outputs)
+
     def part(self, member: int) -> Networks:
         """One of the networks alone."""
         chosen = slice(member, member + 1)
@@ -120,23 +144,24 @@ class Networks:
             self.target_std,
         )
 
-    def _scaled(self, features: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """Rows as the networks see them, some at a time; at least one part, though there be no rows."""
+    def _scaled(self, features: NDArray[np.float32]) -> Iterator[Floats]:
+        """Rows as the networks see them, some at a time; at least one part, though there be no rows.
+
+        What is said of a row does not depend on the rows beside it, to 15 digits: that takes double precision.
+        """
         for low in range(0, max(1, len(features)), _ROWS):
             x = (features[low : low + _ROWS] - self.mean) * self.inv_std
-            yield np.nan_to_num(x, copy=False, nan=0.0)
+            yield np.nan_to_num(x, copy=False, nan=0.0).astype(np.float64)
 
     def _forward(self, x: Floats, between: Callable[[int, Floats], Floats]) -> NDArray[np.float64]:
         """``[rows, F]`` to ``[S, rows, O]``; ``between`` changes what goes into a layer, 0 the first."""
         act = ACTIVATIONS[self.activation]
-        # In double precision what is said of a row does not depend on the rows beside it, to 15 digits.
-        values: Floats = between(0, np.broadcast_to(x.astype(np.float64), (self.members, *x.shape)))
+        values = between(0, np.broadcast_to(x, (self.members, *x.shape)))
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             values = values @ weight + bias[:, None]
             if layer < len(self.weights) - 1:
                 values = between(layer + 1, act(values))
-        outputs: NDArray[np.float64] = values
-        return outputs * self.target_std + self.target_mean if self.task == "regression" else outputs
+        return values * self.target_std + self.target_mean if self.task == "regression" else values
 
 
 def probabilities(task: Task, outputs: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("training", "store"),
     ("launch",),
     ("run", "analysis", "answer", "operate"),
-    ("figures", "report", "export"),
+    ("texts", "figures", "report", "export"),
     (),
     ("cli",),
 )

@@ -164,12 +164,13 @@ def run(
         from sweep.answer.choose import comparable
         from sweep.cli import run as cli_run
         from sweep.cli import show as cli_show
+        from sweep.texts.best import best_text
 
         summary = cli_run.run(spec, url, cluster=cluster, workers=workers, device=device, display=shown)
     if json:
         cli_output.emit(cli_show.json_text(summary.best_to_dict()))
         return
-    cli_output.emit_fitted(cli_show.best_text(summary))
+    cli_output.emit_fitted(best_text(summary))
     if not quiet:
         to_answer = comparable(spec.space.placements)
         typer.echo(cli_show.after_run(spec.name, storage, to_answer=to_answer), err=True)
@@ -230,6 +231,7 @@ def answer(
         shown.doing("loading PyTorch")
         from sweep.cli import answer as cli_answer
         from sweep.cli import show as cli_show
+        from sweep.texts.answered import answer_text
 
         found = cli_answer.answer_sweep(
             name,
@@ -246,7 +248,7 @@ def answer(
     if json:
         cli_output.emit(cli_show.json_text(found.to_dict()))
         return
-    cli_output.emit_fitted(cli_answer.answer_text(found, rules=rules, nested=nested))
+    cli_output.emit_fitted(answer_text(found, rules=rules, nested=nested))
     if not quiet:
         typer.echo(cli_show.after_run(name, storage, to_answer=False), err=True)
 
