@@ -2,9 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sweep.tables.features import FeaturePlan
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.errors import DataError
+from sweep.tables.columns import Column, near
+from sweep.tables.features import LARGEST, FeaturePlan, check_finite, fill, moved
+from sweep.tables.given import read_given
+from sweep.tables.types import Table
+from sweep.wording import count
+
+_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Levels of a category that the table behind a recipe did not have.
+
+    Attributes:
+        column: Name of the category.
+        levels: As text.
+        cells: That hold them.
+        rare: Whether they count as rare levels; else all features of the column are 0.
+    """
+
+    column: str
+    levels: tuple[str, ...]
+    cells: int
+    rare: bool
+
+    def __str__(self) -> str:
+        """A note: what was met, and what became of it."""
+        shown = ", ".join(repr(level[:40]) for level in self.levels[:_SHOWN]) + (", …" * (len(self.levels) > _SHOWN))
+        what = "they count as rare ones" if self.rare else "all features of the column are 0 there"
+        return (
+            f"column {self.column!r}: {count(len(self.levels), 'level')} never seen before, in "
+            f"{count(self.cells, 'cell')}: {shown}; {what}"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Applied:
+    """A table as features, by a recipe.
+
+    Attributes:
+        features: ``[n, Fp]`` float32, NaN for missing; columns beyond the F of ``Recipe.names`` are 0.
+        notes: What was left out and what became of cells that the recipe has no feature for; ``unseen`` not among it.
+        unseen: Levels that were never seen, column by column.
+    """
+
+    features: NDArray[np.float32]
+    notes: tuple[str, ...]
+    unseen: tuple[Unseen, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +64,13 @@ class Recipe:
 
     Attributes:
         plans: Of the columns that are used, in the order of their features.
-        target: Name of the column that was predicted.
+        target: Name of the column that was predicted; ``None`` if the table did not have it.
         unused: Names of the other columns, which are no features: left out, dropped, or the groups.
         missing: Texts that stand for missing values, beside those that always do (``data.missing``).
     """
 
     plans: tuple[FeaturePlan, ...]
-    target: str
+    target: str | None
     unused: tuple[str, ...] = ()
     missing: frozenset[str] = frozenset()
 
@@ -27,3 +78,111 @@ class Recipe:
     def names(self) -> tuple[str, ...]:
         """Names of the F feature columns."""
         return tuple(name for plan in self.plans for name in plan.names)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that a table needs."""
+        return tuple(plan.column for plan in self.plans)
+
+    def apply(self, table: Table, *, align: int = 1) -> Applied:
+        """Encodes other rows as those of the first table were.
+
+        Args:
+            table: With the columns of the recipe, in any order, typed as they may be. Those it names beside them may be
+                there or not; others are left out with a note.
+            align: The width Fp of the matrix is the number of features rounded up to a multiple of it.
+
+        Raises:
+            DataError: No rows, columns that are missing, cells that cannot be read as the others were, infinite or too
+                large numbers.
+        """
+        rows = len(table.frame)
+        if rows == 0:
+            raise DataError(f"{table.source}: the table is empty ({len(table.columns)} columns, 0 rows)")
+        self._check_columns(table)
+        table = replace(table, missing=self.missing)
+        width = len(self.names)
+        matrix = np.zeros((rows, width + -width % align), np.float32)
+        notes, unseen = self._extra(table), []
+        start = 0
+        for plan in self.plans:
+            column = read_given(table, plan)
+            check_finite(table, column)
+            _check_range(table, plan, column)
+            stop = start + len(plan.names)
+            fill(plan, column, matrix[:, start:stop])
+            start = stop
+            if column.codes is not None:
+                unseen += _unseen(plan, column)
+                if not plan.missing and (gaps := int(column.missing.sum())):
+                    notes.append(
+                        f"column {plan.column!r}: {count(gaps, 'cell is', 'cells are')} missing, however none was "
+                        "before; all features of the column are 0 there"
+                    )
+        return Applied(matrix, tuple(notes), tuple(unseen))
+
+    def _check_columns(self, table: Table) -> None:
+        """Refuses a table without the columns that are needed, or with two of one name.
+
+        Raises:
+            DataError: All of them, and what there is.
+        """
+        there = table.columns
+        twice = sorted({name for name in self.columns if there.count(name) > 1})
+        if twice:
+            raise DataError(f"{table.source}: several columns have the name {twice[0]!r}; names must differ")
+        absent = [name for name in self.columns if name not in there]
+        if not absent:
+            return
+        free = [name for name in there if name not in self.columns]
+        lines = [f"{name!r} ({hint})" if (hint := _alike(name, free)) else repr(name) for name in absent[:12]]
+        more = f", … ({len(absent)} in all)" if len(absent) > len(lines) else ""
+        found = ", ".join(map(repr, there[:12])) + (f", … ({len(there)} in all)" if len(there) > 12 else "")
+        raise DataError(
+            f"{table.source}: {count(len(absent), 'column is', 'columns are')} missing: {', '.join(lines)}{more}; "
+            f"expected are {count(len(self.plans), 'column')}, found: {found}"
+        )
+
+    def _extra(self, table: Table) -> list[str]:
+        """A note about columns that the first table did not have."""
+        known = {*self.columns, *self.unused, self.target}
+        extra = [name for name in table.columns if name not in known]
+        if not extra:
+            return []
+        shown = ", ".join(map(repr, extra[:_SHOWN])) + (", …" if len(extra) > _SHOWN else "")
+        return [f"{count(len(extra), 'column is', 'columns are')} not used, unknown before: {shown}"]
+
+
+def _alike(name: str, columns: list[str]) -> str:
+    """``"did you mean 'age'?"``, or nothing."""
+    hint = near(name, columns)
+    return hint if hint.startswith("did you mean") else ""
+
+
+def _unseen(plan: FeaturePlan, column: Column) -> list[Unseen]:
+    """Levels that the plan does not know; none where it does not know all those that it had."""
+    assert column.codes is not None  # noqa: S101 - a column of levels
+    if plan.rare and not plan.pooled:
+        return []
+    known = {*plan.levels, *plan.pooled}
+    codes = [code for code, level in enumerate(column.levels) if level not in known]
+    cells = int(np.isin(column.codes, codes).sum())
+    return [Unseen(plan.column, tuple(column.levels[code] for code in codes), cells, plan.rare)] if cells else []
+
+
+def _check_range(table: Table, plan: FeaturePlan, column: Column) -> None:
+    """Refuses numbers so far from those before that they are none in float32.
+
+    Raises:
+        DataError: Naming column, row and value.
+    """
+    if column.numbers is None or not plan.exponent:
+        return
+    with np.errstate(over="ignore"):
+        beyond = np.flatnonzero(np.abs(moved(plan, column.numbers)) > LARGEST)
+    if len(beyond):
+        row = int(beyond[0])
+        raise DataError(
+            f"{table.cell(column.name, row + 1)}: {column.numbers[row]} is beyond the range of numbers here: they were "
+            f"about {2.0**plan.exponent:.1e} before; correct it, or empty the cell if it is missing"
+        )
