@@ -23,7 +23,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("training", "store"),
     ("launch",),
     ("run", "analysis", "answer", "operate"),
-    ("texts", "figures", "report", "export"),
+    ("texts", "figures", "report", "export", "fitting", "estimators"),
     (),
     ("cli",),
 )
@@ -62,7 +62,7 @@ DOORS: dict[str, set[str]] = {
     "rich": {"cli.progress"},
     "optuna_dashboard": {"cli.dashboard"},
     "pydantic": {"spec.schema", "spec.shape"},
-    "pandas": {"tables", "suggest"},
+    "pandas": {"tables", "suggest", "fitting.rows"},
     "jinja2": {"report.html"},
 }
 
