@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import threading
 import time
@@ -221,6 +222,7 @@ def _fork_inside() -> None:
     with prepared_memory() as url, run_memory._lock:  # as if another thread had it
         pid = os.fork()
         if pid == 0:
+            signal.alarm(20)  # should it wait for ever
             try:
                 with pytest.raises(StorageError, match="in the process that made it"):
                     Store.open(url)
