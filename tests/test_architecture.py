@@ -40,6 +40,7 @@ DOORS: dict[str, set[str]] = {
         "run.coordinator",
         "analysis",
         "operate.remove",
+        "fitting",
     },
     "torch": {"data", "folds", "training"},
     "sqlalchemy": {"store"},

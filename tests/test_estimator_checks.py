@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sweep.estimators import DropoutMLPClassifier, DropoutMLPRegressor
+from sweep.estimators import (
+    DropoutMLPClassifier,
+    DropoutMLPRegressor,
+    DropoutSweepClassifier,
+    DropoutSweepRegressor,
+)
 
 WEIGHTS = (
     "mini-batches and dropout draw other numbers for repeated rows than for weighted ones; "
@@ -21,9 +27,18 @@ def expected(estimator: BaseEstimator) -> dict[str, str]:
     return {"check_sample_weight_equivalence_on_dense_data": WEIGHTS}
 
 
-ESTIMATORS = [DropoutMLPClassifier(hidden=(16,), epochs=40), DropoutMLPRegressor(hidden=(16,), epochs=40)]
+SMALL: dict[str, Any] = {"hidden": (16,), "epochs": 40}
+SWEEP: dict[str, Any] = {**SMALL, "trials": 2, "placement": ["none", "hidden"], "folds": 2, "checkpoints": 1}
+
+ESTIMATORS = [
+    DropoutMLPClassifier(**SMALL),
+    DropoutMLPRegressor(**SMALL),
+    DropoutSweepClassifier(**SWEEP),
+    DropoutSweepRegressor(**SWEEP),
+]
 
 
-@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected, xfail_strict=True)
+@pytest.mark.filterwarnings("ignore:a class has . rows, fewer than there are folds")
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected, xfail_strict=True)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
 def test_scikit_learn_checks(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)

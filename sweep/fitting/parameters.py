@@ -62,6 +62,8 @@ def definition(
         "batch_size": sizes.batch_size,
         "folds": sizes.folds,
         "trials": sizes.trials,
+        # What scikit-learn's regressors are scored by.
+        "metric": "r2" if info.task == "regression" else None,
     }
     tables: dict[str, Any] = {"format": 1, "name": name, "seed": seed, "data": {"source": "memory:X", "target": "y"}}
     for section, keys in SECTIONS.items():

@@ -116,23 +116,40 @@ def read_rows(
     return Rows(data if weight is None else data.weighted(weight), Reading(recipe, as_frame), classes)
 
 
-def read_features(estimator: BaseEstimator, X: Any, reading: Reading) -> NDArray[np.float32]:
+def read_features(estimator: BaseEstimator, X: Any, reading: Reading, handle_unknown: str) -> NDArray[np.float32]:
     """X as ``predict`` is given it, ``[n, F]``: read as what the estimator was fitted to.
+
+    Args:
+        estimator: That was fitted.
+        X: As for ``fit``.
+        reading: How that was read.
+        handle_unknown: ``"error"``, or ``"ignore"`` for levels of a category that were never seen to be none of those
+            that were.
 
     Raises:
         ValueError: It has other columns, or values that cannot be read so.
         TypeError: It is sparse.
     """
+    name = type(estimator).__name__
+    if handle_unknown not in ("error", "ignore"):
+        raise ValueError(f'{name}: handle_unknown must be "error" or "ignore", however: {handle_unknown!r}')
     if not reading.as_frame:
         matrix = validate_data(estimator, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
-        return reading.recipe.apply(Table(_frame(matrix, _names(estimator)), _SOURCE)).features
-    if not isinstance(X, pd.DataFrame):
+        frame = _frame(matrix, _names(estimator))
+    elif isinstance(X, pd.DataFrame):
+        validate_data(estimator, X, reset=False, skip_check_array=True)
+        frame = X.reset_index(drop=True)
+    else:
+        columns = ", ".join(_names(estimator)[:12])
         raise ValueError(
-            f"{type(estimator).__name__}: X must be a DataFrame with the columns that it was fitted to "
-            f"({', '.join(_names(estimator)[:12])}), however: {type(X).__name__}"
+            f"{name}: X must be a DataFrame, as it was in fit (columns {columns}), however: {type(X).__name__}"
         )
-    validate_data(estimator, X, reset=False, skip_check_array=True)
-    return reading.recipe.apply(Table(X.reset_index(drop=True), _SOURCE)).features
+    applied = reading.recipe.apply(Table(frame, _SOURCE))
+    unseen = [one for one in applied.unseen if not one.rare]
+    if unseen and handle_unknown == "error":
+        said = "; ".join(map(str, unseen))
+        raise ValueError(f'{name}: {said} with handle_unknown="ignore", which is an error as it is')
+    return applied.features
 
 
 # --- X ----------------------------------------------------------------------------------------------------------------

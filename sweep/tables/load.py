@@ -76,6 +76,8 @@ def read_table(data: DataSpec, base_dir: Path | None) -> Table:
             table = replace(table, notes=(note, *table.notes))
         case "file":
             table = _read_file(local_path(source, base_dir), source, data.header)
+        case "memory":
+            raise DataError(f"{source}: the table was given from Python, and is not kept: give it again there")
         case None:
             raise DataError(f"data.source must be {ALLOWED}, however: {shown_source(source)!r}")
     return _checked(replace(table, missing=frozenset(text.strip() for text in data.missing)))

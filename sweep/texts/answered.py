@@ -19,13 +19,21 @@ from sweep.texts.best import scores_rows
 from sweep.texts.layout import table_text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Answered:
     """A sweep with its answer, and what nested cross-validation said, if it was ever asked for."""
 
     summary: SweepSummary
     answer: Answer
     nested: Nested | None = None
+
+    def __repr__(self) -> str:
+        """The sentence alone."""
+        return f"<{self.answer.name}: {sentences.sentence(self.answer)}>"
+
+    def __str__(self) -> str:
+        """What ``sweep answer`` prints."""
+        return answer_text(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of ``sweep answer``."""
