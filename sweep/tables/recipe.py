@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -152,7 +152,7 @@ class Recipe:
             missing=frozenset(_texts(keys["missing"], "missing")),
         )
         names = [*recipe.columns, *recipe.unused, *([] if recipe.target is None else [recipe.target])]
-        if twice := next((name for name in names if names.count(name) > 1), None):
+        if twice := next((name for name, times in Counter(names).items() if times > 1), None):
             raise ValueError(f"names of columns must differ, target and unused included, however: {twice!r} twice")
         return recipe
 
@@ -162,14 +162,14 @@ class Recipe:
         Raises:
             DataError: All of them, and what there is.
         """
-        there = table.columns
-        twice = sorted({name for name in self.columns if there.count(name) > 1})
-        if twice:
-            raise DataError(f"{table.source}: several columns have the name {twice[0]!r}; names must differ")
-        absent = [name for name in self.columns if name not in there]
+        there, needed = table.columns, set(self.columns)
+        if len(set(there)) < len(there):
+            twice = next(name for name, times in Counter(there).items() if times > 1)
+            raise DataError(f"{table.source}: several columns have the name {twice!r}; names must differ")
+        absent = sorted(needed - set(there), key=self.columns.index)
         if not absent:
             return
-        free = [name for name in there if name not in self.columns]
+        free = [name for name in there if name not in needed]
         lines = [f"{name!r} ({hint})" if (hint := _alike(name, free)) else repr(name) for name in absent[:12]]
         more = f", … ({len(absent)} in all)" if len(absent) > len(lines) else ""
         found = ", ".join(map(repr, there[:12])) + (f", … ({len(there)} in all)" if len(there) > 12 else "")
@@ -190,6 +190,8 @@ class Recipe:
 
 def _alike(name: str, columns: list[str]) -> str:
     """``"did you mean 'age'?"``, or nothing."""
+    if same := [column for column in columns if column.strip().casefold() == name.strip().casefold()]:
+        return f"did you mean {same[0]!r}?"
     hint = near(name, columns)
     return hint if hint.startswith("did you mean") else ""
 
@@ -211,15 +213,15 @@ def _check_range(table: Table, plan: FeaturePlan, column: Column) -> None:
     Raises:
         DataError: Naming column, row and value.
     """
-    if column.numbers is None or not plan.exponent:
+    if column.numbers is None or not (plan.shift or plan.exponent):
         return
     with np.errstate(over="ignore"):
         beyond = np.flatnonzero(np.abs(moved(plan, column.numbers)) > LARGEST)
     if len(beyond):
         row = int(beyond[0])
         raise DataError(
-            f"{table.cell(column.name, row + 1)}: {column.numbers[row]} is beyond the range of numbers here: they were "
-            f"about {2.0**plan.exponent:.1e} before; correct it, or empty the cell if it is missing"
+            f"{table.cell(column.name, row + 1)}: {column.numbers[row]} is too far from the numbers there were before; "
+            "correct it, or empty the cell if it is missing"
         )
 
 
@@ -228,7 +230,7 @@ def _check_range(table: Table, plan: FeaturePlan, column: Column) -> None:
 _ALL = ("column", "kind", "format")
 _OF_NUMBERS = (*_ALL, "shift", "exponent")
 _OF_LEVELS = (*_ALL, "levels", "rare", "missing", "pooled")
-_LARGEST_EXPONENT = 1100
+_EXPONENTS = (-1100, 130)  # of numbers within the range of float32
 
 
 def _plan_to_dict(plan: FeaturePlan) -> dict[str, Any]:
@@ -257,11 +259,13 @@ def _plan_from_dict(content: object, where: str) -> FeaturePlan:
             raise ValueError(f"{where} must have a feature: levels, rare or missing")
     elif kind == "numeric" or kind == "boolean" or kind == "datetime":
         shift, exponent = keys["shift"], keys["exponent"]
-        if type(shift) not in (int, float) or not math.isfinite(shift):
-            raise ValueError(f"{where}.shift must be a finite number, however: {_short(shift)}")
-        if type(exponent) is not int or abs(exponent) > _LARGEST_EXPONENT:
-            allowed = f"a whole number from -{_LARGEST_EXPONENT} to {_LARGEST_EXPONENT}"
-            raise ValueError(f"{where}.exponent must be {allowed}, however: {_short(exponent)}")
+        if type(shift) not in (int, float) or not abs(shift) <= LARGEST:
+            raise ValueError(f"{where}.shift must be a number up to ±{LARGEST:.1e}, however: {_short(shift)}")
+        low, high = _EXPONENTS
+        if type(exponent) is not int or not low <= exponent <= high:
+            raise ValueError(
+                f"{where}.exponent must be a whole number from {low} to {high}, however: {_short(exponent)}"
+            )
         plan = FeaturePlan(column, kind, shift=float(shift), exponent=exponent, format=key)
     else:
         raise ValueError(f"{where}.kind must be numeric, boolean, datetime or categorical, however: {_short(kind)}")
