@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sweep.errors import DataError
 from sweep.tables.columns import Column, near
-from sweep.tables.features import LARGEST, FeaturePlan, check_finite, fill, moved
+from sweep.tables.features import LARGEST, MOST_LEVELS, MOST_POOLED, FeaturePlan, check_finite, fill, moved
+from sweep.tables.formats import SINGLE, holds
 from sweep.tables.given import read_given
 from sweep.tables.types import Table
 from sweep.wording import count
@@ -121,20 +124,52 @@ class Recipe:
                     )
         return Applied(matrix, tuple(notes), tuple(unseen))
 
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON: dictionaries, lists, texts and numbers, which are exact."""
+        return {
+            "target": self.target,
+            "unused": list(self.unused),
+            "missing": sorted(self.missing),
+            "columns": [_plan_to_dict(plan) for plan in self.plans],
+        }
+
+    @classmethod
+    def from_dict(cls, content: object) -> Recipe:
+        """The recipe of :meth:`to_dict`.
+
+        Raises:
+            ValueError: It is none: keys that are missing or unknown, values that cannot be. The message names the key,
+                the value and what is allowed; where it was read, whoever read it has to say.
+        """
+        keys = _keys(content, "the recipe", ("target", "unused", "missing", "columns"))
+        plans = keys["columns"]
+        if not isinstance(plans, list) or not plans:
+            raise ValueError(f"columns must be a list that is not empty, however: {_short(plans)}")
+        recipe = cls(
+            plans=tuple(_plan_from_dict(plan, f"columns[{place}]") for place, plan in enumerate(plans)),
+            target=None if keys["target"] is None else _text(keys["target"], "target"),
+            unused=_texts(keys["unused"], "unused"),
+            missing=frozenset(_texts(keys["missing"], "missing")),
+        )
+        names = [*recipe.columns, *recipe.unused, *([] if recipe.target is None else [recipe.target])]
+        if twice := next((name for name, times in Counter(names).items() if times > 1), None):
+            raise ValueError(f"names of columns must differ, target and unused included, however: {twice!r} twice")
+        return recipe
+
     def _check_columns(self, table: Table) -> None:
         """Refuses a table without the columns that are needed, or with two of one name.
 
         Raises:
             DataError: All of them, and what there is.
         """
-        there = table.columns
-        twice = sorted({name for name in self.columns if there.count(name) > 1})
-        if twice:
-            raise DataError(f"{table.source}: several columns have the name {twice[0]!r}; names must differ")
-        absent = [name for name in self.columns if name not in there]
+        there, needed = table.columns, set(self.columns)
+        if len(set(there)) < len(there):
+            twice = next(name for name, times in Counter(there).items() if times > 1)
+            raise DataError(f"{table.source}: several columns have the name {twice!r}; names must differ")
+        absent = sorted(needed - set(there), key=self.columns.index)
         if not absent:
             return
-        free = [name for name in there if name not in self.columns]
+        free = [name for name in there if name not in needed]
         lines = [f"{name!r} ({hint})" if (hint := _alike(name, free)) else repr(name) for name in absent[:12]]
         more = f", … ({len(absent)} in all)" if len(absent) > len(lines) else ""
         found = ", ".join(map(repr, there[:12])) + (f", … ({len(there)} in all)" if len(there) > 12 else "")
@@ -155,6 +190,8 @@ class Recipe:
 
 def _alike(name: str, columns: list[str]) -> str:
     """``"did you mean 'age'?"``, or nothing."""
+    if same := [column for column in columns if column.strip().casefold() == name.strip().casefold()]:
+        return f"did you mean {same[0]!r}?"
     hint = near(name, columns)
     return hint if hint.startswith("did you mean") else ""
 
@@ -176,13 +213,117 @@ def _check_range(table: Table, plan: FeaturePlan, column: Column) -> None:
     Raises:
         DataError: Naming column, row and value.
     """
-    if column.numbers is None or not plan.exponent:
+    if column.numbers is None or not (plan.shift or plan.exponent):
         return
     with np.errstate(over="ignore"):
         beyond = np.flatnonzero(np.abs(moved(plan, column.numbers)) > LARGEST)
     if len(beyond):
         row = int(beyond[0])
         raise DataError(
-            f"{table.cell(column.name, row + 1)}: {column.numbers[row]} is beyond the range of numbers here: they were "
-            f"about {2.0**plan.exponent:.1e} before; correct it, or empty the cell if it is missing"
+            f"{table.cell(column.name, row + 1)}: {column.numbers[row]} is too far from the numbers there were before; "
+            "correct it, or empty the cell if it is missing"
         )
+
+
+# --- as JSON ----------------------------------------------------------------------------------------------------------
+
+_ALL = ("column", "kind", "format")
+_OF_NUMBERS = (*_ALL, "shift", "exponent")
+_OF_LEVELS = (*_ALL, "levels", "rare", "missing", "pooled")
+_EXPONENTS = (-1100, 130)  # of numbers within the range of float32
+
+
+def _plan_to_dict(plan: FeaturePlan) -> dict[str, Any]:
+    content = {key: getattr(plan, key) for key in (_OF_LEVELS if plan.kind == "categorical" else _OF_NUMBERS)}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in content.items()}
+
+
+def _plan_from_dict(content: object, where: str) -> FeaturePlan:
+    """The plan of one column.
+
+    Raises:
+        ValueError: See :meth:`Recipe.from_dict`.
+    """
+    kind = content.get("kind") if isinstance(content, dict) else None
+    keys = _keys(content, where, _OF_LEVELS if kind == "categorical" else _OF_NUMBERS)
+    column, key = _text(keys["column"], f"{where}.column"), _text(keys["format"], f"{where}.format")
+    if kind == "categorical":
+        levels, pooled = _texts(keys["levels"], f"{where}.levels"), _texts(keys["pooled"], f"{where}.pooled")
+        flags = {name: _flag(keys[name], f"{where}.{name}") for name in ("rare", "missing")}
+        if len(levels) > MOST_LEVELS or len(pooled) > MOST_POOLED:
+            raise ValueError(f"{where} must have at most {MOST_LEVELS} levels and {MOST_POOLED} pooled ones")
+        if pooled and (not flags["rare"] or {*pooled} & {*levels}):
+            raise ValueError(f"{where}.pooled must be levels that are rare, and in no other column")
+        plan = FeaturePlan(column, "categorical", levels, **flags, format=key, pooled=pooled)
+        if not plan.names:
+            raise ValueError(f"{where} must have a feature: levels, rare or missing")
+    elif kind == "numeric" or kind == "boolean" or kind == "datetime":
+        shift, exponent = keys["shift"], keys["exponent"]
+        if type(shift) not in (int, float) or not abs(shift) <= LARGEST:
+            raise ValueError(f"{where}.shift must be a number up to ±{LARGEST:.1e}, however: {_short(shift)}")
+        low, high = _EXPONENTS
+        if type(exponent) is not int or not low <= exponent <= high:
+            raise ValueError(
+                f"{where}.exponent must be a whole number from {low} to {high}, however: {_short(exponent)}"
+            )
+        plan = FeaturePlan(column, kind, shift=float(shift), exponent=exponent, format=key)
+    else:
+        raise ValueError(f"{where}.kind must be numeric, boolean, datetime or categorical, however: {_short(kind)}")
+    _check_format(plan, where)
+    return plan
+
+
+def _check_format(plan: FeaturePlan, where: str) -> None:
+    """That a format is one that texts of the column can have.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if plan.kind == "categorical" and not plan.format:
+        return
+    try:
+        held = holds(plan.format)
+    except ValueError as error:
+        raise ValueError(f"{where}.format: {error}") from None
+    if (held != plan.kind if plan.kind != "categorical" else held == "boolean") or (
+        plan.format == SINGLE and plan.kind != "categorical"
+    ):
+        raise ValueError(f"{where}.format must be one of a column of kind {plan.kind}, however: {plan.format!r}")
+
+
+def _keys(content: object, where: str, wanted: tuple[str, ...]) -> dict[str, Any]:
+    """A dictionary with these keys and no others.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(content, dict):
+        raise ValueError(f"{where} must be an object with the keys {', '.join(wanted)}, however: {_short(content)}")
+    if wrong := [*(f"{key} is missing" for key in wanted if key not in content)] + [
+        f"{_short(key)} is unknown" for key in content if key not in wanted
+    ]:
+        raise ValueError(f"{where} must have the keys {', '.join(wanted)}, however: {', '.join(wrong)}")
+    return content
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{where} must be a text, however: {_short(value)}")
+    return value
+
+
+def _texts(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value) or len({*value}) < len(value):
+        raise ValueError(f"{where} must be a list of distinct texts, however: {_short(value)}")
+    return tuple(value)
+
+
+def _flag(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{where} must be true or false, however: {_short(value)}")
+    return value
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
