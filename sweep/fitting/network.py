@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sweep.errors import DefinitionError
-from sweep.fitting.parameters import definition, seed_of
+from sweep.fitting.parameters import definition, is_whole, seed_of
 from sweep.fitting.rows import Rows
 from sweep.networks import Networks
 from sweep.records import Configuration, Hyperparameters
@@ -103,16 +103,12 @@ def _problems(given: Mapping[str, Any], depth: int | None, epochs: int | None) -
     elif not single and depth is not None and len(hidden) != depth:
         layers = ", ".join(layer_names(depth)[1:])
         yield f"dropout_hidden must be one rate, or one for each of {layers}, however: {hidden!r}"
-    if not _is_count(given["ensemble"]):
+    if not is_whole(given["ensemble"], 1):
         yield f"ensemble must be a number of networks of at least 1, however: {given['ensemble']!r}"
     last = given["stop_epoch"]
-    if last is not None and epochs is not None and not (_is_count(last) and last <= epochs):
+    if last is not None and epochs is not None and not (is_whole(last, 1) and last <= epochs):
         yield f"stop_epoch must be an epoch from 1 to {epochs}, or None, however: {last!r}"
 
 
 def _is_rate(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(0 <= value < 1)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)

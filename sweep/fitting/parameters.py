@@ -88,9 +88,14 @@ def whole(name: str, value: Any, least: int) -> int:
     Raises:
         ValueError: It is no whole number, or below ``least``.
     """
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least:
+    if is_whole(value, least):
         return int(value)
     raise ValueError(f"{name} must be a whole number of at least {least}, however: {value!r}")
+
+
+def is_whole(value: Any, least: int) -> bool:
+    """Whether it is a whole number of at least ``least``."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
 def _plain(key: str, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +17,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d, validate_data
 
 from sweep.data import Dataset, from_encoded
-from sweep.errors import UserError
+from sweep.errors import DefinitionError, UserError
 from sweep.records import ALIGN, TableInfo
+from sweep.spec.schema import SECTIONS
 from sweep.tables.encode import Encoded, encode_features
+from sweep.tables.load import from_frame
 from sweep.tables.recipe import Recipe
 from sweep.tables.types import Table
 
 _SOURCE = "X"
+_TABLES = re.compile(rf"\b({'|'.join(SECTIONS)})\.(?=[a-z])")  # of a definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,17 @@ class Rows:
 
 @contextmanager
 def value_errors(estimator: BaseEstimator) -> Iterator[None]:
-    """What is wrong with the user's input, inside, is a ``ValueError``, as scikit-learn has it."""
+    """What is wrong with the user's input, inside, is a ``ValueError``, as scikit-learn has it.
+
+    Keys of a definition are parameters here: ``training.epochs`` is ``epochs``.
+    """
     try:
         yield
     except UserError as error:
-        raise ValueError(f"{type(estimator).__name__}: {error}") from error
+        name = type(estimator).__name__
+        said = _TABLES.sub("", str(error))
+        # Problems of parameters name the estimator each.
+        raise ValueError(said if isinstance(error, DefinitionError) else f"{name}: {said}") from error
 
 
 def read_rows(
@@ -135,20 +145,23 @@ def read_features(estimator: BaseEstimator, X: Any, reading: Reading, handle_unk
         raise ValueError(f'{name}: handle_unknown must be "error" or "ignore", however: {handle_unknown!r}')
     if not reading.as_frame:
         matrix = validate_data(estimator, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
-        frame = _frame(matrix, _names(estimator))
+        table = Table(_frame(matrix, _names(estimator)), _SOURCE)
     elif isinstance(X, pd.DataFrame):
         validate_data(estimator, X, reset=False, skip_check_array=True)
-        frame = X.reset_index(drop=True)
+        table = from_frame(X, _SOURCE)
     else:
         columns = ", ".join(_names(estimator)[:12])
         raise ValueError(
             f"{name}: X must be a DataFrame, as it was in fit (columns {columns}), however: {type(X).__name__}"
         )
-    applied = reading.recipe.apply(Table(frame, _SOURCE))
+    applied = reading.recipe.apply(table)
     unseen = [one for one in applied.unseen if not one.rare]
     if unseen and handle_unknown == "error":
-        said = "; ".join(map(str, unseen))
-        raise ValueError(f'{name}: {said} with handle_unknown="ignore", which is an error as it is')
+        said = "; ".join(f"column {one.column!r} has {', '.join(map(repr, one.levels[:6]))}" for one in unseen)
+        raise ValueError(
+            f"{name}: levels that were not there in fit: {said}; "
+            'with handle_unknown="ignore" they are none of those that were'
+        )
     return applied.features
 
 
@@ -161,9 +174,7 @@ def _columns(estimator: BaseEstimator, X: Any, y: Any) -> tuple[pd.DataFrame, An
         X, y = validate_data(estimator, X, y, skip_check_array=True)
         if len(X) < 2:
             raise ValueError(f"{type(estimator).__name__}: n_samples={len(X)}, however at least 2 rows are needed")
-        frame = X.reset_index(drop=True)
-        frame.columns = pd.Index([str(name) for name in frame.columns])
-        return frame, y, True
+        return from_frame(X, _SOURCE).frame, y, True
     matrix, y = validate_data(
         estimator,
         X,

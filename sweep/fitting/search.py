@@ -18,10 +18,10 @@ from sweep.analysis.study import find_study
 from sweep.analysis.summary import summarise
 from sweep.answer.compute import compute
 from sweep.answer.confirm import confirm
-from sweep.answer.question import pose
-from sweep.errors import NotFoundError
+from sweep.answer.question import FEWEST_REPEATS, pose
+from sweep.errors import DefinitionError, NotFoundError
 from sweep.fitting.network import parameters_of
-from sweep.fitting.parameters import definition, seed_of
+from sweep.fitting.parameters import definition, is_whole, seed_of
 from sweep.fitting.rows import Rows
 from sweep.launch.base import Launcher
 from sweep.launch.choose import open_launcher
@@ -73,6 +73,8 @@ def search(estimator: BaseEstimator, rows: Rows, on_event: Callable[[Event], Non
         LaunchError: The workers are gone.
     """
     given = estimator.get_params(deep=False)
+    if problems := [f"{said} ({type(estimator).__name__})" for said in _problems(given)]:
+        raise DefinitionError(problems)
     seed = seed_of(given["random_state"])
     spec = definition(estimator, rows.data, name=given["name"] or _name(estimator), seed=seed)
     setup = prepare_given(_splittable(spec, rows), rows.data)
@@ -127,6 +129,19 @@ def _masked(values: list[Any]) -> np.ma.MaskedArray[Any, Any]:
     return np.ma.array(boxed)
 
 
+def _problems(given: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the parameters that no definition has."""
+    if not is_whole(given["ensemble"], 1):
+        yield f"ensemble must be a number of networks of at least 1, however: {given['ensemble']!r}"
+    if not isinstance(given["answer"], bool) and not is_whole(given["answer"], FEWEST_REPEATS):
+        yield f"answer must be True, False or at least {FEWEST_REPEATS} repeats, however: {given['answer']!r}"
+    jobs = given["n_jobs"]
+    if jobs is not None and not (is_whole(jobs, -(os.cpu_count() or 1)) and jobs):
+        yield f"n_jobs must be a number of processes, -1 for one a core, or None, however: {jobs!r}"
+    if not isinstance(given["storage"], str | None):
+        yield f"storage must be the URL of a database, or None, however: {given['storage']!r}"
+
+
 def _splittable(spec: SweepSpec, rows: Rows) -> SweepSpec:
     """The same without strata, unless they were asked for, where a class has too few rows for them.
 
@@ -139,7 +154,7 @@ def _splittable(spec: SweepSpec, rows: Rows) -> SweepSpec:
     if smallest >= spec.validation.folds:
         return spec
     said = f"a class has {smallest} rows, fewer than there are folds ({spec.validation.folds}): they are not stratified"
-    warnings.warn(said, UserWarning, stacklevel=6)
+    warnings.warn(said, UserWarning, stacklevel=5)
     return replace(spec, validation=replace(spec.validation, scheme="kfold"))
 
 
