@@ -206,17 +206,22 @@ def test_a_forked_process_has_a_server_of_its_own(tmp_path: Path) -> None:
     assert run_python("-c", FORKED, folder=tmp_path) == ["child", "child"]
 
 
-def test_launchers_of_two_threads_leave_dask_as_it_was() -> None:
-    forked, barrier = cluster._Forked(), threading.Barrier(4)
+def test_launchers_of_several_threads_leave_dask_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    forked, barrier, name = cluster._Forked(), threading.Barrier(4), "distributed.worker.multiprocessing-method"
+    # So long that all of them are there before the first one goes on.
+    monkeypatch.setattr(forkserver, "start", lambda: time.sleep(0.05))
 
     def use() -> None:
         barrier.wait()
-        for _ in range(200):
-            forked.begin()
-            forked.end()
+        forked.begin()
+        barrier.wait()
+        forked.end()
 
-    before = dask.config.get("distributed.worker.multiprocessing-method")
-    with ThreadPoolExecutor(4) as threads:
-        for used in [threads.submit(use) for _ in range(4)]:
-            used.result()
-    assert dask.config.get("distributed.worker.multiprocessing-method") == before
+    before = dask.config.get(name)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            for used in [threads.submit(use) for _ in range(4)]:
+                used.result()
+        assert dask.config.get(name) == before
+    finally:
+        dask.config.set({name: before})
