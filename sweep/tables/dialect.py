@@ -43,8 +43,13 @@ class Expected:
     unnamed: tuple[tuple[str, ...], ...] = ()
 
     def heads(self, cells: Sequence[str]) -> bool:
-        """Whether a row is the header: it names all columns that are needed."""
-        return {name.strip() for name in self.names} <= {cell.strip() for cell in cells}
+        """Whether a row is the header: it names all columns that are needed.
+
+        A column without a name is called by its place; of the first one the whole cell may be missing.
+        """
+        needed = {name.strip() for name in self.names}
+        named = {cell.strip() or f"column{place}" for place, cell in enumerate(cells, start=1)}
+        return needed <= named or (needed - named == {"column1"} and not needed.isdisjoint(named))
 
     def of_width(self, width: int) -> tuple[str, ...] | None:
         """The names of rows without a header."""

@@ -86,12 +86,13 @@ def _names(
     body = rows[1:] if header and len(rows) > 1 else rows
     width = Counter(len(cells) for cells in body).most_common(1)[0][0]
     notes: list[str] = []
+    ends_empty = width > 1 and all(len(cells) == width and not cells[-1].strip() for cells in body)
     if expected is not None and expected.unnamed and not header:
-        given = expected.of_width(width)
+        given = expected.of_width(width) or (expected.of_width(width - 1) if ends_empty else None)
         if given is None:
             raise _wrong_width(source, width, expected)
-        return list(given), list(range(width)), [f"columns are named {given[0]} to {given[-1]}"]
-    ends_empty = width > 1 and all(len(cells) == width and not cells[-1].strip() for cells in body)
+        notes.append(f"columns are named {given[0]} to {given[-1]}")
+        return [*given, *["the end"] * (width - len(given))], list(range(len(given))), notes
     names = [""] * width
     if header:
         names = [cell.strip() for cell in rows[0]]

@@ -139,7 +139,7 @@ COLUMNS: dict[str, Any] = {
     "one value": [5] * ROWS,
     "names": [f"n{row}" for row in range(ROWS)],
 }
-FEW = [[0], [1], [2], [ROWS - 1], [5, 3], [7, 7, 4]]
+FEW = [[0], [1], [2], [ROWS - 1, 7, 7]]
 
 
 @pytest.mark.parametrize("name", COLUMNS)
@@ -326,7 +326,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_rows_are_encoded_as_their_table_was_property(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -340,7 +340,8 @@ def test_any_rows_are_encoded_as_their_table_was_property(
         return
     some = data.draw(st.lists(st.integers(0, len(frame) - 1), min_size=1, max_size=3))
     path = tmp_path_factory.mktemp("t") / "t.csv"
-    check(table, path, [[row] for row in range(len(frame))] + [some], categorical=categorical)
+    check(table, None, [[row] for row in range(len(frame))], categorical=categorical)
+    check(table, path, [some, some[:1]], categorical=categorical)
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -404,7 +405,7 @@ def test_every_kind_of_file(kind: str, tmp_path: Path) -> None:
     encoded = encode(table, data)
     recipe = travelled(encoded.recipe)
     same(recipe.apply(table).features, encoded.features)
-    for row in range(ROWS):
+    for row in range(0, ROWS, 3):
         write(frame.iloc[[row]].drop(columns=["y"] * (row % 2)), tmp_path / f"one.{kind}")
         applied = recipe.apply(read_for(recipe, f"one.{kind}", tmp_path))
         same(applied.features, encoded.features[row : row + 1])
@@ -434,7 +435,7 @@ def test_files_without_header_may_leave_the_target_out(target: int, tmp_path: Pa
     encoded = encode(read_table(data, tmp_path), data)
     recipe, wanted = encoded.recipe, encoded.features.tolist()
     assert recipe.target == f"column{target + 1}"
-    for line, row in zip(cells, wanted, strict=True):
+    for line, row in zip(cells[::5], wanted[::5], strict=True):
         assert read(recipe, tmp_path, ",".join(line)) == [row]
         assert read(recipe, tmp_path, ",".join(line[:target] + line[target + 1 :])) == [row]
         header = [f"column{position}" for position in range(1, 5)]
@@ -448,6 +449,20 @@ def test_files_without_header_may_leave_the_target_out(target: int, tmp_path: Pa
 def test_a_missing_last_cell_without_header_is_no_left_out_column(tmp_path: Path) -> None:
     recipe = recipe_of(tmp_path, "".join(f"{'mr'[n % 2]},{n / 4},{n % 7}\n" for n in range(ROWS)), target=0)
     np.testing.assert_array_equal(read(recipe, tmp_path, "m,0.5,\n"), [[0.5, np.nan]])
+
+
+def test_a_delimiter_at_the_end_of_rows_without_header(tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path, "".join(f"{n / 4},{n % 7},{'mr'[n % 2]},\n" for n in range(ROWS)), target=-1)
+    for text in ("0.5,3,m,\n", "0.5,3,m\n", "0.5,3\n"):
+        assert read(recipe, tmp_path, text) == [[0.5, 3]]
+
+
+@pytest.mark.parametrize("start", ["", ",", '"",'])
+def test_a_first_column_without_a_name(start: str, tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path, f"{start}a,y\n" + "".join(f"{n},w{n % 3},{'mr'[n % 2]}\n" for n in range(ROWS)))
+    assert recipe.columns == ("column1", "a")
+    for header in (start, "column1,"):
+        assert read(recipe, tmp_path, f"{header}a,y\n7,w1,m\n") == [[7, 0, 1, 0]]
 
 
 def test_a_header_is_known_by_its_names(tmp_path: Path) -> None:
