@@ -24,7 +24,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("launch",),
     ("run", "analysis", "answer", "operate"),
     ("texts", "figures", "report", "export", "fitting", "estimators"),
-    (),
+    ("commands",),
     ("cli",),
 )
 ALL = tuple(name for row in ROWS for name in row)
@@ -60,7 +60,7 @@ DOORS: dict[str, set[str]] = {
         "cli.options",
         "cli.storage",
     },
-    "rich": {"cli.progress"},
+    "rich": {"commands.progress"},
     "optuna_dashboard": {"cli.dashboard"},
     "pydantic": {"spec.schema", "spec.shape"},
     "pandas": {"tables", "suggest", "fitting.rows"},

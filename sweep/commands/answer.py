@@ -9,9 +9,9 @@ from sweep.answer.confirm import Progress, confirm
 from sweep.answer.nested import pose_nested
 from sweep.answer.nested_stored import known_nested
 from sweep.answer.question import Question, pose
-from sweep.cli.nested import ask_nested
-from sweep.cli.progress import Display, Standing
-from sweep.cli.work import SoFar, at_work, training_device
+from sweep.commands.nested import ask_nested
+from sweep.commands.progress import Display, Standing
+from sweep.commands.work import SoFar, at_work, training_device
 from sweep.errors import UserError
 from sweep.launch.base import check_cluster
 from sweep.store.store import Store

@@ -7,8 +7,8 @@ from sweep.analysis.results import SweepSummary
 from sweep.answer.nested import NestedProgress, NestedQuestion, run_nested
 from sweep.answer.nested_records import Nested
 from sweep.answer.nested_result import conclude
-from sweep.cli.progress import Display, Standing
-from sweep.cli.work import SoFar, at_work
+from sweep.commands.progress import Display, Standing
+from sweep.commands.work import SoFar, at_work
 from sweep.store.store import Store
 
 
