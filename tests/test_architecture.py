@@ -23,8 +23,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("training", "store"),
     ("launch",),
     ("run", "analysis", "answer", "operate"),
-    ("texts", "figures", "report", "export", "fitting", "estimators"),
-    ("commands",),
+    ("figures", "texts", "report", "export", "fitting", "estimators"),
+    ("commands", "api"),
     ("cli",),
 )
 ALL = tuple(name for row in ROWS for name in row)
@@ -60,7 +60,8 @@ DOORS: dict[str, set[str]] = {
         "cli.options",
         "cli.storage",
     },
-    "rich": {"commands.progress"},
+    "rich": {"commands.progress", "commands.display"},
+    "IPython": {"commands.notebook"},
     "optuna_dashboard": {"cli.dashboard"},
     "pydantic": {"spec.schema", "spec.shape"},
     "pandas": {"tables", "suggest", "fitting.rows"},

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sweep.analysis.results import SweepStatus
-from sweep.cli import show as cli_show
 from sweep.cli.main import run_program
+from sweep.texts import states
 from tests.command_line import DEFINITION, write_table
 from tests.made_sweep import made_summary
 
@@ -144,9 +144,9 @@ def test_text_is_wrapped_between_words_at_a_terminal_only(
 def test_a_long_name_stands_alone_and_leaves_the_other_rows_alone() -> None:
     statuses = [made_summary(trials=n).status for n in (4, 128)]
     long = SweepStatus(NAME, *(getattr(statuses[0], field) for field in SweepStatus.__slots__[1:]))
-    lines = cli_show.list_text([statuses[0], long, statuses[1]], 60).splitlines()
+    lines = states.list_text([statuses[0], long, statuses[1]], 60).splitlines()
     assert [line.split()[0] for line in lines] == ["NAME", "sonar", NAME, "done", "sonar"]
     assert len({line.index("done") for line in (lines[1], lines[3], lines[4])}) == 1
     assert max(map(len, lines)) <= 60
-    assert len(cli_show.list_text([statuses[0], long]).splitlines()) == 3
-    assert len(cli_show.list_text([statuses[0], long], 120).splitlines()) == 3
+    assert len(states.list_text([statuses[0], long]).splitlines()) == 3
+    assert len(states.list_text([statuses[0], long], 120).splitlines()) == 3

@@ -12,7 +12,7 @@ import pytest
 from sweep.cli import show as cli_show
 from sweep.records import Hyperparameters
 from sweep.spec.model import Chosen
-from sweep.texts import best
+from sweep.texts import best, states
 from tests.made_sweep import made_summary
 from tests.pruned_sweep import pruned_summary
 
@@ -69,7 +69,7 @@ def test_layers_without_dropout_have_no_rate() -> None:
 def test_status_names_what_there_is() -> None:
     status = made_summary(trials=40).status
     counts = replace(status.counts, complete=30, failed=2, running=8)
-    text = cli_show.status_text(replace(status, budget=128, counts=counts, state="running"))
+    text = states.status_text(replace(status, budget=128, counts=counts, state="running"))
     assert "30 of 128 (30 complete, 2 failed, 8 running)" in text
     assert "pruned" not in text
 
@@ -78,7 +78,7 @@ def test_a_pruned_sweep_says_what_was_saved() -> None:
     summary = pruned_summary()
     share = round(100 * summary.status.epochs.trained / (128 * 300))
     said = f"112 of 128 trials stopped early; {share} % of the epochs were trained"
-    text = cli_show.status_text(summary.status)
+    text = states.status_text(summary.status)
     assert "128 of 128 (16 complete, 112 pruned)" in text
     for shown in (text, best.best_text(summary)):
         assert [line.split(maxsplit=1)[1] for line in shown.splitlines() if "pruning" in line] == [said]
@@ -86,7 +86,7 @@ def test_a_pruned_sweep_says_what_was_saved() -> None:
 
 
 def test_columns_stand_under_each_other() -> None:
-    text = cli_show.list_text([made_summary(trials=n).status for n in (4, 128)])
+    text = states.list_text([made_summary(trials=n).status for n in (4, 128)])
     assert len({line.index("accuracy") for line in text.splitlines()[1:]}) == 1
     assert not any(line.endswith(" ") for line in text.splitlines())
 

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
-
-from sweep import settings
-
-if TYPE_CHECKING:
-    from sweep.store.store import Store
 
 HELP = """Does dropout help on your table of data, where, and how much?
 
@@ -54,17 +47,3 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-
-def database_url(storage: str | None) -> str:
-    """What ``--storage`` names, or the environment."""
-    return storage or settings.storage_url()
-
-
-@contextmanager
-def opened(storage: str | None) -> Iterator[Store]:
-    """The database, for reading: never made here."""
-    from sweep.store.store import Store
-
-    with Store.open(database_url(storage)) as store:
-        yield store

@@ -9,12 +9,12 @@ import typer
 
 from sweep.cli import errors as cli_errors
 from sweep.cli import output as cli_output
-from sweep.cli.app import app, database_url, opened
+from sweep.cli.app import app
 from sweep.cli.options import Cluster, Device, Name, Quiet, Storage, Verbose, Workers, example
+from sweep.commands.database import database_url, opened
 from sweep.errors import UserError
 
 if TYPE_CHECKING:
-    from sweep.analysis.results import SweepStatus
     from sweep.spec.model import SweepSpec
 
 
@@ -37,11 +37,11 @@ def runner(
     way and started again, it goes on. Several of them share the work.
     """
     url = database_url(storage)
-    from sweep.commands.progress import display
+    from sweep.commands.display import display
 
     with cli_errors.interruptible(), display(quiet=quiet) as shown:
         shown.doing("loading PyTorch")
-        from sweep.cli.runner import work
+        from sweep.commands.queue import work
 
         work(url, cluster=cluster, workers=workers, device=device, poll=poll, once=once, display=shown)
 
@@ -113,7 +113,8 @@ def submit(spec: SweepSpec, storage: str, priority: int, *, quiet: bool, json: b
         UserError: Definition, table, priority or an earlier sweep of that name do not allow it; nothing was stored.
     """
     from sweep.cli import show as cli_show
-    from sweep.cli.runner import queue
+    from sweep.commands.queue import queue
+    from sweep.texts.states import queued_text
 
     def say(text: str) -> None:
         if not quiet:
@@ -123,15 +124,4 @@ def submit(spec: SweepSpec, storage: str, priority: int, *, quiet: bool, json: b
     if json:
         cli_output.emit(cli_show.json_text(found.to_dict()))
     else:
-        cli_output.emit_fitted(_queued_text(found))
-
-
-def _queued_text(found: SweepStatus) -> str:
-    name = found.name
-    match found.state:
-        case "done":
-            return f"nothing to do: all {found.budget:,} trials of {name} are finished"
-        case "running":
-            return f"{name} is being run by {found.holder}; `sweep runner` does what is left when that ends"
-        case _:
-            return f"{name} is queued: `sweep runner` runs it, `sweep status {name}` shows how far it is"
+        cli_output.emit_fitted(queued_text(found))

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from sweep.cli import output as cli_output
-from sweep.cli.app import app, database_url, opened
+from sweep.cli.app import app
 from sweep.cli.options import Force, Format, Json, Name, Storage, Verbose, example
+from sweep.commands.database import database_url, opened
 
 
 @app.command("list", epilog=example("sweep list", "sweep list --json"))
@@ -16,15 +17,14 @@ def list_sweeps(json: Json = False, storage: Storage = None, verbose: Verbose = 
     """List the sweeps of a database."""
     from sweep.analysis.status import statuses
     from sweep.cli import show as cli_show
+    from sweep.texts.states import list_text
 
     with opened(storage) as store:
         found = statuses(store)
     if json:
         cli_output.emit(cli_show.json_text([status.to_dict() for status in found]))
-    elif found:
-        cli_output.emit_fitted(cli_show.list_text(found, cli_output.terminal_width()))
     else:
-        cli_output.emit_fitted("no sweep yet: sweep run stores the first one")
+        cli_output.emit_fitted(list_text(found, cli_output.terminal_width()))
 
 
 @app.command(epilog=example("sweep status table"))
@@ -32,13 +32,14 @@ def status(name: Name, json: Json = False, storage: Storage = None, verbose: Ver
     """Say how far a sweep is."""
     from sweep.analysis import status as analysis
     from sweep.cli import show as cli_show
+    from sweep.texts.states import status_text
 
     with opened(storage) as store:
         found = analysis.status(store, name)
     if json:
         cli_output.emit(cli_show.json_text(found.to_dict()))
     else:
-        cli_output.emit_fitted(cli_show.status_text(found))
+        cli_output.emit_fitted(status_text(found))
 
 
 @app.command(epilog=example("sweep best table", "sweep best table --json"))
@@ -72,17 +73,14 @@ def report(
     It begins with the answer, if `sweep answer` was asked for it. One HTML file that needs no network. It replaces an
     earlier report, and no other file unasked.
     """
-    from sweep.analysis.summary import summarise
-    from sweep.answer.nested_stored import known_nested
-    from sweep.answer.stored import known_answer
-    from sweep.report import html as page
+    from sweep.commands.report import report as made
+    from sweep.report.html import MARK
 
-    to = cli_output.target(output or f"{name}.html", force=force, storage=database_url(storage), own=page.MARK)
+    to = cli_output.target(output or f"{name}.html", force=force, storage=database_url(storage), own=MARK)
     with opened(storage) as store:
         to.check()
-        found = summarise(store, name)
-        answer, nested = known_answer(store, found), known_nested(store, found)
-    to.write(page.render(found, answer, nested))
+        found = made(store, name)
+    to.write(found.page)
     if to.file is not None:
         cli_output.emit(str(to.file.path))
 

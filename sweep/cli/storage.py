@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweep.cli import output as cli_output
-from sweep.cli.app import app, database_url
+from sweep.cli.app import app
 from sweep.cli.options import Storage, Verbose, example
+from sweep.commands.database import database_url
 
 if TYPE_CHECKING:
     from sweep.run.upgrade import Plan

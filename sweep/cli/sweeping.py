@@ -10,7 +10,7 @@ import typer
 
 from sweep.cli import errors as cli_errors
 from sweep.cli import output as cli_output
-from sweep.cli.app import app, database_url
+from sweep.cli.app import app
 from sweep.cli.options import (
     Changes,
     Cluster,
@@ -27,6 +27,7 @@ from sweep.cli.options import (
     Workers,
     example,
 )
+from sweep.commands.database import database_url
 from sweep.errors import UserError
 from sweep.spec.source import shown_source
 
@@ -92,20 +93,13 @@ def check(
     spec = _load(definition, name, trials, changes)
     typer.echo(f"reading {shown_source(spec.data.source)}; measuring for a moment", err=True)
     from sweep.cli import show as cli_show
-    from sweep.commands import check as checking
-    from sweep.commands import run as running
-    from sweep.launch.cluster import local_devices
-    from sweep.run.prepare import prepare
-    from sweep.run.preview import preview
-    from sweep.training.device import resolve
+    from sweep.commands.check import check as checked
 
-    setup, device = prepare(spec), resolve("auto")
-    stored = running.stored_status(setup, database_url(storage))
-    ahead = preview(setup, workers=len(local_devices(device, None)), device=device)
+    found = checked(spec, database_url(storage))
     if json:
-        cli_output.emit(cli_show.json_text(checking.check_dict(setup, ahead, stored)))
+        cli_output.emit(cli_show.json_text(found.to_dict()))
     else:
-        cli_output.emit_fitted(checking.check_text(setup, ahead, stored))
+        cli_output.emit_fitted(str(found))
 
 
 @app.command(
@@ -151,7 +145,7 @@ def run(
         return
     if priority:
         raise UserError(f"--priority is for --queue, however: {priority}")
-    from sweep.commands.progress import display
+    from sweep.commands.display import display
 
     with cli_errors.interruptible(), display(quiet=quiet) as shown:
         if (beside := Path(f"{definition}.toml")).is_file() and not Path(definition).exists():
@@ -221,7 +215,7 @@ def answer(
     after Ctrl-C, and more repeats add to those that are there.
     """
     url = database_url(storage)
-    from sweep.commands.progress import display
+    from sweep.commands.display import display
 
     with cli_errors.interruptible(), display(quiet=quiet) as shown:
         if cluster == "local":
@@ -231,7 +225,6 @@ def answer(
         shown.doing("loading PyTorch")
         from sweep.cli import show as cli_show
         from sweep.commands import answer as answering
-        from sweep.texts.answered import answer_text
 
         found = answering.answer_sweep(
             name,
@@ -248,7 +241,7 @@ def answer(
     if json:
         cli_output.emit(cli_show.json_text(found.to_dict()))
         return
-    cli_output.emit_fitted(answer_text(found, rules=rules, nested=nested))
+    cli_output.emit_fitted(str(found))
     if not quiet:
         typer.echo(cli_show.after_run(name, storage, to_answer=False), err=True)
 

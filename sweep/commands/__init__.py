@@ -6,6 +6,11 @@
 ``nested``      two searches on each outer fold
 ``check``       what a definition would run
 ``work``        workers for a while, and what is said of an interrupt
+``queue``       definitions and tables for runners, and what those do
+``report``      the page that shows the results
+``database``    which one a command is about
 ``progress``    how far it is: a live display, plain lines, or nothing
+``notebook``    the same below the cell of a notebook
+``display``     which of them suits
 ==============  ======================================================================
 """

@@ -66,9 +66,9 @@ def answer_sweep(
         display.doing("comparing")
         answer = compute(question, store)
         if searches is None:
-            return Answered(question.summary, answer, known_nested(store, question.summary))
+            return Answered(question.summary, answer, known_nested(store, question.summary), rules)
         found = ask_nested(searches, store, cluster=cluster, workers=workers, device=own_device, display=display)
-        return Answered(question.summary, answer, found)
+        return Answered(question.summary, answer, found, rules, with_nested=True)
 
 
 def _plan(question: Question) -> str:

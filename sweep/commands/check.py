@@ -1,71 +1,122 @@
-"""What ``sweep check`` prints: the table, the task, the folds, the arms, the space, and how long it would take."""
+"""``sweep check``: the table, the task, the folds, the arms, the space, and how long it would take."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sweep import wording
 from sweep.analysis.results import SweepStatus
+from sweep.commands.run import stored_status
+from sweep.launch.cluster import local_devices
 from sweep.metrics import METRICS
-from sweep.run.prepare import Setup
-from sweep.run.preview import Preview
+from sweep.run.prepare import Setup, prepare
+from sweep.run.preview import Preview, preview
 from sweep.space.arms import batch_size
 from sweep.spec.layers import hidden_name, layer_names
-from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, plain
+from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, SweepSpec, plain
+from sweep.texts import html
 from sweep.texts.layout import table_text
-
-
-def check_dict(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> dict[str, Any]:
-    """The JSON document."""
-    info, folds, budget = setup.data.info, setup.folds, setup.budget
-    return {
-        "name": setup.spec.name,
-        "table": {
-            "source": info.source,
-            "rows": info.rows,
-            "features": len(info.features),
-            "target": info.target,
-            "task": info.task,
-            "classes": list(info.classes),
-            "content_hash": info.content_hash,
-            "notes": list(info.notes),
-        },
-        "validation": {
-            "folds": folds.folds,
-            "repeats": folds.repeats,
-            "scheme": folds.scheme,
-            "metric": setup.plan.metric,
-        },
-        "trials": {"budget": budget.trials, "per_placement": dict(budget.per_arm), "note": budget.note},
-        "checkpoints": list(setup.plan.checkpoints),
-        "rungs": list(setup.spec.rungs),
-        "estimate": {
-            "seconds": ahead.seconds,
-            "workers": ahead.workers,
-            "device": ahead.device,
-            "block_trials": {hidden_name(hidden): trials for hidden, trials in ahead.blocks.items()},
-        },
-        "definition": plain(setup.spec),
-        "stored": None if stored is None else stored.to_dict(),
-    }
-
-
-def check_text(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> str:
-    """The same for people."""
-    parts = [f"{setup.spec.name}: the definition is sound\n"]
-    for heading, rows in (
-        ("table", _table(setup)),
-        ("training", _training(setup)),
-        ("validation", _validation(setup)),
-        ("space", _space(setup)),
-        ("trials", _trials(setup)),
-        ("time", _time(setup, ahead, stored)),
-    ):
-        parts.append(f"{heading}\n{table_text(rows, indent='  ')}\n")
-    return "\n".join(parts).rstrip()
-
+from sweep.training.device import resolve
 
 Rows = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Checked:
+    """What a definition would run.
+
+    Attributes:
+        setup: The definition with its table, folds and budget.
+        ahead: How it would be trained, and about how long.
+        stored: The sweep of its name, if there is one.
+    """
+
+    setup: Setup
+    ahead: Preview
+    stored: SweepStatus | None
+
+    def __repr__(self) -> str:
+        """The budget and the time alone."""
+        trials = wording.count(self.setup.budget.trials, "trial")
+        return f"<{self.setup.spec.name}: {trials}, about {wording.duration(self.ahead.seconds)}>"
+
+    def __str__(self) -> str:
+        """What ``sweep check`` prints."""
+        parts = [f"{self._title}\n"]
+        parts += [f"{heading}\n{table_text(rows, indent='  ')}\n" for heading, rows in self._sections()]
+        return "\n".join(parts).rstrip()
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        rows = [
+            (heading if not place else "", *row) for heading, rows in self._sections() for place, row in enumerate(rows)
+        ]
+        return html.block(html.paragraph(self._title), html.table(rows))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of ``sweep check``."""
+        info, folds, budget = self.setup.data.info, self.setup.folds, self.setup.budget
+        return {
+            "name": self.setup.spec.name,
+            "table": {
+                "source": info.source,
+                "rows": info.rows,
+                "features": len(info.features),
+                "target": info.target,
+                "task": info.task,
+                "classes": list(info.classes),
+                "content_hash": info.content_hash,
+                "notes": list(info.notes),
+            },
+            "validation": {
+                "folds": folds.folds,
+                "repeats": folds.repeats,
+                "scheme": folds.scheme,
+                "metric": self.setup.plan.metric,
+            },
+            "trials": {"budget": budget.trials, "per_placement": dict(budget.per_arm), "note": budget.note},
+            "checkpoints": list(self.setup.plan.checkpoints),
+            "rungs": list(self.setup.spec.rungs),
+            "estimate": {
+                "seconds": self.ahead.seconds,
+                "workers": self.ahead.workers,
+                "device": self.ahead.device,
+                "block_trials": {hidden_name(hidden): trials for hidden, trials in self.ahead.blocks.items()},
+            },
+            "definition": plain(self.setup.spec),
+            "stored": None if self.stored is None else self.stored.to_dict(),
+        }
+
+    @property
+    def _title(self) -> str:
+        return f"{self.setup.spec.name}: the definition is sound"
+
+    def _sections(self) -> list[tuple[str, Rows]]:
+        setup = self.setup
+        return [
+            ("table", _table(setup)),
+            ("training", _training(setup)),
+            ("validation", _validation(setup)),
+            ("space", _space(setup)),
+            ("trials", _trials(setup)),
+            ("time", _time(setup, self.ahead, self.stored)),
+        ]
+
+
+def check(spec: SweepSpec, storage: str) -> Checked:
+    """Prepares a definition as a run would, and trains for a moment to see how long that would take.
+
+    Args:
+        spec: The definition.
+        storage: Database URL. Nothing is stored.
+
+    Raises:
+        UserError: Definition, table or an earlier sweep of that name do not allow it.
+    """
+    setup, device = prepare(spec), resolve("auto")
+    stored = stored_status(setup, storage)
+    return Checked(setup, preview(setup, workers=len(local_devices(device, None)), device=device), stored)
 
 
 def _table(setup: Setup) -> Rows:

@@ -277,13 +277,3 @@ class Terminal(Display):
             style = "bold" if name == standing.ranked[0] else ""
             grid.add_row(Text(f"  {name}", style), Text(wording.score(standing.metric, standing.best[name]), style))
         return [Text(f"best raw {standing.metric.name} so far{more(standing)}", style="dim"), grid]
-
-
-def display(*, quiet: bool) -> Display:
-    """The display that suits standard error."""
-    if quiet:
-        return Quiet()
-    console = Console(stderr=True, soft_wrap=False)
-    if console.is_terminal and not console.is_dumb_terminal:
-        return Terminal(console)
-    return Lines()

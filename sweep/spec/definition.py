@@ -35,15 +35,19 @@ from sweep.spec.schema import ChosenModel, DefinitionModel
 from sweep.spec.shape import check_shape
 from sweep.spec.source import TABLE_ENDINGS
 
+Overrides = Sequence[str] | Mapping[str, Any]
+"""Changes as of the command line, or as values by key."""
 
-def load(definition: str, overrides: Sequence[str] = (), options: Mapping[str, str] | None = None) -> SweepSpec:
+
+def load(definition: str, overrides: Overrides = (), options: Mapping[str, str] | None = None) -> SweepSpec:
     """Reads a definition.
 
     Args:
         definition: A file, or the name of a shipped definition (a file of that name comes first).
-        overrides: Changes, ``"training.epochs=20"`` each; the value is TOML, or else text. A relative
-            ``data.source`` given here is relative to the current folder.
-        options: Further changes by the option of the command line that makes them: ``{"--name": "name=x"}``.
+        overrides: Changes, ``"training.epochs=20"`` each; the value is TOML, or else text. Or values by key, from a
+            program: ``{"training.epochs": 20}``. A relative ``data.source`` given here is relative to the current
+            folder.
+        options: Further changes by the option that makes them: ``{"--name": "name=x"}``.
 
     Raises:
         NotFoundError: There is neither such a file nor such a shipped definition.
@@ -65,7 +69,7 @@ def load(definition: str, overrides: Sequence[str] = (), options: Mapping[str, s
 def parse(
     text: str,
     origin: Path | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     options: Mapping[str, str] | None = None,
 ) -> SweepSpec:
     """Reads a definition from its text.
@@ -94,7 +98,7 @@ def from_tables(
     tables: dict[str, Any],
     place: str,
     origin: Path | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     options: Mapping[str, str] | None = None,
 ) -> SweepSpec:
     """A definition from tables as TOML has them: dictionaries, lists, text, numbers and booleans.
@@ -110,7 +114,10 @@ def from_tables(
         DefinitionError: The definition has problems; all of them are listed.
     """
     changes = Changes(tables)
-    changes.apply(overrides)
+    if isinstance(overrides, Mapping):
+        changes.apply_values(overrides, "changes")
+    else:
+        changes.apply(overrides)
     for option, override in (options or {}).items():
         changes.apply([override], option)
     model, broken, problems = check_shape(tables)

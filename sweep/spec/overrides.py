@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sweep.spec.schema import default_range
@@ -36,13 +37,18 @@ class Changes:
             if not equals or not all(keys):
                 self.complaints.append(f'an override must read key.path=value, however: "{override}" ({option})')
                 continue
-            before, by = self._given.setdefault(path, (text.strip(), option))
-            if by != option:
-                self.complaints.append(
-                    f"{path} must be set once, however: {before} ({by}) and {text.strip()} ({option})"
-                )
+            self._give(keys, text.strip(), _value(path, text.strip()), option)
+
+    def apply_values(self, values: Mapping[str, Any], option: str) -> None:
+        """The same with values that are values already, as a program gives them."""
+        for path, value in values.items():
+            keys = [key.strip() for key in path.split(".")]
+            if all(keys):
+                self._give(keys, str(value), copy.deepcopy(value), option)
             else:
-                self._set(keys, text.strip(), option)
+                self.complaints.append(
+                    f'a change must name a key such as training.epochs, however: "{path}" ({option})'
+                )
 
     def place(self, key: str, otherwise: str) -> str:
         """Where the value of a key comes from: the option that set it, or its table."""
@@ -51,7 +57,15 @@ class Changes:
                 return option
         return otherwise
 
-    def _set(self, keys: list[str], text: str, option: str) -> None:
+    def _give(self, keys: list[str], text: str, value: Any, option: str) -> None:
+        path = ".".join(keys)
+        before, by = self._given.setdefault(path, (text, option))
+        if by != option:
+            self.complaints.append(f"{path} must be set once, however: {before} ({by}) and {text} ({option})")
+        else:
+            self._set(keys, value, option)
+
+    def _set(self, keys: list[str], value: Any, option: str) -> None:
         table: Any = self._tables
         for depth, key in enumerate(keys[:-1], start=1):
             if isinstance(table, dict) and key not in table:
@@ -62,7 +76,6 @@ class Changes:
         if not isinstance(table, dict):
             self.complaints.append(f"{parent} must be a table for {path} to be set, however: it is a value ({option})")
             return
-        value = _value(path, text)
         if path == "data.source" and isinstance(value, str):
             value = absolute_source(value, None)
         table[keys[-1]] = value

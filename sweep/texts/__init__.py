@@ -2,7 +2,9 @@
 
 ==============  ==================================================
 ``layout``      columns under each other
+``html``        the same for notebooks
 ``best``        the best configuration, with raw and honest score
 ``answered``    a sweep with its answer
+``states``      how far sweeps are
 ==============  ==================================================
 """

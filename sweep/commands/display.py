@@ -1,0 +1,20 @@
+"""Which display suits the place where a command runs."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from sweep.commands.notebook import Notebook, in_notebook
+from sweep.commands.progress import Display, Lines, Quiet, Terminal
+
+
+def display(*, quiet: bool) -> Display:
+    """In a notebook below the cell, on a terminal in place, elsewhere as lines on standard error."""
+    if quiet:
+        return Quiet()
+    if in_notebook():
+        return Notebook()
+    console = Console(stderr=True, soft_wrap=False)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return Terminal(console)
+    return Lines()
