@@ -11,8 +11,8 @@ from sweep.cli import errors as cli_errors
 from sweep.cli import output as cli_output
 from sweep.cli.app import app
 from sweep.cli.options import Cluster, Device, Name, Quiet, Storage, Verbose, Workers, example
+from sweep.commands import options
 from sweep.commands.database import database_url, opened
-from sweep.errors import UserError
 
 if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
@@ -97,7 +97,7 @@ def delete(
         found = status(store, name)
         if not yes:
             if not sys.stdin.isatty():
-                raise UserError(f"deleting {name} must be confirmed: --yes says so where nobody can be asked")
+                raise options.not_confirmed(name, "--yes")
             trials = f"{found.counts.finished:,} of {found.budget:,} trials"
             if not typer.confirm(f"delete {name} ({found.state}, {trials}) from {store.shown}?", err=True):
                 typer.echo("nothing was deleted", err=True)

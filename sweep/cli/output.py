@@ -8,10 +8,9 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from sweep.commands.writing import file_target
 from sweep.export.files import Target
-from sweep.spec.source import is_local, local_file
 
 
 def emit(text: str, *, end: str = "\n") -> None:
@@ -81,18 +80,13 @@ def target(output: str, *, force: bool, storage: str, source: str | None = None,
     Args:
         output: A path, or ``-``.
         force: Whether another file may be replaced.
-        storage: Database URL. Its files are never replaced.
-        source: The table that is read, which is not either.
-        own: See :class:`Target`.
+        storage: As of :func:`file_target`, as are the others.
+        source: The table that is read.
+        own: What an earlier file of the same kind holds.
 
     Raises:
         StorageError: The URL is none.
     """
     if output == "-":
         return Output(None)
-    from sweep.store.database import files_of  # SQLAlchemy takes long to import
-
-    never: dict[Path, str] = dict.fromkeys(files_of(storage), "a file of the database")
-    if source is not None and is_local(source):
-        never[local_file(source, None)] = "the table that is read"
-    return Output(Target(Path(output), force, never, own))
+    return Output(file_target(output, force=force, storage=storage, source=source, own=own))

@@ -102,14 +102,13 @@ def export(
 
     The TOML is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU.
     """
-    from sweep.analysis.summary import summarise
-    from sweep.export import definition
+    from sweep.commands.export import exported
 
     to = cli_output.target(output, force=force, storage=database_url(storage))
     with opened(storage) as store:
         to.check()
-        found = summarise(store, name)
-    to.write(definition.to_toml(found) if format is Format.toml else definition.to_json(found))
+        content = exported(store, name, format)
+    to.write(content)
     if to.file is not None:
         typer.echo(f"wrote {output}", err=True)
 

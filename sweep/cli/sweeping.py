@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,12 +26,12 @@ from sweep.cli.options import (
     Workers,
     example,
 )
+from sweep.commands import options
 from sweep.commands.database import database_url
-from sweep.errors import UserError
 from sweep.spec.source import shown_source
 
 if TYPE_CHECKING:
-    from sweep.spec.model import SweepSpec
+    pass
 
 
 @app.command(epilog=example("sweep init table.csv --target diagnosis", "sweep run table.toml"))
@@ -90,7 +89,9 @@ def check(
     Checks definition, table and folds, and whether a sweep of that name could go on. Runs and stores nothing: the time
     is estimated by training for a moment.
     """
-    spec = _load(definition, name, trials, changes)
+    from sweep.commands.definition import load
+
+    spec = load(definition, name, trials, changes, prefix="--")
     typer.echo(f"reading {shown_source(spec.data.source)}; measuring for a moment", err=True)
     from sweep.cli import show as cli_show
     from sweep.commands.check import check as checked
@@ -130,7 +131,9 @@ def run(
     What is in the database is not trained again: after Ctrl-C or a power cut the same command goes on. Prints the best
     configuration with its honest score.
     """
-    spec, url = _load(definition, name, trials, changes), database_url(storage)
+    from sweep.commands.definition import load
+
+    spec, url = load(definition, name, trials, changes, prefix="--"), database_url(storage)
     if queue:
         for option, given in (
             ("--cluster", cluster != "local"),
@@ -138,13 +141,13 @@ def run(
             ("--device", device != "auto"),
         ):
             if given:
-                raise UserError(f"{option} is for a run here: with --queue it is the `sweep runner` that has workers")
+                raise options.not_for_queue(option)
         from sweep.cli import operating
 
         operating.submit(spec, url, priority, quiet=quiet, json=json)
         return
     if priority:
-        raise UserError(f"--priority is for --queue, however: {priority}")
+        raise options.only_for_queue("--priority", priority)
     from sweep.commands.display import display
 
     with cli_errors.interruptible(), display(quiet=quiet) as shown:
@@ -244,14 +247,3 @@ def answer(
     cli_output.emit_fitted(str(found))
     if not quiet:
         typer.echo(cli_show.after_run(name, storage, to_answer=False), err=True)
-
-
-# --- what commands share ----------------------------------------------------------------------------------------------
-
-
-def _load(definition: str, name: str | None, trials: int | None, changes: Sequence[str] | None) -> SweepSpec:
-    from sweep.spec import definition as spec
-
-    options = {} if name is None else {"--name": f"name={name}"}
-    options |= {} if trials is None else {"--trials": f"search.trials={trials}"}
-    return spec.load(definition, changes or (), options)

@@ -8,6 +8,11 @@
 ``work``        workers for a while, and what is said of an interrupt
 ``queue``       definitions and tables for runners, and what those do
 ``report``      the page that shows the results
+``export``      the best configuration, for other programs
+``upgrade``     a database brought up to date
+``definition``  the one that a command is given
+``options``     those that do not go together
+``writing``     the files that commands write
 ``database``    which one a command is about
 ``progress``    how far it is: a live display, plain lines, or nothing
 ``notebook``    the same below the cell of a notebook

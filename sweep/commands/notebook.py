@@ -53,6 +53,8 @@ class Notebook(Display):
 
     def close(self) -> None:
         """Takes away all but what was said."""
+        if self._handle is None:
+            return
         self._doing, self.standing = "", None
         self._draw()
 

@@ -1,0 +1,435 @@
+"""What the command line does, for notebooks and scripts, by the same names.
+
+::
+
+    from sweep import api
+
+    api.run("breast_cancer", trials=32, changes={"training.epochs": 20})
+    api.answer("breast_cancer")          # shows itself: a sentence, a picture, a table
+    print(api.best("breast_cancer"))     # what `sweep best` prints
+    api.best("breast_cancer").to_dict()  # what `sweep best --json` prints
+
+Functions are commands, arguments their options (docs/cli.md explains them). Three things differ. Training is in this
+process unless ``cluster="local"`` asks for others. ``changes`` stands for ``--set``, with values in place of text. And
+what a command writes into a file is returned where no ``output`` is given.
+
+A *definition* is a file, the name of a shipped one, a dictionary of tables as a file has them, or what :func:`init`
+returns. ``storage`` is the URL of a database; ``None`` is ``$SWEEP_STORAGE``, else ``sqlite:///sweep.db``. Ctrl-C, or a
+notebook's stop button, loses nothing that is finished: the same call goes on. Mistakes raise a subclass of
+:class:`sweep.errors.UserError`, whose message says what is allowed.
+
+``sweep runner`` and ``sweep dashboard`` serve until they are ended, and stay with the shell.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+# What takes long to import is imported by the function that needs it: this module is there at once.
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from sweep.commands.check import Checked
+    from sweep.commands.definition import Definition
+    from sweep.commands.report import Report
+    from sweep.texts.answered import Answered
+    from sweep.texts.best import Best
+    from sweep.texts.document import Document
+    from sweep.texts.states import Status, Sweeps
+
+__all__ = [
+    "answer",
+    "best",
+    "cancel",
+    "check",
+    "delete",
+    "export",
+    "init",
+    "list",
+    "pause",
+    "report",
+    "resume",
+    "run",
+    "status",
+    "storage_upgrade",
+]
+
+
+# --- make, check and run a sweep, and have it answer ------------------------------------------------------------------
+
+
+def init(
+    table: str | PathLike[str],
+    target: str | None = None,
+    output: str | PathLike[str] | None = None,
+    force: bool = False,
+) -> Document | Path:
+    """A definition fitted to a table: metric, epochs, network and search space by what the table holds.
+
+    Args:
+        table: A file, a URL, ``"sklearn:NAME"`` or ``"openml:ID"``.
+        target: The column to predict, a name or a position; ``None`` guesses.
+        output: The file to write; ``None`` returns the text, which :func:`check` and :func:`run` take.
+        force: Whether a file that exists may be replaced.
+
+    Raises:
+        DataError: The table cannot be used, or its target not be guessed.
+    """
+    from sweep.commands.database import database_url
+    from sweep.commands.writing import file_target
+    from sweep.suggest.definition import suggest
+    from sweep.texts.document import Document
+
+    if output is None:
+        found = suggest(str(table), target, None)
+        return Document(found.text, f"definition of {found.name}", found.notes)
+    to = file_target(Path(output), force=force, storage=database_url(None), source=str(table))
+    to.check()
+    to.write(suggest(str(table), target, to.path).text)
+    return to.path
+
+
+def check(
+    definition: Definition,
+    name: str | None = None,
+    trials: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+    storage: str | None = None,
+) -> Checked:
+    """What a definition would run, and about how long; a moment is trained to know that, and nothing is stored.
+
+    Args:
+        definition: See above.
+        name: In place of the definition's.
+        trials: In place of ``search.trials``.
+        changes: Key to value: ``{"training.epochs": 20}``.
+        storage: URL of the database.
+
+    Raises:
+        UserError: Definition, table or an earlier sweep of that name do not allow it.
+    """
+    from sweep.commands.check import check as checked
+    from sweep.commands.database import database_url
+    from sweep.commands.definition import load
+
+    return checked(load(definition, name, trials, changes), database_url(storage))
+
+
+def run(
+    definition: Definition,
+    name: str | None = None,
+    trials: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+    cluster: str = "inline",
+    workers: int | None = None,
+    device: str = "auto",
+    queue: bool = False,
+    priority: int = 0,
+    quiet: bool = False,
+    storage: str | None = None,
+) -> Best | Status:
+    """Runs a sweep, or goes on with it: what is in the database is not trained again.
+
+    Args:
+        definition: See above.
+        name: In place of the definition's.
+        trials: In place of ``search.trials``.
+        changes: Key to value: ``{"training.epochs": 20}``.
+        cluster: ``"inline"`` in this process, ``"local"`` in others, or the address of a Dask scheduler.
+        workers: Processes of ``"local"``; ``None`` for one a core.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
+        queue: Whether to store it for a ``sweep runner`` on this database instead.
+        priority: With ``queue``: runners take the highest first.
+        quiet: Whether to show no progress.
+        storage: URL of the database.
+
+    Returns:
+        The best configuration with its honest score; with ``queue``, the state of the sweep.
+
+    Raises:
+        UserError: Something does not allow it; nothing was run.
+        SweepError: It failed on the way; everything finished is kept.
+        KeyboardInterrupt: Everything finished is kept, and the message says how much.
+    """
+    from sweep.commands import options
+    from sweep.commands.database import database_url
+    from sweep.commands.definition import load
+    from sweep.commands.display import display
+
+    spec, url = load(definition, name, trials, changes), database_url(storage)
+    if queue:
+        given = {"cluster": cluster != "inline", "workers": workers is not None, "device": device != "auto"}
+        for option in (option for option, is_given in given.items() if is_given):
+            raise options.not_for_queue(option)
+        from sweep.commands.queue import queue as queued
+        from sweep.texts.states import Status
+
+        with display(quiet=quiet) as shown:
+            return Status(queued(spec, url, priority, shown.say), queued=True)
+    if priority:
+        raise options.only_for_queue("priority", priority)
+    with display(quiet=quiet) as shown:
+        shown.doing("loading PyTorch")
+        from sweep.commands.run import run as running
+        from sweep.texts.best import Best
+
+        return Best(running(spec, url, cluster=cluster, workers=workers, device=device, display=shown))
+
+
+def answer(
+    name: str,
+    repeats: int | None = None,
+    rules: bool = False,
+    nested: bool = False,
+    outer: int | None = None,
+    cluster: str = "inline",
+    workers: int | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+    storage: str | None = None,
+) -> Answered:
+    """Whether dropout helps, where, how much, and how sure that is: tested on fresh folds with fresh seeds.
+
+    Args:
+        name: Of a finished sweep.
+        repeats: Of fresh folds, in all; ``None`` for as many as there are, else 10 to 20.
+        rules: Whether to check the rules of thumb of the dropout literature on this table, too.
+        nested: Whether to say, too, if tuning dropout pays on data like this: many times the sweep's time.
+        outer: Outer folds of ``nested``; ``None`` for as many as the definition's folds.
+        cluster: As of :func:`run`, as are the others.
+        workers: Processes of ``"local"``.
+        device: To train on.
+        quiet: Whether to show no progress.
+        storage: URL of the database.
+
+    Raises:
+        UserError: Something does not allow it; nothing was trained.
+        SweepError: It failed on the way; every run that was finished is kept.
+        KeyboardInterrupt: Every run that was finished is kept.
+    """
+    from sweep.commands.database import database_url
+    from sweep.commands.display import display
+
+    with display(quiet=quiet) as shown:
+        shown.doing("loading PyTorch")
+        from sweep.commands.answer import answer_sweep
+
+        return answer_sweep(
+            name,
+            database_url(storage),
+            repeats=repeats,
+            rules=rules,
+            nested=nested,
+            outer=outer,
+            cluster=cluster,
+            workers=workers,
+            device=device,
+            display=shown,
+        )
+
+
+# --- what a database holds --------------------------------------------------------------------------------------------
+
+
+def list(storage: str | None = None) -> Sweeps:  # noqa: A001 - the command's name
+    """The sweeps of a database, oldest first.
+
+    Args:
+        storage: URL of the database.
+    """
+    from sweep.analysis.status import statuses
+    from sweep.commands.database import opened
+    from sweep.texts.states import Sweeps
+
+    with opened(storage) as store:
+        return Sweeps(statuses(store))
+
+
+def status(name: str, storage: str | None = None) -> Status:
+    """How far a sweep is.
+
+    Args:
+        name: Of a sweep.
+        storage: URL of the database.
+    """
+    from sweep.analysis.status import status as found
+    from sweep.commands.database import opened
+    from sweep.texts.states import Status
+
+    with opened(storage) as store:
+        return Status(found(store, name))
+
+
+def best(name: str, storage: str | None = None) -> Best:
+    """The best configuration, with its honest score.
+
+    Args:
+        name: Of a sweep.
+        storage: URL of the database.
+    """
+    from sweep.analysis.summary import summarise
+    from sweep.commands.database import opened
+    from sweep.texts.best import Best
+
+    with opened(storage) as store:
+        return Best(summarise(store, name))
+
+
+def report(
+    name: str, output: str | PathLike[str] | None = None, force: bool = False, storage: str | None = None
+) -> Report:
+    """The page that shows the results; it begins with the answer, if :func:`answer` was asked for it.
+
+    Args:
+        name: Of a sweep.
+        output: The file to write. An earlier report is replaced, and no other file unasked.
+        force: Whether any other file may be replaced.
+        storage: URL of the database.
+    """
+    from dataclasses import replace
+
+    from sweep.commands.database import database_url, opened
+    from sweep.commands.report import report as made
+    from sweep.commands.writing import file_target
+    from sweep.report.html import MARK
+
+    with opened(storage) as store:
+        if output is None:
+            return made(store, name)
+        to = file_target(Path(output), force=force, storage=database_url(storage), own=MARK)
+        to.check()
+        found = made(store, name)
+    to.write(found.page)
+    return replace(found, path=to.path)
+
+
+def export(
+    name: str,
+    format: str = "toml",  # noqa: A002 - the option's name
+    output: str | PathLike[str] | None = None,
+    force: bool = False,
+    storage: str | None = None,
+) -> Document | Path:
+    """The best configuration in a form that other programs read.
+
+    Args:
+        name: Of a sweep.
+        format: ``"toml"``, a definition of one trial, or ``"json"``.
+        output: The file to write; ``None`` returns its content.
+        force: Whether a file that exists may be replaced.
+        storage: URL of the database.
+    """
+    from sweep.commands.database import database_url, opened
+    from sweep.commands.export import exported
+    from sweep.commands.writing import file_target
+    from sweep.texts.document import Document
+
+    to = None if output is None else file_target(Path(output), force=force, storage=database_url(storage))
+    with opened(storage) as store:
+        if to is not None:
+            to.check()
+        content = exported(store, name, format)
+    if to is None:
+        return Document(content, f"{format} of {name}")
+    to.write(content)
+    return to.path
+
+
+# --- what is wanted of sweeps -----------------------------------------------------------------------------------------
+
+
+def pause(name: str, storage: str | None = None) -> str:
+    """Has a sweep rest until it is resumed; whoever runs it stops within seconds, and what is finished is kept.
+
+    Args:
+        name: Of a sweep.
+        storage: URL of the database.
+
+    Returns:
+        What comes of it, in words.
+    """
+    from sweep.commands.database import opened
+    from sweep.operate.orders import rest
+
+    with opened(storage) as store:
+        return rest(store, name, "paused")
+
+
+def resume(name: str, storage: str | None = None) -> str:
+    """Has runners go on with a sweep that rests or has failed. To go on in this process, call :func:`run` again.
+
+    Args:
+        name: Of a sweep.
+        storage: URL of the database.
+
+    Returns:
+        What comes of it, in words.
+    """
+    from sweep.commands.database import opened
+    from sweep.operate.orders import resume as go_on
+
+    with opened(storage) as store:
+        return go_on(store, name)
+
+
+def cancel(name: str, storage: str | None = None) -> str:
+    """Gives a sweep up; whoever runs it stops within seconds, and what is finished is kept.
+
+    Args:
+        name: Of a sweep.
+        storage: URL of the database.
+
+    Returns:
+        What comes of it, in words.
+    """
+    from sweep.commands.database import opened
+    from sweep.operate.orders import rest
+
+    with opened(storage) as store:
+        return rest(store, name, "cancelled")
+
+
+def delete(name: str, yes: bool = False, storage: str | None = None) -> str:
+    """Deletes a sweep: its study, its trials, its answer, its place in the queue. One that is run is cancelled first.
+
+    Args:
+        name: Of a sweep.
+        yes: Says so. Nobody is asked here.
+        storage: URL of the database.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        UserError: Nobody said yes.
+    """
+    from sweep.commands import options
+    from sweep.commands.database import opened
+    from sweep.commands.display import display
+    from sweep.operate.remove import delete as remove
+
+    if not yes:
+        raise options.not_confirmed(name, "yes=True")
+    with opened(storage) as store, display(quiet=False) as shown:
+        remove(store, name, shown.say)
+    return f"deleted {name}"
+
+
+def storage_upgrade(dry_run: bool = False, storage: str | None = None) -> str:
+    """Brings the tables of an older version up to date, ours and Optuna's. No run may be at work meanwhile.
+
+    Args:
+        dry_run: Whether only to say what it would do.
+        storage: URL of the database. Of a SQLite database a copy is kept.
+
+    Returns:
+        What was done, or would be, in words.
+    """
+    from sweep.commands.database import database_url
+    from sweep.commands.display import display
+    from sweep.commands.upgrade import upgrade
+
+    with display(quiet=False) as shown:
+        return upgrade(database_url(storage), shown.say, shown.say, dry_run=dry_run)

@@ -1,0 +1,20 @@
+"""Options that do not go together."""
+
+from __future__ import annotations
+
+from sweep.errors import UserError
+
+
+def not_for_queue(option: str) -> UserError:
+    """For an option that says where to train, beside ``--queue``."""
+    return UserError(f"{option} is for a run here: with --queue it is the `sweep runner` that has workers")
+
+
+def only_for_queue(option: str, value: object) -> UserError:
+    """For an option that means nothing without ``--queue``."""
+    return UserError(f"{option} is for --queue, however: {value}")
+
+
+def not_confirmed(name: str, yes: str) -> UserError:
+    """For a sweep that is to be deleted, while nobody has said so."""
+    return UserError(f"deleting {name} must be confirmed: {yes} says so where nobody can be asked")
