@@ -26,6 +26,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweep import kernels  # noqa: F401 - before Optuna
+
 # What takes long to import is imported by the function that needs it: this module is there at once.
 if TYPE_CHECKING:
     from collections.abc import Mapping

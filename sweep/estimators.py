@@ -13,6 +13,7 @@ All of them take NaN for missing values, and DataFrames with columns of categori
 them is found by ``fit``, all at once. ``fitting/`` has what they do.
 """
 
+from sweep import kernels  # noqa: F401 - before Optuna
 from sweep.fitting.mlp import DropoutMLPClassifier, DropoutMLPRegressor
 from sweep.fitting.sweeps import DropoutSweepClassifier, DropoutSweepRegressor
 

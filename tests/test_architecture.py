@@ -17,7 +17,7 @@ PACKAGE = ROOT / "sweep"
 # A module imports from rows above its own, or from a neighbour listed before it in its row. A name stands for a
 # module or for a whole package; inside a package imports must not form a circle.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "interrupts", "settings", "shipped", "records"),
+    ("errors", "interrupts", "settings", "shipped", "kernels", "records"),
     ("metrics", "wording", "spec", "tables"),
     ("data", "folds", "networks", "suggest", "space"),
     ("training", "store"),
@@ -61,7 +61,7 @@ DOORS: dict[str, set[str]] = {
         "cli.storage",
     },
     "rich": {"commands.progress", "commands.display"},
-    "IPython": {"commands.notebook"},
+    "IPython": {"commands.notebook", "kernels"},
     "optuna_dashboard": {"cli.dashboard"},
     "pydantic": {"spec.schema", "spec.shape"},
     "pandas": {"tables", "suggest", "fitting.rows"},

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from sweep.commands.notebook import Notebook, in_notebook
+from sweep.commands.notebook import Notebook
 from sweep.commands.progress import Display, Lines, Quiet, Terminal
+from sweep.kernels import in_notebook
 
 
 def display(*, quiet: bool) -> Display:

@@ -5,7 +5,6 @@ Rich's live display needs a package of widgets there. What is said stays, in sma
 
 from __future__ import annotations
 
-import sys
 from time import monotonic
 from typing import Any
 
@@ -15,15 +14,6 @@ from sweep.texts import html
 
 # Between two drawings, in seconds: each is a message to the browser.
 EVERY = 0.2
-
-
-def in_notebook() -> bool:
-    """Whether this runs in the kernel of a notebook, and not in a terminal with or without IPython."""
-    if "ipykernel" not in sys.modules:  # which a kernel has imported
-        return False
-    from IPython import get_ipython
-
-    return hasattr(get_ipython(), "kernel")
 
 
 class Notebook(Display):

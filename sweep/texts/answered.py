@@ -124,7 +124,10 @@ def answer_html(answered: Answered) -> str:
             parts += [html.paragraph(nested_basis(nested), faint=True)]
     if answered.with_rules:
         outcomes = f"{rule_sentences.outcomes(answer.rules or ())}."
-        parts += [html.paragraph(outcomes, bold="Rules of thumb on this table:"), html.table(_rule_rows(answer), RULES)]
+        parts += [
+            html.paragraph(outcomes, bold="Rules of thumb on this table:"),
+            html.table(_rule_rows(answer), RULES, wrap=True),
+        ]
         parts += [html.paragraph(said, faint=True) for said in (*_rule_notes(answer), *rule_sentences.basis(answer))]
     elif answer.rules is not None:
         parts.append(html.paragraph(_rules_line(answer)))

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 FAINT = "opacity:.7"
 
-_CELL = "text-align:left;vertical-align:baseline;padding:.15em 1.6em .15em 0;background:none;border:none"
+_CELL = "text-align:left;vertical-align:baseline;padding:.15em 1.6em .15em 0"
+_CELL += ";background:none;border:none;white-space:inherit"
 _HEAD = f"{_CELL};font-weight:normal;{FAINT};font-size:.9em"
 
 
@@ -27,9 +28,9 @@ def text(content: str) -> Markup:
 
 
 def block(*parts: str) -> Markup:
-    """Parts under each other, no wider than one likes to read; what is too wide for a page scrolls by itself."""
+    """Parts under each other, no wider than one likes to read."""
     inner = "".join(text(part) for part in parts)
-    return Markup(f'<div style="max-width:52em;line-height:1.45;overflow-x:auto">{inner}</div>')
+    return Markup(f'<div style="max-width:60em;line-height:1.45">{inner}</div>')
 
 
 def paragraph(content: str, *, bold: str = "", faint: bool = False) -> Markup:
@@ -45,12 +46,13 @@ def paragraph(content: str, *, bold: str = "", faint: bool = False) -> Markup:
     return Markup(f'<p style="{style}">{start}{text(content)}</p>')
 
 
-def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> Markup:
-    """A table; without a head its first column names the rows.
+def table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), *, wrap: bool = False) -> Markup:
+    """A table; without a head its first column names the rows, and the others are wrapped.
 
     Args:
         rows: Cells, as many in each row.
         head: Names of columns, in capitals as commands print them, or as they are.
+        wrap: Whether lines are broken in a table with a head, too; else it scrolls where a page is too narrow.
     """
     start = ""
     if head:
@@ -61,8 +63,10 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> Markup:
         first = _CELL if head else _HEAD
         cells = [f'<td style="{_CELL if place else first}">{text(cell)}</td>' for place, cell in enumerate(row)]
         lines.append(f'<tr style="background:none">{"".join(cells)}</tr>')
-    style = "border-collapse:collapse;margin:.6em 0;font-variant-numeric:tabular-nums;font-size:1em"
-    return Markup(f'<table style="{style}">{start}<tbody>{"".join(lines)}</tbody></table>')
+    style = "border-collapse:collapse;margin:0;font-variant-numeric:tabular-nums;font-size:1em"
+    style += ";white-space:nowrap" if head and not wrap else ""
+    whole = f'<table style="{style}">{start}<tbody>{"".join(lines)}</tbody></table>'
+    return Markup(f'<div style="overflow-x:auto;margin:.6em 0">{whole}</div>')
 
 
 def progress(done: int, whole: int) -> Markup:
