@@ -37,6 +37,7 @@ UNTRACED = (
     "test_compose.py",
     "test_disk.py",
     "test_docs.py",
+    "test_estimator_checks.py",
     "test_everywhere.py",
     "test_kill.py",
     "test_outages.py",
