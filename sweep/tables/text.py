@@ -72,6 +72,25 @@ class Dialect:
             yield from split_rows(text, self.delimiter)
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the columns of a text file are divided and named.
+
+    Attributes:
+        dialect: How it is written.
+        header: Cells of its first row, as they stand there; ``None`` where that is data.
+        names: Of all cells of a row.
+        used: Positions of those that are columns of the table.
+        notes: What was decided and why.
+    """
+
+    dialect: Dialect
+    header: tuple[str, ...] | None
+    names: tuple[str, ...]
+    used: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
 def split_rows(lines: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """(1-based line, cells) of every row that is not blank; blanks around cells are kept but for a blank delimiter."""
     if delimiter == " ":
@@ -111,7 +130,8 @@ def read_text(path: Path, source: str, *, header: bool | None) -> Table:
         raise DataError(f"{source}: cannot be divided into rows and cells ({error})") from error
 
 
-def _read(path: Path, source: str, header: bool | None) -> Table:
+def layout_of(path: Path, source: str, header: bool | None) -> Layout:
+    """How the columns of a text file are divided and named; arguments and errors as for :func:`read_text`."""
     dialect, sample, notes = _sniff(path, source)
     first = list(_first_rows(sample, dialect.delimiter))
     rows = [cells for _, cells in first]
@@ -123,11 +143,16 @@ def _read(path: Path, source: str, header: bool | None) -> Table:
         wrong = "false" if named else "true"
         notes.append(f"first row taken for {'the header' if named else 'data'}: {why} (data.header = {wrong} if not)")
     names, used, more = _names(first, source, header=named)
-    notes += more
-    frame = _parse(dialect, source, named, names, used)
+    return Layout(dialect, tuple(rows[0]) if named else None, tuple(names), tuple(used), (*notes, *more))
+
+
+def _read(path: Path, source: str, header: bool | None) -> Table:
+    layout = layout_of(path, source, header)
+    named = layout.header is not None
+    frame = _parse(layout.dialect, source, named, list(layout.names), list(layout.used))
     if frame.empty:
         raise DataError(f"{source}: the table is empty" + (" below its header" if named else ""))
-    return Table(frame, source, tuple(notes), line_of=partial(_line_of, dialect, named))
+    return Table(frame, source, layout.notes, line_of=partial(_line_of, layout.dialect, named))
 
 
 # --- finding out ------------------------------------------------------------------------------------------------------
