@@ -11,11 +11,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from sweep.data import from_encoded
 from sweep.errors import NotFoundError, UserError
@@ -216,11 +218,11 @@ def test_the_score_is_the_metric(folder: Path, metric: str) -> None:
         path.write_text(script(folder / table, "torch", f'validation.metric="{metric}"'))
         module = load(path)
         if regression:
-            y, output = rng.normal(5, 2, 30), rng.normal(5, 2, 30)
+            y: NDArray[Any] = rng.normal(5, 2, 30)
+            output = rng.normal(5, 2, 30)
         else:
             classes = len(module.CLASSES)
-            y = rng.integers(0, classes, 30)
-            output = rng.dirichlet(np.ones(classes), 30)
+            y, output = rng.integers(0, classes, 30), rng.dirichlet(np.ones(classes), 30)
         given = output[:, 1] if output.ndim == 2 and output.shape[1] == 2 else output
         assert module.score(y, given) == pytest.approx(compute(metric, y, output), rel=1e-12)
         if metric == "roc_auc":
