@@ -28,13 +28,15 @@ from sweep.export.script import to_script
 from sweep.export.source import source_table
 from sweep.folds import Folds, make_folds
 from sweep.launch.inline import InlineLauncher
-from sweep.records import ALIGN, Hyperparameters, TrainingPlan, padded
+from sweep.metrics import metrics_for
+from sweep.records import ALIGN, VALIDATION, BlockJob, Hyperparameters, TrainingPlan, padded
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import training_plan
 from sweep.spec.definition import parse
 from sweep.store.store import Store
 from sweep.training.draws import Draws
 from sweep.training.nets import StackedMLP
+from sweep.training.train import train_block
 from tests.scripts import BARE, CASES, FRAMEWORKS, Case, hyperparameters, load, source_of, write_tables
 from tests.twin import twin_outputs
 
@@ -71,7 +73,7 @@ class Split:
         plan: Of the sweep.
         params: Of the trial, at the epoch where it stops.
         draws: Of the sweep.
-        parameters: Initial weights ``[in, out]`` and biases of each layer in turn, as the sweep draws them.
+        table: The file.
         module: The PyTorch script.
         x: All rows as the split scales them.
         y: What the script is given for them.
@@ -83,21 +85,35 @@ class Split:
     plan: TrainingPlan
     params: Hyperparameters
     draws: Draws
-    parameters: list[NDArray[np.float32]]
+    table: Path
     module: ModuleType
     x: NDArray[np.float32]
     y: NDArray[Any]
     rows: NDArray[np.int64]
 
-    def network(self) -> nn.Sequential:
-        """The script's, with these initial parameters."""
+    @property
+    def parameters(self) -> list[NDArray[np.float32]]:
+        """Initial weights ``[in, out]`` and biases of each layer in turn, as the sweep draws them."""
+        return self._drawn(0)
+
+    def network(self, fold: int = 0) -> nn.Sequential:
+        """The script's, with the initial parameters of this or another split."""
         network: nn.Sequential = self.module.build_network()
         linears = [layer for layer in network if isinstance(layer, nn.Linear)]
+        parameters = self._drawn(fold)
         with torch.no_grad():
-            for linear, weight, bias in zip(linears, self.parameters[::2], self.parameters[1::2], strict=True):
+            for linear, weight, bias in zip(linears, parameters[::2], parameters[1::2], strict=True):
                 linear.weight.copy_(torch.from_numpy(weight.T))
                 linear.bias.copy_(torch.from_numpy(bias))
         return network
+
+    def _drawn(self, fold: int) -> list[NDArray[np.float32]]:
+        widths = (len(self.data.info.features), *self.params.hidden, self.data.info.outputs)
+        layers = [
+            self.draws.initial_layer(fold, layer, fan_in, fan_out, self.plan.init)
+            for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(widths))
+        ]
+        return [each for pair in layers for each in pair]
 
 
 @pytest.fixture(scope="module")
@@ -124,20 +140,14 @@ def split_of(folder: Path, name: str, case: Case) -> Split:
     data = from_encoded(encoded)
     folds = make_folds(spec.validation, data, spec.seed)
     plan = training_plan(spec, encoded.info)
-    draws = Draws(plan.seed)
-    widths = (len(encoded.info.features), *case.params.hidden, encoded.info.outputs)
-    layers = [
-        draws.initial_layer(0, layer, fan_in, fan_out, plan.init)
-        for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(widths))
-    ]
     module = load(folder / f"{name}.py")
     x, y = module.prepare(module.load(folder / case.table))
     rows = folds.train[0].numpy()
     if encoded.info.task == "regression":
         y = (y - y[rows].mean()) / y[rows].std()
     scaled = module.scale(x, *module.fit_scaling(x[rows]))
-    parameters = [each for pair in layers for each in pair]
-    return Split(data, folds, plan, case.params, draws, parameters, module, scaled, y, rows)
+    table = folder / case.table
+    return Split(data, folds, plan, case.params, Draws(plan.seed), table, module, scaled, y, rows)
 
 
 def predicted(output: torch.Tensor, task: str) -> NDArray[np.float64]:
@@ -197,6 +207,23 @@ def stopped_twin(split: Split, stopped: int) -> torch.Tensor:
     lr_decay = split.params.lr_decay ** ((stopped - 1) / (epochs - 1))
     plan, params = replace(split.plan, epochs=stopped), replace(split.params, lr_decay=lr_decay)
     return twin_outputs(split.data, split.folds, plan, params, 0)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_fold_scores_as_ours(splits: dict[str, Split], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole cross-validation, given our initial parameters and mini-batches: the target's units, the metric."""
+    split = splits[name]
+    plan = replace(split.plan, checkpoints=tuple(range(1, split.plan.epochs + 1)))
+    stopped = TRAINED[name].epoch or plan.epochs
+    result = train_block(split.data, split.folds, BlockJob((0,), (split.params,), plan))[0]
+    ours = result.metrics[:, stopped - 1, VALIDATION, metrics_for(split.data.info.task).index(plan.metric)]
+
+    order = iter([(fold, epoch) for fold in range(split.folds.splits) for epoch in range(stopped)])
+    monkeypatch.setattr(torch, "randperm", lambda rows: torch.from_numpy(split.draws.row_order(*next(order), rows)))
+    made = iter([split.network(fold) for fold in range(split.folds.splits)])
+    monkeypatch.setattr(split.module, "build_network", lambda: next(made))
+    found = list(split.module.cross_validate(*split.module.prepare(split.module.load(split.table))))
+    np.testing.assert_allclose(found, ours, rtol=1e-4)
 
 
 def test_dropout_stands_where_the_placement_says(folder: Path) -> None:
