@@ -229,6 +229,22 @@ def test_the_score_is_the_metric(folder: Path, metric: str) -> None:
             assert np.isnan(module.score(np.zeros(30, int), given))
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_every_script_runs(
+    folder: Path,
+    modules: dict[str, ModuleType],
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["best.py", str(folder / CASES[name].table)])
+    modules[name].main()
+    *folds, mean = capsys.readouterr().out.splitlines()
+    validation = CASES[name].spec(folder).validation
+    assert len(folds) == validation.folds * validation.repeats
+    assert np.isfinite(float(mean.split()[-1]))
+
+
 def test_other_classes_than_those_of_the_sweep_are_refused(folder: Path, modules: dict[str, ModuleType]) -> None:
     module = modules["classes"]
     table = module.load(folder / "classes.csv")
