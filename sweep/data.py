@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ class Dataset:
         groups: ``[n]`` int64 on the CPU: rows of one code stay in one fold; ``None`` without groups.
         info: What is known of the table.
         has_missing: Whether any value of ``features`` is NaN.
+        weight: ``[n]`` float32, above 0 and 1 in the mean: what each row counts in the loss that is trained on, not in
+            any score; ``None`` where all count alike.
     """
 
     features: torch.Tensor
@@ -36,10 +38,12 @@ class Dataset:
     groups: NDArray[np.int64] | None
     info: TableInfo
     has_missing: bool
+    weight: torch.Tensor | None = None
 
     def to(self, device: str | torch.device) -> Dataset:
         """The same data with its tensors on ``device``; not copied where they are there already."""
-        return replace(self, features=self.features.to(device), target=self.target.to(device))
+        weight = None if self.weight is None else self.weight.to(device)
+        return replace(self, features=self.features.to(device), target=self.target.to(device), weight=weight)
 
     def part(self, rows: torch.Tensor) -> Dataset:
         """Some rows as a table of their own: ``[m]`` int64, increasing.
@@ -54,7 +58,22 @@ class Dataset:
             features=self.features[rows],
             target=self.target[rows],
             groups=None if self.groups is None else self.groups[numbers],
+            weight=None if self.weight is None else self.weight[rows],
             info=replace(self.info, rows=len(numbers), content_hash=content),
+        )
+
+    def weighted(self, weight: NDArray[np.floating[Any]]) -> Dataset:
+        """The same rows, some of which count more in training.
+
+        Args:
+            weight: ``[n]``, all finite and above 0. What counts is how they compare: they are brought to a mean of 1.
+        """
+        shares = np.asarray(weight, np.float64)
+        content = hashlib.sha256(self.info.content_hash.encode() + shares.astype("<f8").tobytes()).hexdigest()
+        return replace(
+            self,
+            weight=torch.from_numpy((shares / shares.mean()).astype(np.float32)),
+            info=replace(self.info, content_hash=content),
         )
 
     def original_target(self) -> NDArray[np.float64 | np.int64]:

@@ -212,5 +212,7 @@ def write_tables(folder: Path) -> None:
     )
     typed.to_parquet(folder / "table.parquet")
     days = [f"2024-01-{1 + row % 28:02d}" for row in range(rows)]
-    far = pd.DataFrame({"time": 1.7e9 + rng.integers(0, 3600, rows), "day": days, "tiny": a * 1e-30, "a": a, "y": label})
+    far = pd.DataFrame(
+        {"time": 1.7e9 + rng.integers(0, 3600, rows), "day": days, "tiny": a * 1e-30, "a": a, "y": label}
+    )
     far.to_csv(folder / "far.csv", index=False)

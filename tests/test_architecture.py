@@ -19,12 +19,12 @@ PACKAGE = ROOT / "sweep"
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "interrupts", "settings", "shipped", "records"),
     ("metrics", "wording", "spec", "tables"),
-    ("data", "folds", "suggest", "space"),
+    ("data", "folds", "networks", "suggest", "space"),
     ("training", "store"),
     ("launch",),
     ("run", "analysis", "answer", "operate"),
-    ("figures", "report", "export"),
-    (),
+    ("texts", "figures", "report", "export", "fitting", "estimators"),
+    ("commands",),
     ("cli",),
 )
 ALL = tuple(name for row in ROWS for name in row)
@@ -40,6 +40,7 @@ DOORS: dict[str, set[str]] = {
         "run.coordinator",
         "analysis",
         "operate.remove",
+        "fitting",
     },
     "torch": {"data", "folds", "training"},
     "sqlalchemy": {"store"},
@@ -59,10 +60,10 @@ DOORS: dict[str, set[str]] = {
         "cli.options",
         "cli.storage",
     },
-    "rich": {"cli.progress"},
+    "rich": {"commands.progress"},
     "optuna_dashboard": {"cli.dashboard"},
     "pydantic": {"spec.schema", "spec.shape"},
-    "pandas": {"tables", "suggest"},
+    "pandas": {"tables", "suggest", "fitting.rows"},
     "jinja2": {"report.html", "export.script"},
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sweep.cli.check import check_dict, check_text
+from sweep.commands.check import check_dict, check_text
 from sweep.run.prepare import prepare
 from sweep.run.preview import Preview
 from tests.small_sweep import small_spec

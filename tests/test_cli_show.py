@@ -12,6 +12,7 @@ import pytest
 from sweep.cli import show as cli_show
 from sweep.records import Hyperparameters
 from sweep.spec.model import Chosen
+from sweep.texts import best
 from tests.made_sweep import made_summary
 from tests.pruned_sweep import pruned_summary
 
@@ -20,7 +21,7 @@ def test_the_best_has_its_honest_score_first() -> None:
     summary = made_summary()
     assert summary.best is not None
     assert summary.honest is not None
-    lines = cli_show.best_text(summary).splitlines()
+    lines = best.best_text(summary).splitlines()
     assert lines[0] == f"sonar: trial {summary.best.number}, dropout on the inputs (best accuracy of 128 trials)"
     value, low, high = (
         f"{100 * share:.1f}" for share in (summary.honest.value, summary.honest.low, summary.honest.high)
@@ -32,16 +33,16 @@ def test_the_best_has_its_honest_score_first() -> None:
 
 def test_before_the_end_it_says_how_many_trials_are_missing() -> None:
     summary = made_summary(trials=40)
-    text = cli_show.best_text(replace(summary, status=replace(summary.status, budget=128)))
+    text = best.best_text(replace(summary, status=replace(summary.status, budget=128)))
     assert "best accuracy of 40 trials so far, 128 planned" in text
 
 
 def test_without_any_trial_there_is_no_best() -> None:
-    assert "no trial has finished yet" in cli_show.best_text(made_summary(trials=0))
+    assert "no trial has finished yet" in best.best_text(made_summary(trials=0))
 
 
 def test_a_score_that_cannot_be_corrected_is_said_to_be() -> None:
-    assert "honest score   undefined" in cli_show.best_text(replace(made_summary(), honest=None))
+    assert "honest score   undefined" in best.best_text(replace(made_summary(), honest=None))
 
 
 def test_a_score_chosen_elsewhere_is_said_to_be() -> None:
@@ -50,15 +51,15 @@ def test_a_score_chosen_elsewhere_is_said_to_be() -> None:
     summary = replace(made_summary(1), chosen=chosen)
     assert summary.best is not None
     assert summary.honest is not None
-    lines = cli_show.best_text(summary).splitlines()
+    lines = best.best_text(summary).splitlines()
     assert f" {100 * summary.honest.value:.1f} % (95 % interval " in lines[1]
     assert f"{summary.metric.format(summary.best.score)}{where}" in lines[2]
-    assert where in cli_show.best_text(replace(summary, honest=None)).splitlines()[2]
+    assert where in best.best_text(replace(summary, honest=None)).splitlines()[2]
 
 
 def test_layers_without_dropout_have_no_rate() -> None:
     own = Hyperparameters((6, 3), "hidden2", (0.0, 0.0, 0.25), 0.1, 0.9, None, 1.0, 0.0)
-    rows = dict(cli_show.configuration_rows(own))
+    rows = dict(best.configuration_rows(own))
     assert {name for name in rows if name.startswith("dropout")} == {"dropout hidden2"}
     assert rows["dropout hidden2"] == "0.25"
     assert rows["max_norm"] == "off"
@@ -79,9 +80,9 @@ def test_a_pruned_sweep_says_what_was_saved() -> None:
     said = f"112 of 128 trials stopped early; {share} % of the epochs were trained"
     text = cli_show.status_text(summary.status)
     assert "128 of 128 (16 complete, 112 pruned)" in text
-    for shown in (text, cli_show.best_text(summary)):
+    for shown in (text, best.best_text(summary)):
         assert [line.split(maxsplit=1)[1] for line in shown.splitlines() if "pruning" in line] == [said]
-    assert "pruning" not in cli_show.best_text(made_summary())
+    assert "pruning" not in best.best_text(made_summary())
 
 
 def test_columns_stand_under_each_other() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sweep.cli.work import training_device
+from sweep.commands.work import training_device
 from sweep.errors import UserError
 from sweep.training.device import resolve
 

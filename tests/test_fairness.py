@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from sweep.cli.show import best_text
 from sweep.export import definition
 from sweep.report import html as report
 from sweep.space.proposer import Proposer, hyperparameters
 from sweep.spec import definition as spec
+from sweep.texts.best import best_text
 from tests.made_sweep import made_summary
 from tests.tables_for_tests import make_dataset, make_plan, make_splits, make_trial
 from tests.test_train import train

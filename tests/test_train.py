@@ -93,6 +93,14 @@ def test_every_setting_of_the_plan_equals_the_plain_network(changes: dict[str, A
     assert_equals_twin(data, folds, plan, train(data, folds, plan, trial)[0], trial)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_rows_that_count_more_equal_the_plain_network(task: Task) -> None:
+    data = make_dataset(task).weighted(np.random.default_rng(3).uniform(0.1, 3.0, 60))
+    folds, trial = make_splits(data), make_trial()
+    plan = make_plan(task, class_weight="balanced" if task != "regression" else "none")
+    assert_equals_twin(data, folds, plan, train(data, folds, plan, trial)[0], trial)
+
+
 def test_splits_of_different_length_take_their_own_number_of_steps() -> None:
     """Time series: the first split trains on a fifth of the rows of the last."""
     data = make_dataset("regression", rows=60)

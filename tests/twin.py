@@ -123,13 +123,13 @@ def _losses(
     rows: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> Tensor:
     """Loss of every row of the mini-batch, ``[B]``."""
+    weight = torch.ones(len(part)) if data.weight is None else data.weight[part]
     if data.info.task == "regression":
-        return (output[:, 0] - target[part].float()).square()
+        return weight * (output[:, 0] - target[part].float()).square()
     codes = target.long()
-    weight = torch.ones(len(part))
     if plan.class_weight == "balanced":
         counts = codes[rows].bincount(minlength=len(data.info.classes))
-        weight = (len(rows) / (len(counts) * counts.double()))[codes[part]].float()
+        weight *= (len(rows) / (len(counts) * counts.double()))[codes[part]].float()
     if data.info.task == "binary":
         return weight * nn.functional.binary_cross_entropy_with_logits(
             output[:, 0], target[part].float(), reduction="none"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from optuna.storages import RDBStorage
+import optuna
+from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.analysis.results import Counts
-from sweep.run.study import KEY_ATTRIBUTE
+from sweep.run.study import KEY_ATTRIBUTE, quiet
 from sweep.store.rows import SweepRecord
 
 
@@ -23,6 +24,20 @@ class StudyView:
     def trials(self) -> list[FrozenTrial]:
         """All trials in number order."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False)
+
+    def copy(self) -> optuna.Study:
+        """The study in memory: to be kept and pickled, with no connection to the database."""
+        with quiet():
+            copied = optuna.create_study(
+                storage=InMemoryStorage(),
+                study_name=self.storage.get_study_name_from_id(self.study_id),
+                directions=self.storage.get_study_directions(self.study_id),
+                sampler=optuna.samplers.RandomSampler(),
+            )
+        copied.add_trials(self.trials())
+        for key, value in self.storage.get_study_user_attrs(self.study_id).items():
+            copied.set_user_attr(key, value)
+        return copied
 
 
 def counts_of(trials: Mapping[str, int]) -> Counts:

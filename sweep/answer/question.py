@@ -61,7 +61,9 @@ class Question:
         return _wanted(self.choice, self.folds.repeats, self.rules)
 
 
-def pose(store: Store, name: str, repeats: int | None = None, *, rules: bool = False) -> Question:
+def pose(
+    store: Store, name: str, repeats: int | None = None, *, rules: bool = False, setup: Setup | None = None
+) -> Question:
     """The question that a finished sweep is asked.
 
     Args:
@@ -70,6 +72,7 @@ def pose(store: Store, name: str, repeats: int | None = None, *, rules: bool = F
         repeats: Of fresh folds, in all; ``None`` for as many as its answer rests on already, else what costs about as
             much as the sweep did.
         rules: Whether rules of thumb are checked, too.
+        setup: The sweep's, if the caller has its table; ``None`` to read it.
 
     Raises:
         NotFoundError: No sweep has that name, or its table is gone.
@@ -80,7 +83,7 @@ def pose(store: Store, name: str, repeats: int | None = None, *, rules: bool = F
     if sweep is None:
         raise NotFoundError(f"the sweep {name} was deleted meanwhile")
     wanted = _repeats(store, summary, choice, repeats)
-    setup = _setup(store, summary, sweep)
+    setup = _on_its_rows(prepare(summary.spec, _packed(store, sweep)) if setup is None else setup, sweep)
     folds = confirmation_folds(setup, wanted)
     checked = rules_of(choice, setup.plan.epochs, maximize=summary.metric.maximize) if rules else ()
     missing = missing_runs(store, sweep.key, _wanted(choice, wanted, checked))
@@ -134,12 +137,14 @@ def _repeats(store: Store, summary: SweepSummary, choice: Choice, wanted: int | 
     return wanted
 
 
-def _setup(store: Store, summary: SweepSummary, sweep: SweepRecord) -> Setup:
-    """Of the stored definition: on the rows that the sweep ran on, or not at all."""
+def _packed(store: Store, sweep: SweepRecord) -> bytes | None:
+    """The table as it was stored for runners: the file may be on the machine of whoever queued the sweep."""
     order = store.order(sweep.name)
-    # The file may be on the machine of whoever queued the sweep.
-    packed = None if order is None or order.table_sha256 is None else store.stored_table(order.table_sha256)
-    setup = prepare(summary.spec, packed)
+    return None if order is None or order.table_sha256 is None else store.stored_table(order.table_sha256)
+
+
+def _on_its_rows(setup: Setup, sweep: SweepRecord) -> Setup:
+    """On the rows that the sweep ran on, or not at all."""
     found, wanted = setup.data.info.content_hash, sweep.data_hash
     if found != wanted:
         raise MismatchError(

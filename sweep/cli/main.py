@@ -3,10 +3,9 @@
 Results go to standard output, everything else to standard error; ``errors.py`` has the exit statuses. What takes
 long to import is imported by the command that needs it, so that ``--help`` and a wrong option answer at once.
 
-Where to look: ``sweeping.py``, ``reading.py``, ``operating.py`` and ``storage.py`` have the commands; ``run.py`` runs a
-sweep, ``answer.py`` has it answer, ``runner.py`` runs what is queued, ``work.py`` has workers for all of them,
-``progress.py`` shows how far it is, ``show.py`` and ``check.py`` have the text of results, ``output.py`` prints or
-writes them, ``dashboard.py`` serves Optuna's dashboard.
+Where to look: ``sweeping.py``, ``reading.py``, ``operating.py`` and ``storage.py`` have the commands; what they do is
+in ``commands/``. ``runner.py`` runs what is queued, ``show.py`` has the text of states, ``output.py`` prints or writes
+results, ``dashboard.py`` serves Optuna's dashboard.
 """
 
 from __future__ import annotations

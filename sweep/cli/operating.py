@@ -37,7 +37,7 @@ def runner(
     way and started again, it goes on. Several of them share the work.
     """
     url = database_url(storage)
-    from sweep.cli.progress import display
+    from sweep.commands.progress import display
 
     with cli_errors.interruptible(), display(quiet=quiet) as shown:
         shown.doing("loading PyTorch")

@@ -46,13 +46,14 @@ def best(name: Name, json: Json = False, storage: Storage = None, verbose: Verbo
     """Print the best configuration, with its honest score."""
     from sweep.analysis.summary import summarise
     from sweep.cli import show as cli_show
+    from sweep.texts.best import best_text
 
     with opened(storage) as store:
         found = summarise(store, name)
     if json:
         cli_output.emit(cli_show.json_text(found.best_to_dict()))
     else:
-        cli_output.emit_fitted(cli_show.best_text(found))
+        cli_output.emit_fitted(best_text(found))
 
 
 @app.command(epilog=example("sweep report table", "sweep report table -o page.html"))

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 
 from sweep.analysis.results import SweepStatus
 from sweep.analysis.status import status
-from sweep.cli.progress import Display
-from sweep.cli.run import Teller, check_database
-from sweep.cli.work import at_work, training_device
+from sweep.commands.progress import Display
+from sweep.commands.run import Teller, check_database
+from sweep.commands.work import at_work, training_device
 from sweep.launch.base import Launcher, check_cluster
 from sweep.operate.orders import check_priority, not_stored, submit
 from sweep.operate.runner import Runner

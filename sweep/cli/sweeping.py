@@ -91,21 +91,21 @@ def check(
     """
     spec = _load(definition, name, trials, changes)
     typer.echo(f"reading {shown_source(spec.data.source)}; measuring for a moment", err=True)
-    from sweep.cli import check as cli_check
-    from sweep.cli import run as cli_run
     from sweep.cli import show as cli_show
+    from sweep.commands import check as checking
+    from sweep.commands import run as running
     from sweep.launch.cluster import local_devices
     from sweep.run.prepare import prepare
     from sweep.run.preview import preview
     from sweep.training.device import resolve
 
     setup, device = prepare(spec), resolve("auto")
-    stored = cli_run.stored_status(setup, database_url(storage))
+    stored = running.stored_status(setup, database_url(storage))
     ahead = preview(setup, workers=len(local_devices(device, None)), device=device)
     if json:
-        cli_output.emit(cli_show.json_text(cli_check.check_dict(setup, ahead, stored)))
+        cli_output.emit(cli_show.json_text(checking.check_dict(setup, ahead, stored)))
     else:
-        cli_output.emit_fitted(cli_check.check_text(setup, ahead, stored))
+        cli_output.emit_fitted(checking.check_text(setup, ahead, stored))
 
 
 @app.command(
@@ -151,7 +151,7 @@ def run(
         return
     if priority:
         raise UserError(f"--priority is for --queue, however: {priority}")
-    from sweep.cli.progress import display
+    from sweep.commands.progress import display
 
     with cli_errors.interruptible(), display(quiet=quiet) as shown:
         if (beside := Path(f"{definition}.toml")).is_file() and not Path(definition).exists():
@@ -162,14 +162,15 @@ def run(
             forkserver.start()  # workers import while this process does
         shown.doing("loading PyTorch")
         from sweep.answer.choose import comparable
-        from sweep.cli import run as cli_run
         from sweep.cli import show as cli_show
+        from sweep.commands import run as running
+        from sweep.texts.best import best_text
 
-        summary = cli_run.run(spec, url, cluster=cluster, workers=workers, device=device, display=shown)
+        summary = running.run(spec, url, cluster=cluster, workers=workers, device=device, display=shown)
     if json:
         cli_output.emit(cli_show.json_text(summary.best_to_dict()))
         return
-    cli_output.emit_fitted(cli_show.best_text(summary))
+    cli_output.emit_fitted(best_text(summary))
     if not quiet:
         to_answer = comparable(spec.space.placements)
         typer.echo(cli_show.after_run(spec.name, storage, to_answer=to_answer), err=True)
@@ -220,7 +221,7 @@ def answer(
     after Ctrl-C, and more repeats add to those that are there.
     """
     url = database_url(storage)
-    from sweep.cli.progress import display
+    from sweep.commands.progress import display
 
     with cli_errors.interruptible(), display(quiet=quiet) as shown:
         if cluster == "local":
@@ -228,10 +229,11 @@ def answer(
 
             forkserver.start()  # workers import while this process does
         shown.doing("loading PyTorch")
-        from sweep.cli import answer as cli_answer
         from sweep.cli import show as cli_show
+        from sweep.commands import answer as answering
+        from sweep.texts.answered import answer_text
 
-        found = cli_answer.answer_sweep(
+        found = answering.answer_sweep(
             name,
             url,
             repeats=repeats,
@@ -246,7 +248,7 @@ def answer(
     if json:
         cli_output.emit(cli_show.json_text(found.to_dict()))
         return
-    cli_output.emit_fitted(cli_answer.answer_text(found, rules=rules, nested=nested))
+    cli_output.emit_fitted(answer_text(found, rules=rules, nested=nested))
     if not quiet:
         typer.echo(cli_show.after_run(name, storage, to_answer=False), err=True)
 

@@ -59,12 +59,12 @@ def script_columns(source: SourceTable, data: DataSpec, *, grouped: bool) -> Scr
     groups = find_column(table, data.groups, "data.groups") if grouped and data.groups is not None else None
     absent = sorted(float(text) for text in recipe.missing if NUMBER.fullmatch(text)) if missing else []
     number_levels = {holds_numbers(table, plan.column) for plan in recipe.plans if plan.levels}
-    number_classes = info.task != "regression" and holds_numbers(table, recipe.target)
+    number_classes = info.task != "regression" and holds_numbers(table, info.target)
     if info.task == "regression":
-        _check_target(table, recipe.target)
+        _check_target(table, info.target)
 
     constants = [*_file_constants(source.format), *_missing(recipe.missing, absent, missing=missing)]
-    constants.append(assignment("TARGET", recipe.target))
+    constants.append(assignment("TARGET", info.target))
     if info.task != "regression":
         labels = [_number(label) for label in info.classes] if number_classes else list(info.classes)
         comment = "the second one is the positive class" if info.task == "binary" else ""

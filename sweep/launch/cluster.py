@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
+from multiprocessing import current_process
+from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 
@@ -66,8 +68,13 @@ def start_local(workers: int) -> tuple[LocalCluster, Client]:
     """A scheduler in this process, on loopback, and single-threaded worker processes that end with this process.
 
     Raises:
-        LaunchError: They do not start.
+        LaunchError: They do not start, or this process may start none.
     """
+    if current_process().daemon:
+        raise LaunchError(
+            f"cannot start {workers} worker processes: this is a worker process itself, of Dask's or of a pool of "
+            "multiprocessing's, and may start none; train in process"
+        )
     _silence()
     cluster = None
     _forked.begin()
@@ -99,23 +106,26 @@ def start_local(workers: int) -> tuple[LocalCluster, Client]:
 
 
 class _Forked:
-    """Has Dask fork the workers of clusters that are open here, the ones that replace dead ones too."""
+    """Has Dask start the workers of clusters that are open here our way, the ones that replace dead ones too."""
 
     def __init__(self) -> None:
         self._open = 0
+        self._lock = Lock()  # each launcher has one thread, but not all of them the same
 
     def begin(self) -> None:
         """A cluster is about to be started."""
-        if self._open == 0:
-            method = "forkserver" if forkserver.start() else "spawn"
-            self._setting = dask.config.set({"distributed.worker.multiprocessing-method": method})
-        self._open += 1
+        with self._lock:
+            if self._open == 0:
+                forkserver.start()
+                self._setting = dask.config.set({"distributed.worker.multiprocessing-method": forkserver.METHOD})
+            self._open += 1
 
     def end(self) -> None:
         """It is closed. With the last one Dask's setting is what it was."""
-        self._open -= 1
-        if self._open == 0:
-            self._setting.__exit__(None, None, None)
+        with self._lock:
+            self._open -= 1
+            if self._open == 0:
+                self._setting.__exit__(None, None, None)
 
 
 _forked = _Forked()

@@ -48,8 +48,7 @@ class DaskLauncher(Launcher):
     with this process, however it ends. With one it uses the workers of that scheduler, which must be able to
     import this package and are left running.
 
-    Starting processes imports the main module again in each: a script that uses this needs an
-    ``if __name__ == "__main__":`` guard.
+    The workers do not import the main module: a script needs no ``if __name__ == "__main__":`` guard for them.
 
     Args:
         workers: Number of processes to start, at least 1. By default one for each core this process may use, or one
@@ -62,7 +61,7 @@ class DaskLauncher(Launcher):
         UserError: The address is not of that form, its workers have no such device or other versions of what trains,
             or the number of workers cannot be.
         AddressError: Nobody answers at the address within seconds.
-        LaunchError: It has no workers, or none can be started.
+        LaunchError: It has no workers, or none can be started: a worker process of something else may start none.
     """
 
     # What a task is.

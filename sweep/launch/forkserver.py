@@ -3,6 +3,9 @@
 Importing PyTorch takes a process seconds. The fork server (``multiprocessing``) does it once for all workers, for those
 that replace dead ones too, and while the coordinator imports and reads its own things. Nothing here imports Dask or
 PyTorch: it comes first.
+
+By itself ``multiprocessing`` would have each worker run the program's main module again, which of a script without an
+``if __name__ == "__main__":`` guard is all of it, with the start of workers. Ours need nothing from there.
 """
 
 from __future__ import annotations
@@ -10,14 +13,39 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import context, forkserver, popen_forkserver, popen_spawn_posix, resource_tracker, spawn
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 # What a worker needs.
 _MODULES = ["distributed", "sweep.training.train"]
 
 _ours = False
+
+METHOD = "sweep"
+"""Name of the start method of worker processes, for :func:`multiprocessing.get_context`."""
+
+# Of what `multiprocessing` tells a process that it starts: what the main module is; and how processes are started by
+# default, which may be a way that only a library of this one knows. Taken out by a thread at a time, for that thread.
+_NOT_TOLD = ("init_main_from_name", "init_main_from_path", "start_method")
+_leaving_out = threading.Lock()
+
+
+def _forget() -> None:
+    """In a forked process: the server is its parent's, and a second parent cannot use it."""
+    global _ours, _leaving_out
+    _leaving_out = threading.Lock()  # a thread that is not here may have had it
+    if _ours:
+        server: Any = forkserver._forkserver
+        os.close(server._forkserver_alive_fd)
+        server.__init__()
+        _ours = False
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def start() -> bool:
@@ -53,6 +81,45 @@ def interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class WorkerProcess(BaseProcess):
+    """Forked from our server, or else spawned, without the main module of this process."""
+
+    _start_method = None  # what it starts itself is up to it
+
+    @staticmethod
+    def _Popen(process: BaseProcess) -> popen_forkserver.Popen | popen_spawn_posix.Popen:  # noqa: N802 - the base's
+        kind = popen_forkserver.Popen if start() else popen_spawn_posix.Popen
+        with _left_out():
+            return kind(process)
+
+
+class _Workers(context.BaseContext):
+    _name = METHOD
+    Process = WorkerProcess
+
+
+# There is no public way to add one; joblib does the same.
+context._concrete_contexts[METHOD] = _Workers()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _left_out() -> Iterator[None]:
+    """Processes that this thread starts inside are not told what is in :data:`_NOT_TOLD`. Those of others are."""
+    with _leaving_out:
+        complete, thread = spawn.get_preparation_data, threading.current_thread()
+
+        def prepared(name: str) -> dict[str, Any]:
+            data: dict[str, Any] = complete(name)
+            here = threading.current_thread() is thread
+            return {key: value for key, value in data.items() if not (here and key in _NOT_TOLD)}
+
+        spawn.get_preparation_data = prepared
+        try:
+            yield
+        finally:
+            spawn.get_preparation_data = complete
 
 
 @contextmanager

@@ -69,16 +69,42 @@ def prepare(spec: SweepSpec, packed: bytes | None = None) -> Setup:
     with _noted(errors):
         data = load_dataset(spec, packed)
     if data is not None:
-        why = f", the task of target {data.info.target!r} of {data.info.source}"
-        unfit = list(task_rules(spec, data.info.task, why))
-        if unfit:
-            errors.append(DefinitionError([problem.said(spec.place) for problem in unfit]))
-        if all(problem.path != ("validation", "scheme") for problem in unfit):
-            with _noted(errors):
-                folds = make_folds(spec.validation, data, spec.seed)
+        folds = _split(spec, data, errors)
     if errors or folds is None:
         raise _together(errors)
     return assemble(spec, data, folds, trials)
+
+
+def prepare_given(spec: SweepSpec, data: Dataset) -> Setup:
+    """The same for a table that is here already, whatever ``data.source`` says.
+
+    Raises:
+        DataError: As :func:`prepare`.
+        DefinitionError: Likewise.
+    """
+    errors: list[UserError] = []
+    trials = None
+    with _noted(errors):
+        trials = budget(spec)
+    folds = _split(spec, data, errors)
+    if errors or folds is None or trials is None:
+        raise _together(errors)
+    return assemble(spec, data, folds, trials)
+
+
+def _split(spec: SweepSpec, data: Dataset, errors: list[UserError]) -> Folds | None:
+    """The folds of a table that the definition fits; what is in the way is added to ``errors``."""
+    why = f", the task of target {data.info.target!r} of {data.info.source}"
+    unfit = list(task_rules(spec, data.info.task, why))
+    if unfit:
+        errors.append(DefinitionError([problem.said(spec.place) for problem in unfit]))
+    if any(problem.path == ("validation", "scheme") for problem in unfit):
+        return None
+    try:
+        return make_folds(spec.validation, data, spec.seed)
+    except UserError as error:
+        errors.append(error)
+        return None
 
 
 def assemble(spec: SweepSpec, data: Dataset, folds: Folds, trials: Budget) -> Setup:

@@ -59,7 +59,7 @@ def optuna_versions(database: OpenedDatabase) -> tuple[str, str] | None:
     """
     if not _has_tables(database):
         return None
-    with _quiet(), _translated(database), _connected(database) as storage:
+    with quiet(), _translated(database), _connected(database) as storage:
         found, known = storage.get_current_version(), _known_version(storage)
         if found not in storage.get_all_versions():
             raise _unknown(database, found, known)
@@ -73,13 +73,13 @@ def upgrade_optuna(database: OpenedDatabase) -> None:
         StorageError: The database cannot be used.
     """
     if _has_tables(database):
-        with _quiet(), _translated(database), _connected(database) as storage:
+        with quiet(), _translated(database), _connected(database) as storage:
             storage.upgrade()
 
 
 @contextmanager
 def _opened(store: OpenedDatabase, *, create: bool) -> Iterator[RDBStorage]:
-    with _quiet(), _translated(store), ExitStack() as stack:
+    with quiet(), _translated(store), ExitStack() as stack:
         storage = store.patiently(lambda: stack.enter_context(_settled(store, create=create)))
         yield storage
 
@@ -148,7 +148,7 @@ def _known_version(storage: RDBStorage) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Optuna's messages are off inside."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

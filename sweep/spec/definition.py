@@ -12,6 +12,7 @@ import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sweep.errors import DefinitionError, NotFoundError
 from sweep.shipped import folder
@@ -86,6 +87,28 @@ def parse(
         raise DefinitionError([_no_definition(origin) or complaint]) from error
     if origin is not None:
         tables.setdefault("name", safe_name(origin.stem))
+    return from_tables(tables, place, origin, overrides, options)
+
+
+def from_tables(
+    tables: dict[str, Any],
+    place: str,
+    origin: Path | None = None,
+    overrides: Sequence[str] = (),
+    options: Mapping[str, str] | None = None,
+) -> SweepSpec:
+    """A definition from tables as TOML has them: dictionaries, lists, text, numbers and booleans.
+
+    Args:
+        tables: By name; changed where ``overrides`` and ``options`` say so.
+        place: Where they come from, for messages.
+        origin: As of :func:`parse`, as are the others.
+        overrides: Changes.
+        options: Further ones.
+
+    Raises:
+        DefinitionError: The definition has problems; all of them are listed.
+    """
     changes = Changes(tables)
     changes.apply(overrides)
     for option, override in (options or {}).items():

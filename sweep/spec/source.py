@@ -4,6 +4,7 @@
 ``"url"``       ``http://…``, ``https://…``
 ``"sklearn"``   ``sklearn:<name>``
 ``"openml"``    ``openml:<id>``
+``"memory"``    ``memory:<name>``: given from Python; a definition in a file cannot name it
 ``None``        any other ``scheme:/…``, which is refused: ``s3://bucket/t.csv``, and ``https:/h/t.csv``
 ``"file"``      everything else, also names with a colon: ``exp:1.csv``
 ==============  ====================================================================================================
@@ -18,7 +19,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["file", "url", "sklearn", "openml"]
+Kind = Literal["file", "url", "sklearn", "openml", "memory"]
 
 ALLOWED = 'a path, a URL (http, https), "sklearn:<name>" or "openml:<id>"'
 MASK = "***"
@@ -38,6 +39,8 @@ def kind_of(source: str) -> Kind | None:
         return "sklearn"
     if start.startswith("openml:"):
         return "openml"
+    if start.startswith("memory:"):
+        return "memory"
     return None if re.match(_SCHEME, source) else "file"
 
 

@@ -12,6 +12,7 @@
 ``rows``               frozen records that go in and come out; no SQL in them
 ``models``             the tables
 ``database``           database URLs and engines
+``memory``             databases that are no file
 ``failures``           what can go wrong in between, as one clear error, and what of it may pass by itself
 ``patience``           waiting for that
 ``filesystems``        where a SQLite file may lie

@@ -1,9 +1,8 @@
 """Database URLs and engines.
 
-SQLite: a file only (Optuna opens it a second time, so memory would be two databases), on a disk of this machine,
-write-ahead log, 30 s of patience for another writer, foreign keys on, and every write takes its lock when it begins: a
-transaction that reads first and writes later would fail at once when another one wrote in between, whatever the
-patience.
+SQLite: a file on a disk of this machine, with a write-ahead log, or what ``memory`` has made; 30 s of patience for
+another writer, foreign keys on, and every write takes its lock when it begins: a transaction that reads first and
+writes later would fail at once when another one wrote in between, whatever the patience.
 
 PostgreSQL: through psycopg, few connections, each checked before it is used, and given up within half a minute when the
 network is cut. What is not in the URL comes from libpq's own places: ``PGPASSWORD``, ``~/.pgpass`` and the like.
@@ -22,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sweep.errors import NotFoundError, StorageError
+from sweep.store import memory
 from sweep.store.filesystems import network_filesystem
 
 BUSY_SECONDS = 30
@@ -66,11 +66,16 @@ def parse_url(text: str) -> URL:
         return url.set(drivername="postgresql+psycopg")
     if url.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise StorageError(f"storage must be {_ALLOWED}, however: {shown_url(url)}")
+    if memory.is_memory(url):
+        memory.check(url)
+        return url
     return _checked_sqlite(url.set(drivername="sqlite"))
 
 
 def shown_url(url: URL) -> str:
-    """The URL for messages, its password masked wherever it stands."""
+    """The URL for messages, its password masked wherever it stands; of a database in memory a word."""
+    if memory.is_memory(url):
+        return memory.SHOWN
     masked = {name: "***" for name in url.query if "password" in name}
     return url.update_query_dict(masked).render_as_string(hide_password=True)
 
@@ -83,13 +88,18 @@ def optuna_url(url: URL) -> str:
 def optuna_engine_kwargs(url: URL) -> dict[str, Any]:
     """``engine_kwargs`` for ``optuna.storages.RDBStorage``: as patient with a busy database as we are."""
     if is_sqlite(url):
-        return {"connect_args": {"timeout": BUSY_SECONDS}}
+        return {"connect_args": _sqlite_connection(url)}
     return {**_POOL, "connect_args": _connection(url)}
 
 
 def is_sqlite(url: URL) -> bool:
-    """Whether the database is a SQLite file."""
+    """Whether the database is SQLite's: a file, or in memory."""
     return url.get_backend_name() == "sqlite"
+
+
+def is_file(url: URL) -> bool:
+    """Whether the database is a SQLite file."""
+    return is_sqlite(url) and not memory.is_memory(url)
 
 
 def sqlite_path(url: URL) -> Path:
@@ -98,20 +108,20 @@ def sqlite_path(url: URL) -> Path:
 
 
 def files_of(storage: str) -> tuple[Path, ...]:
-    """The files of the database of a URL: SQLite's own and those it keeps beside it; none of a server.
+    """The files of the database of a URL: SQLite's own and those it keeps beside it; none of a server or memory.
 
     Raises:
         StorageError: As :func:`parse_url`.
     """
     url = parse_url(storage)
-    if not is_sqlite(url):
+    if not is_file(url):
         return ()
     path = sqlite_path(url)
     return (path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm", "-journal")))
 
 
 def check_file(url: URL, *, create: bool) -> None:
-    """Check what can be known of a SQLite file without opening it.
+    """Check what can be known of a SQLite file without opening it. Of another database that is nothing.
 
     Args:
         url: Of the database.
@@ -122,6 +132,8 @@ def check_file(url: URL, *, create: bool) -> None:
             ``create``: it lies on a network file system, or it or its folder cannot be written.
         NotFoundError: There is no such file, and it is not to be created.
     """
+    if not is_file(url):
+        return
     path, shown = sqlite_path(url), shown_url(url)
     try:
         path.stat()
@@ -192,6 +204,11 @@ def _connection(url: URL) -> dict[str, str | int]:
     return {name: value for name, value in _CONNECTION.items() if name not in url.query}
 
 
+def _sqlite_connection(url: URL) -> dict[str, Any]:
+    """What ``sqlite3.connect`` takes."""
+    return {"timeout": BUSY_SECONDS, **({"factory": memory.Connection} if memory.is_memory(url) else {})}
+
+
 def _checked_sqlite(url: URL) -> URL:
     """Refuse SQLite URLs that two programs would not understand alike."""
     if url.database in (None, "", ":memory:"):
@@ -206,13 +223,13 @@ def _checked_sqlite(url: URL) -> URL:
 
 
 def _sqlite_engine(url: URL, *, create: bool, foreign_keys: bool) -> Engine:
-    # SQLite's own URI form is the only one that can say "never create". The path is made absolute, so that a later
-    # change of the working directory does not open another file.
-    path = quote(str(sqlite_path(url).absolute()))
-    query = {"mode": "rwc" if create else "rw", "uri": "true"}
-    engine = create_engine(
-        URL.create("sqlite", database=f"file:{path}", query=query), connect_args={"timeout": BUSY_SECONDS}
-    )
+    if is_file(url):
+        # SQLite's own URI form is the only one that can say "never create". The path is made absolute, so that a later
+        # change of the working directory does not open another file.
+        path = quote(str(sqlite_path(url).absolute()))
+        query = {"mode": "rwc" if create else "rw", "uri": "true"}
+        url = URL.create("sqlite", database=f"file:{path}", query=query)
+    engine = create_engine(url, connect_args=_sqlite_connection(url))
 
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import URL, Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sweep.errors import StorageError
+from sweep.store import memory
 from sweep.store.database import shown_url
 
 # PostgreSQL's codes of what ends without our doing (its manual, appendix A): connection exceptions, shutdown and start
@@ -29,7 +30,7 @@ class UnreachableError(StorageError):
 
 
 class NoSpaceError(StorageError):
-    """The database's disk is full, or fails: nobody's input is wrong."""
+    """The database's disk is full, or fails, or its memory is full: nobody's input is wrong."""
 
     exit_status = 1
 
@@ -60,6 +61,8 @@ def failure(url: URL, error: BaseException) -> StorageError:
     if isinstance(cause, sqlite3.Error):
         # The low byte is the kind; the rest of an extended code says where in SQLite it was noticed.
         match getattr(cause, "sqlite_errorcode", 0) & 0xFF:
+            case sqlite3.SQLITE_FULL if memory.is_memory(url):
+                kind, advice = NoSpaceError, " (memory takes 1 GiB): name a file, or a server, as storage"
             case sqlite3.SQLITE_FULL:
                 kind, advice = NoSpaceError, "; all that was stored is kept: make room, then the same command goes on"
             case sqlite3.SQLITE_IOERR:

@@ -53,7 +53,7 @@ class OpenedDatabase:
         """Open the database at a URL.
 
         Args:
-            url: ``sqlite:///PATH`` or ``postgresql://…``.
+            url: ``sqlite:///PATH``, ``postgresql://…``, or what :func:`sweep.store.memory.memory_database` gives.
             create: Make the SQLite file and our tables where there are none. Without it opening writes nothing.
 
         Raises:
@@ -62,8 +62,7 @@ class OpenedDatabase:
             NotFoundError: Without ``create``: there is no such file, or no sweep was ever stored in the database.
         """
         parsed = database.parse_url(url)
-        if database.is_sqlite(parsed):
-            database.check_file(parsed, create=create)
+        database.check_file(parsed, create=create)
         store = cls(parsed, create=create)
         try:
             store._settle_version(create=create)

@@ -33,9 +33,8 @@ class AnyVersion(OpenedDatabase):
             NotFoundError: There is none, or none of ours.
         """
         parsed = database.parse_url(url)
-        if database.is_sqlite(parsed):
-            database.check_file(parsed, create=False)
-            database.check_file(parsed, create=True)
+        database.check_file(parsed, create=False)
+        database.check_file(parsed, create=True)
         found = cls(parsed, create=False)
         try:
             found.look()
@@ -83,8 +82,8 @@ class AnyVersion(OpenedDatabase):
     def change(self, rest: Callable[[OpenedDatabase], None], label: str, say: Callable[[str], None]) -> None:
         """Brings our tables up to date, then the rest.
 
-        On SQLite all of it happens at once or not at all, and a copy of what was there is kept. On PostgreSQL ours
-        change in one transaction.
+        In a SQLite file all of it happens at once or not at all, and a copy of what was there is kept. On PostgreSQL
+        ours change in one transaction.
 
         Args:
             rest: Changes tables of others in the database that it is given. It finds itself done, perhaps.
@@ -95,7 +94,7 @@ class AnyVersion(OpenedDatabase):
             StorageError: The database cannot be written.
         """
         url = self._url
-        if not database.is_sqlite(url):
+        if not database.is_file(url):
             versions.migrate(url)
             rest(self)
             return

@@ -22,7 +22,8 @@ from sqlalchemy import URL, Connection, Engine, inspect, text
 
 from sweep import wording
 from sweep.errors import StorageError
-from sweep.store.database import BUSY_SECONDS, is_sqlite, make_engine, shown_url, sqlite_path, writer
+from sweep.store import memory
+from sweep.store.database import BUSY_SECONDS, is_file, make_engine, shown_url, sqlite_path, writer
 from sweep.store.failures import translated
 from sweep.store.models import PREFIX
 from sweep.store.patience import nothing
@@ -112,7 +113,11 @@ def alone(url: URL, on_wait: Callable[[str], None] = nothing) -> Iterator[None]:
         StorageError: The database cannot be reached.
     """
     said = f"another program makes or changes the tables of {shown_url(url)}: waiting for it"
-    with _folder_locked(sqlite_path(url), on_wait, said) if is_sqlite(url) else _server_locked(url, on_wait, said):
+    if memory.is_memory(url):  # which no other program can reach
+        with memory.changing(url):
+            yield
+        return
+    with _folder_locked(sqlite_path(url), on_wait, said) if is_file(url) else _server_locked(url, on_wait, said):
         yield
 
 
@@ -131,7 +136,7 @@ def migrate(url: URL, to: str = HEAD) -> None:
     engine = make_engine(url, create=True, foreign_keys=False)
     try:
         with _one_at_a_time, translated(url):
-            if is_sqlite(url):
+            if is_file(url):
                 _use_write_ahead_log(url)
             with writer(engine).begin() as connection:
                 config = _config()

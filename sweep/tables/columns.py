@@ -21,7 +21,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sweep.errors import DataError
-from sweep.tables.formats import ISO_DATE, NUMBER, grouped, looks_like, misfits, written
+from sweep.tables.formats import (
+    BOOLEANS,
+    ISO,
+    ISO_DATE,
+    NUMBER,
+    PLAIN,
+    SINGLE,
+    SPAN,
+    TRUE_FALSE,
+    Reading,
+    grouped,
+    holds,
+    looks_like,
+    misfits,
+    read_in,
+    written,
+)
 from sweep.tables.types import Floats, Table
 
 Kind = Literal["numeric", "boolean", "datetime", "categorical", "identifier", "empty"]
@@ -53,9 +69,6 @@ MISSING = frozenset(
 ) | {"null", "NULL", "Null", "None", "NONE", "nil"}
 """Cells that are missing values, blanks around them left out."""
 
-BOOLEANS = {"yes": "no", "true": "false", "t": "f", "y": "n", "on": "off"}
-"""What stands for 1, and for 0; any case."""
-
 FEW_LEVELS = 20
 """Up to here, distinct values can be the levels of a category, or classes."""
 
@@ -78,6 +91,8 @@ class Column:
         levels: Distinct texts in natural order.
         written: How cells became numbers, where that was a decision; else empty.
         hint: What texts that stay texts look like, where they look like numbers or dates; else empty.
+        format: The key of the format (``formats.py``) in which its texts are numbers, or would be had they been
+            text; empty where texts are the levels of a category. A category with a format has numbers for levels.
     """
 
     name: str
@@ -87,6 +102,7 @@ class Column:
     levels: tuple[str, ...] = ()
     written: str = ""
     hint: str = ""
+    format: str = ""
 
     def take(self, rows: NDArray[np.int64]) -> Column:
         """The same column at these rows only."""
@@ -119,28 +135,29 @@ def read_column(table: Table, name: str, *, as_categories: bool = False, target:
     """
     series = table.frame[name]
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
-        column = Column(name, "datetime", numbers=_days(series), written=f"dates, {_SINCE}")
+        column = Column(name, "datetime", numbers=days_of(series), written=f"dates, {_SINCE}", format=ISO)
     elif pd.api.types.is_timedelta64_dtype(series.dtype):
-        column = Column(name, "datetime", numbers=_days(series), written="spans of time, used as days")
+        column = Column(name, "datetime", numbers=days_of(series), written="spans of time, used as days", format=SPAN)
     elif pd.api.types.is_bool_dtype(series.dtype) and not isinstance(series.dtype, pd.CategoricalDtype):
         if as_categories:  # the words a text file has for them
             return _from_distinct(table, name, series.astype(object), as_categories=True, target=target)
         numbers = series.to_numpy(np.float64, na_value=np.nan)
-        column = Column(name, "boolean", numbers=numbers, written="true is 1, false is 0")
+        column = Column(name, "boolean", numbers=numbers, written="true is 1, false is 0", format=TRUE_FALSE)
     elif pd.api.types.is_numeric_dtype(series.dtype):
         numbers = np.asarray(series.to_numpy(np.float64, na_value=np.nan))
-        column = _without(table, Column(name, "numeric", numbers=numbers))
+        single = as_categories and is_single(series)
+        column = without_missing(table, Column(name, "numeric", numbers=numbers, format=SINGLE if single else PLAIN))
     else:
-        return _without(table, _from_distinct(table, name, series, as_categories=as_categories, target=target))
+        return without_missing(table, _from_distinct(table, name, series, as_categories=as_categories, target=target))
     if column.missing.all():
-        return replace(column, kind="empty", written="")
+        return replace(column, kind="empty", written="", format="")
     return _levels_of_numbers(column) if as_categories else column
 
 
 def odd_texts(table: Table, name: str) -> dict[str, int]:
     """Texts in a column that is numbers, amounts, dates … in half of its cells or more, with their cells."""
     codes, distinct = pd.factorize(table.frame[name].astype(str).where(table.frame[name].notna()))
-    codes, texts = _clean(codes.astype(np.int64), [str(value) for value in distinct], table.missing)
+    codes, texts = clean(codes.astype(np.int64), [str(value) for value in distinct], table.missing)
     if not texts:
         return {}
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
@@ -153,9 +170,14 @@ def as_written(table: Table, column: Column) -> Column:
 
     0.1 in single precision is 0.10000000149 in double.
     """
-    if column.numbers is None or str(table.frame[column.name].dtype).lower() != "float32":
+    if column.numbers is None or not is_single(table.frame[column.name]):
         return column
     return replace(column, numbers=column.numbers.astype(np.float32).astype(str).astype(np.float64))
+
+
+def is_single(series: pd.Series[Any]) -> bool:
+    """Whether a column is numbers of single precision."""
+    return str(series.dtype).lower() == "float32"
 
 
 def is_constant(numbers: Floats) -> bool:
@@ -202,7 +224,7 @@ def _natural_key(text: str) -> tuple[list[tuple[int, int | str]], str]:
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], text
 
 
-def _without(table: Table, column: Column) -> Column:
+def without_missing(table: Table, column: Column) -> Column:
     """Numbers without those that ``data.missing`` names: ``"-999"`` is -999.0 too."""
     absent = [float(text) for text in table.missing if NUMBER.fullmatch(text)]
     if column.numbers is None or column.kind != "numeric" or not absent:
@@ -218,10 +240,11 @@ def _levels_of_numbers(column: Column) -> Column:
     values, place = np.unique(column.numbers[present], return_inverse=True)
     codes = np.full(len(column.numbers), -1, np.int64)
     codes[present] = place
-    return Column(column.name, "categorical", codes=codes, levels=tuple(number_text(value) for value in values))
+    levels = tuple(number_text(value) for value in values)
+    return Column(column.name, "categorical", codes=codes, levels=levels, format=column.format)
 
 
-def _days(series: pd.Series[Any]) -> Floats:
+def days_of(series: pd.Series[Any]) -> Floats:
     """Dates as days since 1970-01-01 (UTC), time spans as days; NaN for missing.
 
     In the unit they come in: years 1 and 9999, which stand for "ever" and "never", lie beyond nanoseconds. The whole
@@ -244,19 +267,19 @@ def _from_distinct(table: Table, name: str, series: pd.Series[Any], *, as_catego
     try:
         codes, distinct = pd.factorize(series)
     except TypeError as error:  # lists and other nested values have no hash
-        raise _not_a_value(table, name, series) from error
+        raise not_a_value(table, name, series) from error
     values = list(distinct)
     if values and all(isinstance(value, datetime.date) for value in values):
-        numbers = _spread(_days(pd.Series(pd.to_datetime(values, utc=True))), codes)
-        return Column(name, "datetime", numbers=numbers, written=f"dates, {_SINCE}")
+        numbers = spread(days_of(pd.Series(pd.to_datetime(values, utc=True))), codes)
+        return Column(name, "datetime", numbers=numbers, written=f"dates, {_SINCE}", format=ISO)
     if values and all(isinstance(value, Number) and not isinstance(value, bool) for value in values):
-        numbers = _spread(np.array([float(value) for value in values]), codes)
+        numbers = spread(np.array([float(value) for value in values]), codes)
         declared = isinstance(series.dtype, pd.CategoricalDtype)
-        numeric = Column(name, "numeric", numbers=numbers)
-        return _levels_of_numbers(numeric) if as_categories or declared else numeric
+        numeric = without_missing(table, Column(name, "numeric", numbers=numbers, format=PLAIN))
+        return _levels_of_numbers(numeric) if (as_categories or declared) and numeric.kind != "empty" else numeric
     if not all(isinstance(value, str | bool | int | float) for value in values):
-        raise _not_a_value(table, name, series)
-    codes, texts = _clean(codes.astype(np.int64), [str(value) for value in values], table.missing)
+        raise not_a_value(table, name, series)
+    codes, texts = clean(codes.astype(np.int64), [str(value) for value in values], table.missing)
     if not texts:
         return Column(name, "empty", numbers=np.full(len(series), np.nan))
     if as_categories:
@@ -273,7 +296,7 @@ def _from_distinct(table: Table, name: str, series: pd.Series[Any], *, as_catego
     return Column(name, kind, codes=codes, levels=tuple(texts), hint=looks_like(texts, counts))
 
 
-def _clean(codes: NDArray[np.int64], texts: list[str], missing: frozenset[str]) -> tuple[NDArray[np.int64], list[str]]:
+def clean(codes: NDArray[np.int64], texts: list[str], missing: frozenset[str]) -> tuple[NDArray[np.int64], list[str]]:
     """Blanks stripped, missing markers to -1, equal texts joined, texts in natural order."""
     stripped = [text.strip() for text in texts]
     order = natural_order({text for text in stripped if text not in MISSING and text not in missing})
@@ -282,7 +305,7 @@ def _clean(codes: NDArray[np.int64], texts: list[str], missing: frozenset[str]) 
     return new[codes], order
 
 
-def _spread(values: Floats, codes: NDArray[Any]) -> Floats:
+def spread(values: Floats, codes: NDArray[Any]) -> Floats:
     """``[n]`` values of each row from the values of its distinct text; NaN for code -1."""
     spread: Floats = np.append(values, np.nan)[codes]
     return spread
@@ -294,27 +317,37 @@ def _as_boolean(name: str, codes: NDArray[np.int64], texts: list[str]) -> Column
     yes = next((yes for yes, no in BOOLEANS.items() if words.keys() == {yes, no}), None)
     if yes is None or len(texts) != 2:
         return None
-    said = f"{words[yes]!r} is 1, {words[BOOLEANS[yes]]!r} is 0"
-    return Column(
-        name, "boolean", numbers=_spread(np.array([float(t == words[yes]) for t in texts]), codes), written=said
-    )
+    no = BOOLEANS[yes]
+    return _column(name, "boolean", f"{yes}/{no}", codes, texts, f"{words[yes]!r} is 1, {words[no]!r} is 0")
 
 
 def _as_dates(name: str, codes: NDArray[np.int64], texts: list[str]) -> Column | None:
     """A column of dates, or of numbers in one of the formats that people write; or ``None``."""
     if all(ISO_DATE.fullmatch(text) for text in texts):
-        dates, said = texts, "dates"
-    elif (reading := written(texts)) is None:
+        reading = Reading(ISO, "dates")
+    elif (found := written(texts)) is None:
         return None
-    elif reading.numbers is not None:
-        return Column(name, "numeric", numbers=_spread(reading.numbers, codes), written=reading.said)
     else:
-        assert reading.dates is not None  # noqa: S101 - numbers or dates
-        dates, said = reading.dates, reading.said
-    times = pd.Series(pd.to_datetime(dates, format="ISO8601", utc=True, errors="coerce"))
-    if times.isna().any():
-        return None
-    return Column(name, "datetime", numbers=_spread(_days(times), codes), written=f"{said}, {_SINCE}")
+        reading = found
+    if holds(reading.format) == "numeric":
+        return _column(name, "numeric", reading.format, codes, texts, reading.said)
+    column = _column(name, "datetime", reading.format, codes, texts, f"{reading.said}, {_SINCE}")
+    return None if column.missing[codes >= 0].any() else column  # February 31st
+
+
+def _column(name: str, kind: Kind, key: str, codes: NDArray[np.int64], texts: list[str], said: str = "") -> Column:
+    """A column of texts that are numbers in a format."""
+    return Column(name, kind, numbers=spread(numbers_in(key, texts), codes), written=said, format=key)
+
+
+def numbers_in(key: str, texts: list[str]) -> Floats:
+    """``[len(texts)]`` float64: what texts mean in a format (``formats.py``), dates as days; NaN where not in it."""
+    values = read_in(key, texts)
+    if holds(key) != "datetime" or key == SPAN:
+        return np.array([np.nan if value is None else value for value in values], np.float64)
+    return days_of(
+        pd.Series(pd.to_datetime(pd.Series(values, dtype=object), format="ISO8601", utc=True, errors="coerce"))
+    )
 
 
 def _as_numbers(table: Table, name: str, codes: NDArray[np.int64], texts: list[str], *, target: bool) -> Column | None:
@@ -325,9 +358,9 @@ def _as_numbers(table: Table, name: str, codes: NDArray[np.int64], texts: list[s
     """
     is_number = np.array([NUMBER.fullmatch(text) is not None for text in texts])
     if is_number.all():
-        return Column(name, "numeric", numbers=_spread(np.array([float(text) for text in texts]), codes))
-    if (reading := grouped(texts, is_number)) is not None and reading.numbers is not None:
-        return Column(name, "numeric", numbers=_spread(reading.numbers, codes), written=reading.said)
+        return _column(name, "numeric", PLAIN, codes, texts)
+    if (reading := grouped(texts, is_number)) is not None:
+        return _column(name, "numeric", reading.format, codes, texts, reading.said)
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     share, distinct = counts[is_number].sum() / counts.sum(), int(is_number.sum())
     frequent = counts[~is_number].min() >= max(3, 0.01 * counts.sum())
@@ -348,7 +381,7 @@ def _as_numbers(table: Table, name: str, codes: NDArray[np.int64], texts: list[s
     raise DataError(f"{table.cell(name, first + 1)}: {text!r} is text in a column of numbers{others}; {advice}")
 
 
-def _not_a_value(table: Table, name: str, series: pd.Series[Any]) -> DataError:
+def not_a_value(table: Table, name: str, series: pd.Series[Any]) -> DataError:
     """The error of a column that holds lists, bytes or other things."""
     for row, value in enumerate(series, start=1):
         if not (isinstance(value, str | bool | int | float | datetime.date | Number) or value is None):

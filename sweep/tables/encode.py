@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,44 +66,19 @@ def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
         DataError: The table cannot be used; the message names column and row.
     """
     target = read_target(table, data)
-    notes = [*table.notes, *target.notes]
     excluded = _excluded(table, data, target.name)
-    categorical = {find_column(table, name, "data.categorical") for name in data.categorical}
-    plans: list[FeaturePlan] = []
-    remarks: list[Remark] = []
-    columns: dict[str, Column] = {}
-    whole = len(target.rows) == len(table.frame)
-    for name in table.columns:
-        if name in excluded:
-            continue
-        column = read_column(table, name, as_categories=name in categorical)
-        check_finite(table, column)
-        plan, remark = plan_column(column if whole else column.take(target.rows))
-        if plan is not None and plan.shift:
-            column = as_written(table, column)
-            plan, remark = plan_column(column if whole else column.take(target.rows))
-        remarks += [remark] if remark else []
-        remarks += about_reading(column) if plan is not None else []
-        notes += _about_row_numbers(column)
-        if plan is not None:
-            plans.append(plan)
-            if column.codes is not None:
-                columns[name] = column  # small; columns of numbers are read again rather than kept
-    notes += notes_of(remarks)
-    if not plans:
-        why = "; ".join(["", *(remark.text for remark in remarks[:MOST_REMARKS])])
-        raise DataError(f"{table.source}: no column is left to predict {target.name!r} from{why}")
-    features = _matrix(table, target, plans, columns, align)
+    categorical = frozenset(find_column(table, name, "data.categorical") for name in data.categorical)
+    features, recipe, about = encode_features(
+        table, categorical=categorical, excluded=excluded, rows=target.rows, align=align, target=target.name
+    )
+    notes = [*table.notes, *target.notes, *about]
     groups, note = _groups(table, data, target)
     notes += [note] if note else []
-    used = {plan.column for plan in plans}
-    unused = tuple(name for name in table.columns if name != target.name and name not in used)
-    recipe = Recipe(tuple(plans), target.name, unused, table.missing)
     names = recipe.names
     regression = target.task == "regression"
     info = TableInfo(
         source=table.source,
-        content_hash=_content_hash(features[:, : len(names)], target, groups, plans),
+        content_hash=_content_hash(features[:, : len(names)], target, groups, recipe.plans),
         rows=len(target.rows),
         features=names,
         target=target.name,
@@ -115,7 +91,65 @@ def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
     return Encoded(features, target.values, groups, info, recipe)
 
 
-def _excluded(table: Table, data: DataSpec, target: str) -> set[str]:
+def encode_features(
+    table: Table,
+    *,
+    categorical: frozenset[str] = frozenset(),
+    excluded: frozenset[str] = frozenset(),
+    rows: NDArray[np.int64] | None = None,
+    align: int = 1,
+    target: str | None = None,
+) -> tuple[NDArray[np.float32], Recipe, list[str]]:
+    """Turns the columns of a table into features, without a look at the target.
+
+    Args:
+        table: As read.
+        categorical: Names of columns to be read as categories; they exist.
+        excluded: Names of columns that are no features; the target is among them, where the table has it.
+        rows: ``[n]`` the rows that count, increasing; ``None`` for all of them.
+        align: The width Fp of the matrix is the number of features F rounded up to a multiple of it.
+        target: Name of the column to predict; ``None`` if the table does not have it.
+
+    Returns:
+        ``[n, Fp]`` float32, NaN for missing and 0 beyond F; how it was made, to be applied to other tables; notes.
+
+    Raises:
+        DataError: A column cannot be used, or none is left; the message names column and row.
+    """
+    notes: list[str] = []
+    plans: list[FeaturePlan] = []
+    remarks: list[Remark] = []
+    columns: dict[str, Column] = {}
+    if rows is not None and len(rows) == len(table.frame):
+        rows = None
+    for name in table.columns:
+        if name in excluded:
+            continue
+        column = read_column(table, name, as_categories=name in categorical)
+        check_finite(table, column)
+        plan, remark = plan_column(column if rows is None else column.take(rows))
+        if plan is not None and plan.shift:
+            column = as_written(table, column)
+            plan, remark = plan_column(column if rows is None else column.take(rows))
+        remarks += [remark] if remark else []
+        remarks += about_reading(column) if plan is not None else []
+        notes += _about_row_numbers(column)
+        if plan is not None:
+            plans.append(plan)
+            if column.codes is not None:
+                columns[name] = column  # small; columns of numbers are read again rather than kept
+    notes += notes_of(remarks)
+    if not plans:
+        why = "; ".join(["", *(remark.text for remark in remarks[:MOST_REMARKS])])
+        of = "" if target is None else f" {target!r}"
+        raise DataError(f"{table.source}: no column is left to predict{of} from{why}")
+    used = {plan.column for plan in plans}
+    unused = tuple(name for name in table.columns if name != target and name not in used)
+    recipe = Recipe(tuple(plans), target, unused, table.missing)
+    return _matrix(table, rows, plans, columns, align), recipe, notes
+
+
+def _excluded(table: Table, data: DataSpec, target: str) -> frozenset[str]:
     """Columns that are no features.
 
     Raises:
@@ -128,22 +162,25 @@ def _excluded(table: Table, data: DataSpec, target: str) -> set[str]:
             if name == target:
                 raise DataError(f"{table.source}: {setting} names the target {target!r}")
             excluded.add(name)
-    return excluded
+    return frozenset(excluded)
 
 
 def _matrix(
-    table: Table, target: Target, plans: list[FeaturePlan], columns: dict[str, Column], align: int
+    table: Table,
+    rows: NDArray[np.int64] | None,
+    plans: list[FeaturePlan],
+    columns: dict[str, Column],
+    align: int,
 ) -> NDArray[np.float32]:
     """``[n, Fp]``, filled column by column: beside the table there is one copy of the numbers, in float32."""
     width = sum(len(plan.names) for plan in plans)
-    matrix = np.zeros((len(target.rows), width + -width % align), np.float32)
-    whole = len(target.rows) == len(table.frame)
+    matrix = np.zeros((len(table.frame) if rows is None else len(rows), width + -width % align), np.float32)
     start = 0
     for plan in plans:
         column = columns.get(plan.column) or read_column(table, plan.column)
         column = as_written(table, column) if plan.shift else column
         stop = start + len(plan.names)
-        fill(plan, column if whole else column.take(target.rows), matrix[:, start:stop])
+        fill(plan, column if rows is None else column.take(rows), matrix[:, start:stop])
         start = stop
     return matrix
 
@@ -181,7 +218,7 @@ def _groups(table: Table, data: DataSpec, target: Target) -> tuple[NDArray[np.in
 
 
 def _content_hash(
-    features: NDArray[np.float32], target: Target, groups: NDArray[np.int64] | None, plans: list[FeaturePlan]
+    features: NDArray[np.float32], target: Target, groups: NDArray[np.int64] | None, plans: Sequence[FeaturePlan]
 ) -> str:
     """SHA-256 over what training sees and what was taken off it before: the same for one table in any file format.
 

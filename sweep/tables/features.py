@@ -38,8 +38,9 @@ from sweep.tables.types import Floats, Table
 from sweep.wording import count
 
 MOST_LEVELS = 100
+MOST_POOLED = 1000
 MOST_REMARKS = 6
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
 
 # A column further from 0 than so many times its typical spread is shifted: in float32 it would lose more than 1/16,000
 # of that spread. Tables of measurements seldom come near: 4 times on Sonar, 19 on wine.
@@ -61,6 +62,8 @@ class FeaturePlan:
         missing: Whether a column follows for missing cells.
         shift: Taken off a column of numbers in float64; a value of the column, or 0.
         exponent: What is left is divided by 2 to this power, which is exact.
+        format: The key of the format (``formats.py``) in which its texts are numbers; empty where texts are levels.
+        pooled: The levels that share the column ``rare``; empty where there are more than :data:`MOST_POOLED`.
     """
 
     column: str
@@ -70,6 +73,8 @@ class FeaturePlan:
     missing: bool = False
     shift: float = 0.0
     exponent: int = 0
+    format: str = ""
+    pooled: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -130,7 +135,7 @@ def plan_column(column: Column) -> tuple[FeaturePlan | None, Remark | None]:
         )
         remark = Remark("missing", name, text, percent)
     shift, exponent = _shift(column.numbers[~missing])
-    return FeaturePlan(name, column.kind, shift=shift, exponent=exponent), remark
+    return FeaturePlan(name, column.kind, shift=shift, exponent=exponent, format=column.format), remark
 
 
 def texts_in_cells(distinct: int, rows: int, missing: int) -> str:
@@ -190,11 +195,11 @@ def check_finite(table: Table, column: Column) -> None:
     if column.numbers is None:
         return
     # Comparisons with NaN are False: missing cells pass.
-    if not (np.nanmax(np.abs(column.numbers), initial=0.0) > _LARGEST):
+    if not (np.nanmax(np.abs(column.numbers), initial=0.0) > LARGEST):
         return
-    beyond = np.flatnonzero(np.abs(column.numbers) > _LARGEST)
+    beyond = np.flatnonzero(np.abs(column.numbers) > LARGEST)
     value = column.numbers[beyond[0]]
-    what = "infinite" if np.isinf(value) else f"beyond the range of numbers here (±{_LARGEST:.1e})"
+    what = "infinite" if np.isinf(value) else f"beyond the range of numbers here (±{LARGEST:.1e})"
     raise DataError(
         f"{table.cell(column.name, int(beyond[0]) + 1)}: {value} is {what}"
         + (f" ({len(beyond)} such cells)" if len(beyond) > 1 else "")
@@ -202,12 +207,17 @@ def check_finite(table: Table, column: Column) -> None:
     )
 
 
+def moved(plan: FeaturePlan, numbers: Floats) -> Floats:
+    """``[n]`` numbers of a column as training sees them: without the shift, in the unit of the exponent."""
+    return np.ldexp(numbers - plan.shift, -plan.exponent) if plan.shift or plan.exponent else numbers
+
+
 def fill(plan: FeaturePlan, column: Column, out: NDArray[np.float32]) -> None:
     """Writes a column's features into ``out``, ``[n, len(plan.names)]`` float32, which holds zeros."""
     if column.codes is None:
         numbers = column.numbers
         assert numbers is not None  # noqa: S101 - a column has numbers or codes
-        out[:, 0] = np.ldexp(numbers - plan.shift, -plan.exponent) if plan.shift or plan.exponent else numbers
+        out[:, 0] = moved(plan, numbers)
         return
     kept = len(plan.levels)
     place = {level: position for position, level in enumerate(plan.levels)}
@@ -242,14 +252,17 @@ def _plan_levels(column: Column, codes: NDArray[np.int64]) -> tuple[FeaturePlan 
     kept = tuple(column.levels[code] for code in sorted(by_count.tolist()))
     occurring = int((counts > 0).sum())
     rare, missing = occurring > len(kept), bool((codes < 0).any())
-    plan = FeaturePlan(name, "categorical", kept, rare, missing)
+    few = rare and occurring - len(kept) <= MOST_POOLED
+    place = set(kept)
+    pooled = tuple(column.levels[code] for code in np.flatnonzero(counts) if column.levels[code] not in place)
+    plan = FeaturePlan(name, "categorical", kept, rare, missing, format=column.format, pooled=pooled if few else ())
     if len(plan.names) == 1:
         why = f"each of its {occurring} levels is rare" if rare else f"it has one value only, {kept[0]!r}"
         return None, Remark("constant", name, f"column {name!r} is left out: {why}")
     said = [f"column {name!r}: categories, {occurring} levels become {len(plan.names)} columns of 0 and 1"]
     if rare:
-        pooled = int(counts.sum() - counts[by_count].sum())
-        said.append(f"rare ones ({occurring - len(kept)}, rows: {pooled}) share one column")
+        cells = int(counts.sum() - counts[by_count].sum())
+        said.append(f"rare ones ({occurring - len(kept)}, rows: {cells}) share one column")
     if missing:
         said.append(f"missing cells ({int((codes < 0).sum())}) are a level of their own")
     return plan, Remark("levels", name, "; ".join(said), float(len(plan.names)), occurring)

@@ -16,22 +16,35 @@ dates       day, month and year of four digits, maybe with a time; where the yea
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.tables.types import Floats
-
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?")
 
+# Keys of formats. Others are made of words: "money $ 1,234.5", "percent 1.234,5", "time 12h seconds", "date d.m.y".
+PLAIN, COMMA, POINT = "1234.5", "1,234.5", "1.234,5"
+SINGLE = "1234.5 single"  # numbers that are rounded to single precision, where they are the levels of a category
+TRUE_FALSE = "true/false"
+ISO = "date y-m-d"
+SPAN = "span"
+
+BOOLEANS = {"yes": "no", "true": "false", "t": "f", "y": "n", "on": "off"}
+"""What stands for 1, and for 0; any case. The key of such a format is ``"yes/no"``."""
+
+_WORDS = frozenset(f"{yes}/{no}" for yes, no in BOOLEANS.items())
+_STYLES = (PLAIN, COMMA, POINT)
+
 # Other ways to write numbers: 1,234.5 and 1.234,5 or 1,5. A group of thousands never begins with 0.
-_GROUPED = (
-    (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"), ",", "."),
-    (re.compile(r"(?=.*\d)[+-]?([1-9]\d{0,2}(\.\d{3})+|\d*)(,\d+)?"), ".", ","),
-)
+_GROUPED = {
+    COMMA: (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"), ",", "."),
+    POINT: (re.compile(r"(?=.*\d)[+-]?([1-9]\d{0,2}(\.\d{3})+|\d*)(,\d+)?"), ".", ","),
+}
 # Where all cells are like them: 1.234 € is one euro or a thousand, 1,234 % one percent or a thousand.
 _ONE_OR_THOUSAND = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 _ONE_OR_THOUSAND_PERCENT = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
@@ -48,6 +61,11 @@ _TIME = re.compile(r"(\d{1,2}):([0-5]\d)(:[0-5]\d(?:\.\d+)?)?(?:\s?([ap])\.?m\.?
 _CLOCK = r"(?:[ T](?P<clock>\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?))?"
 _YEAR_LAST = re.compile(rf"(?P<one>\d{{1,2}})(?P<mark>[./-])(?P<two>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}){_CLOCK}")
 _YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})(?P<mark>[./])(?P<one>\d{{1,2}})(?P=mark)(?P<two>\d{{1,2}}){_CLOCK}")
+# As pandas writes them; days may be negative, the rest is added.
+_SPAN = re.compile(
+    r"(?P<days>-?\d+) days?"
+    r"(?: \+?(?P<hours>\d{2}):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d)(?:\.(?P<part>\d{1,9}))?)?"
+)
 _SHORT_YEAR = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2}")
 
 _KINDS = (
@@ -63,29 +81,83 @@ _KINDS = (
 _SAMPLE = 200
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """What distinct texts mean.
+    """How distinct texts are to be read.
 
     Attributes:
-        numbers: ``[len(texts)]`` float64; ``None`` for dates.
-        dates: Dates as ISO 8601; ``None`` for numbers.
-        said: How they were read, with an example.
+        format: The key of the format they are in, for :func:`read_in`.
+        said: How they are read, with an example.
     """
 
+    format: str
     said: str
-    numbers: Floats | None = None
-    dates: list[str] | None = None
+
+
+def to_single(number: float) -> float:
+    """The nearest number of single precision; infinite beyond its range."""
+    with np.errstate(over="ignore"):
+        return float(np.float32(number))
+
+
+def read_in(key: str, texts: Sequence[str]) -> list[float | str | None]:
+    """What texts mean in a given format: the other direction of finding a format out, and part of it.
+
+    Args:
+        key: A format: :data:`PLAIN`, :data:`SPAN` …, or one that a :class:`Reading` has. It says the format of one
+            cell; what only a whole column can show (which number is the day) it has settled.
+        texts: Any, without blanks around them.
+
+    Returns:
+        For each text a number, or a date as ISO 8601 (which may be none, such as February 31st); ``None`` where it
+        is not in that format.
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    read = _reader(key)
+    return [read(text) for text in texts]
+
+
+def holds(key: str) -> Literal["numeric", "boolean", "datetime"]:
+    """What a column holds whose texts are in a format.
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    _reader(key)
+    if key in (SPAN, ISO) or key.startswith("date "):
+        return "datetime"
+    return "boolean" if "/" in key else "numeric"
+
+
+def in_words(key: str) -> str:
+    """What texts in a format are, with an example: ``"dates such as 31.12.1990"``."""
+    name, _, rest = key.partition(" ")
+    match name:
+        case "money":
+            currency, _, style = rest.rpartition(" ")
+            return f"amounts of money such as {currency} {style}"
+        case "percent":
+            return f"percentages such as {rest} %"
+        case "time":
+            seconds = ":30" if rest.endswith("seconds") else ""
+            return f"times of day such as {f'1:05{seconds} pm' if rest.startswith('12h') else f'13:05{seconds}'}"
+        case "date":
+            return "dates such as " + rest.replace("y", "1990").replace("m", "12").replace("d", "31")
+        case "span":
+            return "spans of time such as 1 days 12:00:00"
+    if "/" in key:
+        return f"{name.partition('/')[0]!r} or {name.partition('/')[2]!r}"
+    return f"numbers such as {name}"
 
 
 def grouped(texts: Sequence[str], is_number: NDArray[np.bool_]) -> Reading | None:
     """Numbers with separated thousands or a decimal comma; ``is_number``: which are plain numbers."""
-    others = [text for text, plain in zip(texts, is_number, strict=True) if not plain]
-    for pattern, thousands, decimal in _GROUPED:
-        # A point is something else where commas are decimal: then all must be written that way.
-        if all(pattern.fullmatch(text) for text in (others if decimal == "." else texts)):
-            values = [float(text.replace(thousands, "").replace(decimal, ".")) for text in texts]
-            return Reading(f"{others[0]!r} is read as {values[texts.index(others[0])]:.12g}", np.array(values))
+    first = next(text for text, plain in zip(texts, is_number, strict=True) if not plain)
+    for style in (COMMA, POINT):
+        if None not in read_in(style, texts):
+            return Reading(style, f"{first!r} is read as {read_in(style, [first])[0]:.12g}")
     return None
 
 
@@ -142,49 +214,44 @@ def looks_like(texts: Sequence[str], counts: NDArray[np.int64]) -> str:
     return f"looks like {name}, {why}"
 
 
+# --- finding a format out ---------------------------------------------------------------------------------------------
+
+
 def _amounts(texts: Sequence[str]) -> Reading | None:
     found = [_AMOUNT.fullmatch(text) for text in texts]
     matches = [match for match in found if match is not None]
-    if len(matches) < len(texts) or len({match["before"] or match["after"] for match in matches}) > 1:
+    currencies = {match["before"] or match["after"] for match in matches}
+    if len(matches) < len(texts) or len(currencies) > 1:
         return None
-    return _numbers(texts, [match["sign"] + (match["first"] or match["last"]) for match in matches], _ONE_OR_THOUSAND)
+    return _numbers(texts, list(map(_amount, matches)), _ONE_OR_THOUSAND, f"money {currencies.pop()}")
 
 
 def _percentages(texts: Sequence[str]) -> Reading | None:
     matches = [match for text in texts if (match := _PERCENT.fullmatch(text))]
     if len(matches) < len(texts):
         return None
-    return _numbers(texts, [match[1] for match in matches], _ONE_OR_THOUSAND_PERCENT)
+    return _numbers(texts, [match[1] for match in matches], _ONE_OR_THOUSAND_PERCENT, "percent")
 
 
-def _numbers(texts: Sequence[str], bare: list[str], unclear: re.Pattern[str]) -> Reading | None:
+def _numbers(texts: Sequence[str], bare: list[str], unclear: re.Pattern[str], name: str) -> Reading | None:
     """``bare``: the texts without what stands around their numbers; all ``unclear`` ones can mean two things."""
     if all(unclear.fullmatch(text) for text in bare):
         return None
-    is_number = np.array([NUMBER.fullmatch(text) is not None for text in bare])
-    if is_number.all():
-        values = np.array([float(text) for text in bare])
-    elif (reading := grouped(bare, is_number)) is not None and reading.numbers is not None:
-        values = reading.numbers
-    else:
-        return None
-    return Reading(f"{texts[0]!r} is read as {values[0]:.12g}", values)
+    for style in _STYLES:
+        if None not in read_in(style, bare):
+            return Reading(f"{name} {style}", f"{texts[0]!r} is read as {read_in(style, bare[:1])[0]:.12g}")
+    return None
 
 
 def _times(texts: Sequence[str]) -> Reading | None:
-    matches = [match for text in texts if (match := _TIME.fullmatch(text))]
-    if len(matches) < len(texts) or len({(bool(match[3]), bool(match[4])) for match in matches}) > 1:
+    match = _TIME.fullmatch(texts[0])
+    if match is None:
         return None
-    halves = bool(matches[0][4])
-    hours = np.array([int(match[1]) for match in matches])
-    if (halves and not (hours.min() >= 1 and hours.max() <= 12)) or hours.max() > 23:
+    key = f"time {'12h' if match[4] else '24h'}" + (" seconds" if match[3] else "")
+    hours = read_in(key, texts)
+    if None in hours:
         return None
-    if halves:
-        hours = hours % 12 + np.array([12 if match[4].lower() == "p" else 0 for match in matches])
-    minutes = np.array([int(match[2]) for match in matches])
-    seconds = np.array([float(match[3][1:]) if match[3] else 0.0 for match in matches])
-    values: Floats = (3600 * hours + 60 * minutes + seconds) / 3600
-    return Reading(f"times of day, {texts[0]!r} is read as {values[0]:.4g} hours", values)
+    return Reading(key, f"times of day, {texts[0]!r} is read as {hours[0]:.4g} hours")
 
 
 def _dates(texts: Sequence[str]) -> Reading | None:
@@ -196,14 +263,13 @@ def _dates(texts: Sequence[str]) -> Reading | None:
         day_first = _day_first(matches) if pattern is _YEAR_LAST else False
         if day_first is None:
             return None
-        day, month = ("one", "two") if day_first else ("two", "one")
-        dates = [
-            f"{match['year']}-{int(match[month]):02d}-{int(match[day]):02d}T{match['clock'] or '00:00'}"
-            for match in matches
-        ]
+        order = "ymd" if pattern is _YEAR_FIRST else "dmy" if day_first else "mdy"
+        key = f"date {matches[0]['mark'].join(order)}"
         # The example shows the order: its day is above 12.
+        day = "one" if day_first else "two"
         shown = next((place for place, match in enumerate(matches) if int(match[day]) > 12), 0)
-        return Reading(f"dates, {texts[shown]!r} is read as {dates[shown].removesuffix('T00:00')}", dates=dates)
+        date = str(read_in(key, [texts[shown]])[0]).removesuffix("T00:00")
+        return Reading(key, f"dates, {texts[shown]!r} is read as {date}")
     return None
 
 
@@ -221,3 +287,102 @@ def _why_no_dates(texts: Sequence[str]) -> str:
     if not any(above):
         return f"but nobody can tell day from month: no day is above 12; write {matches[0]['year']}-12-31"
     return "but days and months stand in different orders" if all(above) else "but some are no dates"
+
+
+# --- one text in a format ---------------------------------------------------------------------------------------------
+
+_Reader = Callable[[str], float | str | None]
+
+
+@cache
+def _reader(key: str) -> _Reader:
+    """What reads one text in a format.
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    name, _, rest = key.partition(" ")
+    currency, _, style = rest.rpartition(" ")
+    if key in _STYLES:
+        return partial(_read_number, key)
+    if key == SINGLE:
+        return _read_single
+    if key == ISO:
+        return lambda text: text if ISO_DATE.fullmatch(text) else None
+    if key == SPAN:
+        return _read_span
+    if name == "money" and re.fullmatch(_CURRENCY, currency) and style in _STYLES:
+        return partial(_read_amount, currency, style)
+    if name == "percent" and rest in _STYLES:
+        return lambda text: _read_number(rest, match[1]) if (match := _PERCENT.fullmatch(text)) else None
+    if name == "time" and re.fullmatch(r"(12|24)h( seconds)?", rest):
+        return partial(_read_time, rest.startswith("12h"), rest.endswith("seconds"))
+    if name == "date" and re.fullmatch(r"(d([./-])m|m([./-])d)(\2|\3)y|y([./])m\5d", rest):
+        return partial(_read_date, rest.replace(rest[1], ""), rest[1])
+    if name in _WORDS and not rest:
+        return partial(_read_word, name)
+    raise ValueError(f"no such format: {key!r}")
+
+
+def _read_number(style: str, text: str) -> float | None:
+    plain = NUMBER.fullmatch(text) is not None
+    if style == PLAIN:
+        return float(text) if plain else None
+    pattern, thousands, decimal = _GROUPED[style]
+    # A point is something else where commas are decimal: then a plain number has to be written that way too.
+    if not ((plain and decimal == ".") or pattern.fullmatch(text)):
+        return None
+    return float(text.replace(thousands, "").replace(decimal, "."))
+
+
+def _read_single(text: str) -> float | None:
+    number = _read_number(PLAIN, text)
+    return None if number is None else to_single(number)
+
+
+def _amount(match: re.Match[str]) -> str:
+    """The number of an amount, as it is written."""
+    return match["sign"] + (match["first"] or match["last"])
+
+
+def _read_amount(currency: str, style: str, text: str) -> float | None:
+    match = _AMOUNT.fullmatch(text)
+    if match is None or (match["before"] or match["after"]) != currency:
+        return None
+    return _read_number(style, _amount(match))
+
+
+def _read_time(halves: bool, with_seconds: bool, text: str) -> float | None:
+    match = _TIME.fullmatch(text)
+    if match is None or bool(match[3]) != with_seconds or bool(match[4]) != halves:
+        return None
+    hours = int(match[1])
+    if hours > 23 or (halves and not 1 <= hours <= 12):
+        return None
+    if halves:
+        hours = hours % 12 + (12 if match[4].lower() == "p" else 0)
+    return (3600 * hours + 60 * int(match[2]) + (float(match[3][1:]) if match[3] else 0.0)) / 3600
+
+
+def _read_date(order: str, mark: str, text: str) -> str | None:
+    match = (_YEAR_FIRST if order == "ymd" else _YEAR_LAST).fullmatch(text)
+    if match is None or match["mark"] != mark:
+        return None
+    day, month = ("one", "two") if order == "dmy" else ("two", "one")
+    if order == "ymd":
+        month, day = "one", "two"
+    return f"{match['year']}-{int(match[month]):02d}-{int(match[day]):02d}T{match['clock'] or '00:00'}"
+
+
+def _read_span(text: str) -> float | None:
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        return None
+    hours, minutes, seconds = int(match["hours"] or 0), int(match["minutes"] or 0), int(match["seconds"] or 0)
+    ticks = 1_000_000_000 * (3600 * hours + 60 * minutes + seconds) + int((match["part"] or "").ljust(9, "0"))
+    return int(match["days"]) + ticks / 86_400_000_000_000
+
+
+def _read_word(pair: str, text: str) -> float | None:
+    word = text.lower()
+    return float(word == pair.partition("/")[0]) if word in pair.split("/") else None

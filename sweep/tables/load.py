@@ -13,7 +13,10 @@ import pyarrow.parquet
 from sweep.errors import DataError
 from sweep.spec.model import DataSpec
 from sweep.spec.source import ALLOWED, kind_of, shown_source
+from sweep.tables.dialect import Expected
 from sweep.tables.encode import Encoded, encode
+from sweep.tables.formats import PLAIN
+from sweep.tables.recipe import Recipe
 from sweep.tables.sources import bundled, download, local_path, openml
 from sweep.tables.text import check_distinct, read_text
 from sweep.tables.types import Table
@@ -62,23 +65,81 @@ def read_table(data: DataSpec, base_dir: Path | None) -> Table:
         NotFoundError: No such file, or no such bundled table.
         DataError: It cannot be read as a table, or is empty; ``data.header`` is false where columns have names.
     """
-    source = data.source
+    return _read_source(data.source, base_dir, "data.source", data.header, frozenset(data.missing))
+
+
+def read_for(recipe: Recipe, source: str, base_dir: Path | None) -> Table:
+    """Reads a table that a recipe is to be applied to.
+
+    A text file may have a single row: nothing is found out from its cells that the recipe knows. Its first row is the
+    header where it names the columns of the recipe. Where the first table had no header, none is needed, and the column
+    that was predicted may be left out.
+
+    Args:
+        recipe: Of the first table.
+        source: As ``data.source`` of a definition.
+        base_dir: Folder that relative paths are relative to; the current one if ``None``.
+
+    Raises:
+        NotFoundError: No such file, or no such bundled table.
+        DataError: It cannot be read as a table, or is empty. Its columns are looked at by :meth:`Recipe.apply`.
+    """
+    return _read_source(source, base_dir, "table", None, recipe.missing, _expected(recipe))
+
+
+def from_frame(frame: pd.DataFrame, source: str, missing: frozenset[str] = frozenset()) -> Table:
+    """A data frame as a table; the frame stays as it is.
+
+    Args:
+        frame: With any index, names of columns of any type.
+        source: What messages call it.
+        missing: Texts that stand for missing values, beside those that always do.
+
+    Raises:
+        DataError: No rows, no columns, or two columns of one name.
+    """
+    return _checked(Table(frame.copy(deep=False), source, missing=missing))
+
+
+def _expected(recipe: Recipe) -> Expected:
+    """What a text file is to hold."""
+    numbers = frozenset(plan.column for plan in recipe.plans if plan.kind == "numeric" and plan.format == PLAIN)
+    others = {*recipe.unused, *([] if recipe.target is None else [recipe.target])}
+    every = [*recipe.columns, *others]
+    generic = [f"column{position}" for position in range(1, len(every) + 1)]
+    if set(every) != set(generic):
+        return Expected(recipe.columns, numbers)
+    without = tuple(name for name in generic if name != recipe.target)
+    return Expected(recipe.columns, numbers, (tuple(generic), without, recipe.columns))
+
+
+def _read_source(
+    source: str,
+    base_dir: Path | None,
+    setting: str,
+    header: bool | None,
+    missing: frozenset[str],
+    expected: Expected | None = None,
+) -> Table:
+    """A table, wherever it is. ``setting``: what messages call the source."""
     match kind_of(source):
         case "sklearn":
-            _check_header(source, "scikit-learn's tables name", data.header)
-            table = bundled(source)
+            _check_header(source, "scikit-learn's tables name", header)
+            table = bundled(source, setting)
         case "openml":
-            _check_header(source, "OpenML's tables name", data.header)
-            table = openml(source)
+            _check_header(source, "OpenML's tables name", header)
+            table = openml(source, setting)
         case "url":
             path, note = download(source)
-            table = _read_file(path, shown_source(source), data.header)
+            table = _read_file(path, shown_source(source), header, expected)
             table = replace(table, notes=(note, *table.notes))
         case "file":
-            table = _read_file(local_path(source, base_dir), source, data.header)
+            table = _read_file(local_path(source, base_dir, setting), source, header, expected)
+        case "memory":
+            raise DataError(f"{source}: the table was given from Python, and is not kept: give it again there")
         case None:
-            raise DataError(f"data.source must be {ALLOWED}, however: {shown_source(source)!r}")
-    return _checked(replace(table, missing=frozenset(text.strip() for text in data.missing)))
+            raise DataError(f"{setting} must be {ALLOWED}, however: {shown_source(source)!r}")
+    return _checked(replace(table, missing=frozenset(text.strip() for text in missing)))
 
 
 def packed_table(content: bytes, data: DataSpec) -> Table:
@@ -108,7 +169,7 @@ def _check_header(source: str, who: str, header: bool | None) -> None:
         raise DataError(f"{source}: data.header must be true or left out ({who} their columns), however: false")
 
 
-def _read_file(path: Path, source: str, header: bool | None) -> Table:
+def _read_file(path: Path, source: str, header: bool | None, expected: Expected | None) -> Table:
     """A file, by what it holds."""
     try:
         with path.open("rb") as file:
@@ -126,7 +187,7 @@ def _read_file(path: Path, source: str, header: bool | None) -> Table:
         for start, what in _REFUSED.items():
             if magic.startswith(start):
                 raise DataError(f"{source}: is {what} (allowed are CSV, TSV, Parquet and Arrow files, plain or .gz)")
-        return read_text(path, source, header=header)
+        return read_text(path, source, header=header, expected=expected)
     except pa.ArrowException as error:
         raise DataError(f"{source}: the file is damaged or incomplete ({error})") from error
     except OSError as error:

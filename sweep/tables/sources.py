@@ -40,8 +40,10 @@ TIMEOUT = 60.0
 logger = logging.getLogger("sweep.tables")
 
 
-def local_path(source: str, base_dir: Path | None) -> Path:
+def local_path(source: str, base_dir: Path | None, setting: str = "data.source") -> Path:
     """The file a definition names; relative paths are relative to ``base_dir`` (else to the current folder).
+
+    ``setting`` is what messages call it.
 
     Raises:
         NotFoundError: There is none; the message names files that are called much the same.
@@ -55,15 +57,15 @@ def local_path(source: str, base_dir: Path | None) -> Path:
         hint = f"; beside it: {', '.join(alike)}" if alike else ""
         if not alike and ":" in source:
             hint = f" (allowed are {ALLOWED})"
-        raise NotFoundError(f"data.source: no such file: {path}{hint}") from None
+        raise NotFoundError(f"{setting}: no such file: {path}{hint}") from None
     except OSError as error:  # a folder on the way may not be entered, a name is too long, links go round in a circle
-        raise DataError(f"data.source: {path} cannot be read ({error.strerror or error})") from None
+        raise DataError(f"{setting}: {path} cannot be read ({error.strerror or error})") from None
     except ValueError as error:  # a zero byte
-        raise DataError(f"data.source: {str(path)!r} can be no file ({error})") from None
+        raise DataError(f"{setting}: {str(path)!r} can be no file ({error})") from None
     if stat.S_ISDIR(mode):
-        raise DataError(f"data.source must be a file, however a folder: {path}")
+        raise DataError(f"{setting} must be a file, however a folder: {path}")
     if not stat.S_ISREG(mode):  # it is read several times, and a pipe may never end
-        raise DataError(f"data.source must be a file, however a pipe, a socket or a device: {path}")
+        raise DataError(f"{setting} must be a file, however a pipe, a socket or a device: {path}")
     return path
 
 
@@ -127,7 +129,7 @@ def _check_length(answer: Any, received: int) -> None:
         raise OSError(f"the connection broke off after {received} of {expected} bytes")
 
 
-def bundled(source: str) -> Table:
+def bundled(source: str, setting: str = "data.source") -> Table:
     """One of scikit-learn's bundled tables, features unscaled, classes by their names.
 
     Raises:
@@ -135,7 +137,7 @@ def bundled(source: str) -> Table:
     """
     name = name_in(source)
     if name not in BUNDLED:
-        raise NotFoundError(f"data.source: scikit-learn has no table {name!r}; it has {', '.join(BUNDLED)}")
+        raise NotFoundError(f"{setting}: scikit-learn has no table {name!r}; it has {', '.join(BUNDLED)}")
     # Unscaled: scaling is fitted to the training rows of each fold, here as everywhere.
     options = {"scaled": False} if name == "diabetes" else {}
     bunch = getattr(sklearn.datasets, f"load_{name}")(as_frame=True, **options)
@@ -145,7 +147,7 @@ def bundled(source: str) -> Table:
     return Table(frame, source, default_target="target")
 
 
-def openml(source: str) -> Table:
+def openml(source: str, setting: str = "data.source") -> Table:
     """A table of openml.org, by its id; its target is the last column.
 
     Raises:
@@ -153,7 +155,7 @@ def openml(source: str) -> Table:
     """
     number = name_in(source)
     if not re.fullmatch(r"[1-9]\d{0,8}", number):
-        raise DataError(f"data.source: the id of an OpenML table must be a whole number, however: {source!r}")
+        raise DataError(f"{setting}: the id of an OpenML table must be a whole number, however: {source!r}")
     home = settings.cache_dir()
     try:
         home.mkdir(parents=True, exist_ok=True)

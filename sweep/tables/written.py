@@ -14,8 +14,8 @@ import pandas as pd
 from sweep.errors import DataError, NotFoundError
 from sweep.spec.model import DataSpec
 from sweep.spec.source import kind_of
-from sweep.tables.columns import BOOLEANS, MISSING
-from sweep.tables.formats import ISO_DATE, NUMBER
+from sweep.tables.columns import MISSING
+from sweep.tables.formats import BOOLEANS, ISO_DATE, NUMBER
 from sweep.tables.sources import download, local_path
 from sweep.tables.text import layout_of
 from sweep.tables.types import Table

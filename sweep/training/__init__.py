@@ -2,6 +2,7 @@
 
 =================  ==================================================================================
 ``train``          the loop, from the first draw to the results of a block: start reading here
+``whole``          one configuration on all rows, for use
 ``passes``         what a step does between its matrix products, in PyTorch
 ``compiled``       the same, compiled for the CPU
 ``buffers``        what a step reads and writes

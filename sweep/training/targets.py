@@ -27,6 +27,7 @@ class Targets:
         shares: ``[S, classes]`` float64: class shares of the split's training rows, never quite 0 or 1.
         class_weight: ``[S, classes]`` float32, rows / (classes x rows of the class) as scikit-learn's
             "balanced"; ``None`` for no weighting.
+        row_weight: ``[n]`` float32, of the table; ``None`` where all rows count alike.
     """
 
     info: TableInfo
@@ -35,6 +36,7 @@ class Targets:
     std: Tensor
     shares: Tensor
     class_weight: Tensor | None
+    row_weight: Tensor | None
 
     @classmethod
     def of(cls, data: Dataset, train: Sequence[Tensor], *, balanced: bool) -> Targets:
@@ -50,6 +52,7 @@ class Targets:
                 std=torch.where(std > 0, std, 1.0),
                 shares=torch.zeros(len(train), 0, device=device),
                 class_weight=None,
+                row_weight=data.weight,
             )
         codes = data.target.long()
         counts = torch.stack([codes[rows].bincount(minlength=len(data.info.classes)) for rows in train]).double()
@@ -63,6 +66,7 @@ class Targets:
             std=torch.ones(len(train), dtype=torch.float64, device=device),
             shares=seen / seen.sum(1, keepdim=True),
             class_weight=(rows_of / (counts.shape[1] * counts.clamp(min=1))).float() if balanced else None,
+            row_weight=data.weight,
         )
 
     def reordered(self, order: Sequence[int]) -> Targets:
@@ -81,17 +85,18 @@ class Targets:
         """What the outputs for some rows should be, and how much each row counts.
 
         Shape:
-            rows: ``[steps, S, B]`` int64. Result: likewise, float32 both: class codes, or the scaled target; the
-            class weight, or 1.
+            rows: ``[steps, S, B]`` int64. Result: likewise, float32 both: class codes, or the scaled target; what
+            the row counts, by its class and by itself.
         """
         target = self.target[rows]
         if self.info.task == "regression":
             goal = ((target.double() - self.mean[:, None]) / self.std[:, None]).float()
         else:
             goal = target.float()
-        if self.class_weight is None:
-            return goal, torch.ones_like(goal)
-        return goal, self.class_weight.expand(len(rows), -1, -1).gather(2, target)
+        weight = torch.ones_like(goal) if self.row_weight is None else self.row_weight[rows]
+        if self.class_weight is not None:
+            weight = weight * self.class_weight.expand(len(rows), -1, -1).gather(2, target)
+        return goal, weight
 
     def constant_outputs(self) -> Tensor:
         """Outputs of the constant predictor of each split's training rows, ``[S, O]`` float32, on the link scale."""

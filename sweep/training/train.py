@@ -62,7 +62,13 @@ def train_block(data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu")
 
 
 def train_segment(
-    data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu", state: BlockState | None = None
+    data: Dataset,
+    folds: Folds,
+    job: BlockJob,
+    device: str = "cpu",
+    state: BlockState | None = None,
+    *,
+    keep: bool = False,
 ) -> tuple[tuple[TrialResult, ...], BlockState | None]:
     """The same from wherever the trials stand, up to the job's end, which may be a rung.
 
@@ -72,9 +78,10 @@ def train_segment(
         job: Trials of one shape and the plan they share.
         device: ``"cpu"`` or ``"cuda:N"``.
         state: Of a block with all of the job's trials, at a rung; left as it is. ``None`` to begin.
+        keep: Whether the networks are wanted at the plan's last epoch, too.
 
     Returns:
-        One result per trial, and where the block stands: ``None`` at the plan's last epoch.
+        One result per trial, and where the block stands: ``None`` at the plan's last epoch, unless that is wanted.
     """
     started = time.perf_counter()
     plan = job.plan
@@ -90,7 +97,7 @@ def train_segment(
                 block.board.choose(epoch + 1)
         seconds = (time.perf_counter() - started) / len(job.trials) + (0.0 if state is None else state.seconds)
         results = block.board.results(job.numbers, job.end, seconds)
-        return results, None if job.end == plan.epochs else block.state(seconds)
+        return results, block.state(seconds) if keep or job.end < plan.epochs else None
 
 
 @contextlib.contextmanager

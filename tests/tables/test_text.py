@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.errors import DataError
-from sweep.tables.text import detect_delimiter, detect_header, read_text
+from sweep.tables.dialect import detect_delimiter, detect_header
+from sweep.tables.text import read_text
 from sweep.tables.types import Table
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

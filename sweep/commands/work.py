@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sweep.cli.progress import Display
+from sweep.commands.progress import Display
 from sweep.launch.base import Launcher
 from sweep.launch.choose import open_launcher
 from sweep.training.device import resolve

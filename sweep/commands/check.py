@@ -6,13 +6,13 @@ from typing import Any
 
 from sweep import wording
 from sweep.analysis.results import SweepStatus
-from sweep.cli.show import table_text
 from sweep.metrics import METRICS
 from sweep.run.prepare import Setup
 from sweep.run.preview import Preview
 from sweep.space.arms import batch_size
 from sweep.spec.layers import hidden_name, layer_names
 from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, plain
+from sweep.texts.layout import table_text
 
 
 def check_dict(setup: Setup, ahead: Preview, stored: SweepStatus | None) -> dict[str, Any]:

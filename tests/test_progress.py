@@ -9,9 +9,9 @@ import time
 import pytest
 from rich.console import Console
 
-from sweep.cli import progress as cli_progress
-from sweep.cli.progress import Lines, Quiet, Standing, Terminal, best_line, pace_text
-from sweep.cli.work import SoFar, at_work
+from sweep.commands import progress
+from sweep.commands.progress import Lines, Quiet, Standing, Terminal, best_line, pace_text
+from sweep.commands.work import SoFar, at_work
 from sweep.metrics import METRICS
 
 
@@ -163,8 +163,8 @@ def test_a_long_name_leaves_room_for_the_rest(clock: Clock) -> None:
 
 
 def test_standard_error_decides_which_display(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(cli_progress.display(quiet=True), Quiet)
-    assert isinstance(cli_progress.display(quiet=False), Lines)
+    assert isinstance(progress.display(quiet=True), Quiet)
+    assert isinstance(progress.display(quiet=False), Lines)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""``sweep answer``: the chosen networks again on fresh folds, and what that says, as text for people."""
+"""A sweep with its answer, as text and as a JSON document."""
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,30 +11,29 @@ from typing import Any
 from sweep import wording
 from sweep.analysis.results import SweepSummary
 from sweep.answer import rule_sentences, sentences
-from sweep.answer.compute import compute
-from sweep.answer.confirm import Progress, confirm
-from sweep.answer.nested import pose_nested
-from sweep.answer.nested_records import Nested
-from sweep.answer.nested_stored import known_nested
-from sweep.answer.nested_words import nested_sentence, nested_value
-from sweep.answer.question import Question, pose
+from sweep.answer.nested_records import Nested, Winner
+from sweep.answer.nested_words import QUESTION, nested_basis, nested_sentence, nested_value
 from sweep.answer.records import Answer
-from sweep.cli.nested import ask_nested, nested_line, nested_parts
-from sweep.cli.progress import Display, Standing
-from sweep.cli.show import scores_rows, table_text
-from sweep.cli.work import SoFar, at_work, training_device
-from sweep.errors import UserError
-from sweep.launch.base import check_cluster
-from sweep.store.store import Store
+from sweep.metrics import METRICS
+from sweep.texts.best import scores_rows
+from sweep.texts.layout import table_text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Answered:
     """A sweep with its answer, and what nested cross-validation said, if it was ever asked for."""
 
     summary: SweepSummary
     answer: Answer
     nested: Nested | None = None
+
+    def __repr__(self) -> str:
+        """The sentence alone."""
+        return f"<{self.answer.name}: {sentences.sentence(self.answer)}>"
+
+    def __str__(self) -> str:
+        """What ``sweep answer`` prints."""
+        return answer_text(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of ``sweep answer``."""
@@ -68,59 +68,6 @@ class Answered:
             if self.nested is None
             else {"sentence": nested_sentence(self.nested), **self.nested.to_dict()},
         }
-
-
-def answer_sweep(
-    name: str,
-    storage: str,
-    *,
-    repeats: int | None,
-    rules: bool,
-    nested: bool,
-    outer: int | None,
-    cluster: str,
-    workers: int | None,
-    device: str,
-    display: Display,
-) -> Answered:
-    """Trains what an answer still lacks, and gives it.
-
-    Args:
-        name: Of a finished sweep.
-        storage: Database URL.
-        repeats: Of fresh folds, in all; ``None`` for as many as there are, or what costs about as much as the sweep.
-        rules: Whether rules of thumb are checked, too.
-        nested: Whether nested cross-validation is run, too.
-        outer: Its number of outer folds; ``None`` for the definition's.
-        cluster: ``"inline"``, ``"local"`` or the address of a scheduler.
-        workers: How many processes; ``None`` for one a core.
-        device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
-        display: Is told how far it is.
-
-    Raises:
-        UserError: Something does not allow it; nothing was trained.
-        SweepError: It failed on the way; every run that was finished is kept.
-        KeyboardInterrupt: Ctrl-C; every run that was finished is kept.
-    """
-    check_cluster(cluster, workers)
-    if outer is not None and not nested:
-        raise UserError("--outer is the number of outer folds of --nested, which is not given")
-    own_device = training_device(device, cluster)
-    with Store.open(storage) as store:
-        display.doing("reading the sweep")
-        question = pose(store, name, repeats, rules=rules)
-        searches = pose_nested(question, store, outer) if nested else None  # refused before anything is trained
-        display.say(_plan(question))
-        if question.missing:
-            tell = _Teller(display, question.summary)
-            with at_work(cluster, workers, own_device, display, tell) as launcher:
-                confirm(question, store, launcher, tell)
-        display.doing("comparing")
-        answer = compute(question, store)
-        if searches is None:
-            return Answered(question.summary, answer, known_nested(store, question.summary))
-        found = ask_nested(searches, store, cluster=cluster, workers=workers, device=own_device, display=display)
-        return Answered(question.summary, answer, found)
 
 
 def answer_text(answered: Answered, *, rules: bool = False, nested: bool = False) -> str:
@@ -178,30 +125,22 @@ def _rules_parts(answer: Answer) -> list[str]:
     ]
 
 
-def _plan(question: Question) -> str:
-    folds = question.folds
-    networks = wording.count(len(question.choice.configurations), "configuration")
-    kind = "one history, other seeds and shifted origins" if folds.scheme == "timeseries" else "fresh folds"
-    plan = f"{networks} on {folds.repeats} repeats of {folds.folds} folds: {kind}"
-    if more := len(question.wanted) - len(question.choice.configurations):
-        plan += f"; for the rules of thumb {more} more, on {question.rule_repeats} repeats"
-    return plan
+def nested_parts(nested: Nested) -> list[str]:
+    """The sentence, what was chosen in each outer fold, and what it rests on."""
+    metric = METRICS[nested.metric]
+    rows = [("FOLD", "CHOSEN OF ALL", metric.name.upper(), "WITHOUT DROPOUT")]
+    rows += [
+        (str(fold), one.placement, _score(nested, one), _score(nested, other))
+        for fold, (one, other) in enumerate(nested.outer, 1)
+    ]
+    rows.append(("mean", "", nested_value(nested, nested.score), nested_value(nested, nested.without)))
+    return [f"{QUESTION} {nested_sentence(nested)}", table_text(rows, indent="  "), nested_basis(nested)]
 
 
-class _Teller(SoFar):
-    """From progress to the display."""
+def nested_line(nested: Nested, name: str) -> str:
+    """The sentence alone, where nobody asked for it this time."""
+    return f"{QUESTION} {nested_sentence(nested)} (sweep answer {shlex.quote(name)} --nested)"
 
-    def __init__(self, display: Display, summary: SweepSummary) -> None:
-        super().__init__("nothing was trained")
-        self._display, self._summary = display, summary
 
-    def __call__(self, progress: Progress) -> None:
-        self.text = f"{progress.done} of {progress.runs} runs are finished"
-        if self._display.standing is None:
-            if progress.done:
-                self._display.say(f"going on: {self.text}")
-            name, metric = self._summary.name, self._summary.metric
-            self._display.begin(Standing(name, metric, progress.runs, progress.done, unit="run"))
-        else:
-            self._display.standing.take(progress.done, {})
-            self._display.update()
+def _score(nested: Nested, winner: Winner) -> str:
+    return wording.score(METRICS[nested.metric], winner.score) if math.isfinite(winner.score) else "undefined"

@@ -8,8 +8,8 @@ from sweep import wording
 from sweep.analysis.results import SweepStatus, SweepSummary
 from sweep.analysis.status import status
 from sweep.analysis.summary import summarise
-from sweep.cli.progress import Display, Standing
-from sweep.cli.work import at_work, training_device
+from sweep.commands.progress import Display, Standing
+from sweep.commands.work import at_work, training_device
 from sweep.errors import NotFoundError
 from sweep.launch.base import check_cluster
 from sweep.metrics import METRICS

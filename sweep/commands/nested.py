@@ -1,20 +1,14 @@
-"""``sweep answer --nested``: two searches on each outer fold, and whether tuning dropout pays, as text for people."""
+"""``sweep answer --nested``: two searches on each outer fold."""
 
 from __future__ import annotations
-
-import math
-import shlex
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary
 from sweep.answer.nested import NestedProgress, NestedQuestion, run_nested
-from sweep.answer.nested_records import Nested, Winner
+from sweep.answer.nested_records import Nested
 from sweep.answer.nested_result import conclude
-from sweep.answer.nested_words import QUESTION, nested_basis, nested_sentence, nested_value
-from sweep.cli.progress import Display, Standing
-from sweep.cli.show import table_text
-from sweep.cli.work import SoFar, at_work
-from sweep.metrics import METRICS
+from sweep.commands.progress import Display, Standing
+from sweep.commands.work import SoFar, at_work
 from sweep.store.store import Store
 
 
@@ -60,27 +54,6 @@ def plan_text(nested: NestedQuestion, workers: int) -> str:
         f"nested cross-validation: {nested.outer} outer folds, in each {searches}{going_on}; about {seconds} with "
         f"{wording.count(workers, 'worker')}, at the pace of the sweep's own trials"
     )
-
-
-def nested_parts(nested: Nested) -> list[str]:
-    """The sentence, what was chosen in each outer fold, and what it rests on."""
-    metric = METRICS[nested.metric]
-    rows = [("FOLD", "CHOSEN OF ALL", metric.name.upper(), "WITHOUT DROPOUT")]
-    rows += [
-        (str(fold), one.placement, _score(nested, one), _score(nested, other))
-        for fold, (one, other) in enumerate(nested.outer, 1)
-    ]
-    rows.append(("mean", "", nested_value(nested, nested.score), nested_value(nested, nested.without)))
-    return [f"{QUESTION} {nested_sentence(nested)}", table_text(rows, indent="  "), nested_basis(nested)]
-
-
-def nested_line(nested: Nested, name: str) -> str:
-    """The sentence alone, where nobody asked for it this time."""
-    return f"{QUESTION} {nested_sentence(nested)} (sweep answer {shlex.quote(name)} --nested)"
-
-
-def _score(nested: Nested, winner: Winner) -> str:
-    return wording.score(METRICS[nested.metric], winner.score) if math.isfinite(winner.score) else "undefined"
 
 
 class _Teller(SoFar):
