@@ -158,6 +158,8 @@ CASES: dict[str, Case] = {
     "names of rows": Case("rows.csv", ("data.drop=['column1']",)),
     "parquet": Case("table.parquet"),
     "far from zero": Case("far.csv"),
+    "as people write": Case("people.csv"),
+    "one format": Case("people.csv", ("data.drop=['grouped', 'euros', 'share', 'german', 'english', 'slashes']",)),
 }
 
 
@@ -209,6 +211,7 @@ def write_tables(folder: Path) -> None:
         when=pd.date_range("2020-01-01", periods=rows, freq="36h", tz="Europe/Berlin"),
         flag=rng.random(rows) < 0.5,
         small=a.astype(np.float32),
+        span=pd.to_timedelta(b, unit="h"),
     )
     typed.to_parquet(folder / "table.parquet")
     days = [f"2024-01-{1 + row % 28:02d}" for row in range(rows)]
@@ -216,3 +219,16 @@ def write_tables(folder: Path) -> None:
         {"time": 1.7e9 + rng.integers(0, 3600, rows), "day": days, "tiny": a * 1e-30, "a": a, "y": label}
     )
     far.to_csv(folder / "far.csv", index=False)
+    dates = pd.Series(pd.date_range("1990-01-01", periods=rows, freq="19D"))
+    clock = np.where(np.arange(rows) % 3 > 0, dates.dt.strftime("%d.%m.%Y"), dates.dt.strftime("%d.%m.%Y 14:30"))
+    written = {
+        "grouped": [f"{1000 * value:,.2f}" for value in a],
+        "euros": [f"{5000 * value:,.2f} €".translate(str.maketrans(",.", ".,")) for value in b],
+        "dollars": [f"-${-1000 * value:,.2f}" if value < 0 else f"${1000 * value:,.2f}" for value in c],
+        "share": [f"{value} %" for value in a],
+        "german": clock,
+        "english": dates.dt.strftime("%m/%d/%Y"),
+        "slashes": dates.dt.strftime("%Y/%m/%d"),
+        "y": label,
+    }
+    pd.DataFrame(written).to_csv(folder / "people.csv", index=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,10 @@ from sweep.export.source import SourceTable
 from sweep.spec.model import DataSpec
 from sweep.tables.columns import MISSING, read_column
 from sweep.tables.features import FeaturePlan
-from sweep.tables.formats import NUMBER
+from sweep.tables.formats import COMMA, ISO, NUMBER, PLAIN, POINT, SINGLE, SPAN
 from sweep.tables.targets import find_column
 from sweep.tables.types import Table
-from sweep.tables.written import FileFormat, example, holds_numbers, plain_dates, plain_numbers, words
+from sweep.tables.written import FileFormat, example, holds_numbers, plain_numbers
 
 _WORDS_PER_LINE = 14
 
@@ -58,11 +59,13 @@ def script_columns(source: SourceTable, data: DataSpec, *, grouped: bool) -> Scr
     plain = all(what == "number" for what in holds.values()) and not shifts and not scales
     groups = find_column(table, data.groups, "data.groups") if grouped and data.groups is not None else None
     absent = sorted(float(text) for text in recipe.missing if NUMBER.fullmatch(text)) if missing else []
-    number_levels = {holds_numbers(table, plan.column) for plan in recipe.plans if plan.levels}
+    number_levels = {_has_number_levels(plan) for plan in recipe.plans if plan.levels}
     number_classes = info.task != "regression" and holds_numbers(table, info.target)
     if info.task == "regression":
         _check_target(table, info.target)
 
+    kinds = [what for what in holds.values() if isinstance(what, str)]
+    numbers = _as_numbers if absent or source.format.decimal == "," else _as_plain_numbers
     constants = [*_file_constants(source.format), *_missing(recipe.missing, absent, missing=missing)]
     constants.append(assignment("TARGET", info.target))
     if info.task != "regression":
@@ -77,13 +80,17 @@ def script_columns(source: SourceTable, data: DataSpec, *, grouped: bool) -> Scr
         "missing": missing,
         "missing_numbers": missing_numbers,
         "unlabelled": unlabelled,
-        "numbers": _as_numbers if absent or source.format.decimal == "," else _as_plain_numbers,
+        "numbers": numbers,
         "decimal_comma": source.format.decimal == ",",
         "absent": bool(absent),
         "plain": plain,
-        "kinds": {_kind(what) for what in holds.values()},
+        "words": any(isinstance(what, dict) for what in holds.values()),
+        "levels": any(isinstance(what, list) for what in holds.values()),
+        "formats": [(kind, _code(kind, numbers, moved=bool(shifts or scales))) for kind in dict.fromkeys(kinds)],
+        "dates": any(kind.startswith("date") for kind in kinds),
         "shifts": bool(shifts),
         "scales": bool(scales),
+        "moved": _moved(shifts=bool(shifts), scales=bool(scales)),
         "rare": any(plan.rare for plan in recipe.plans),
         "missing_levels": any(plan.missing for plan in recipe.plans),
         "number_levels": "all" if number_levels == {True} else "some" if True in number_levels else "none",
@@ -147,19 +154,17 @@ def _feature_constants(
 ) -> list[str]:
     if plain:
         return [assignment("FEATURES", list(holds))]
-    kinds = {_kind(what) for what in holds.values()}
     said = {
-        "number": "numbers",
-        "date": "dates (used as days)",
-        "words": "words for 1 and 0",
-        "levels": "levels (a feature of 0 and 1 each)",
+        "how numbers and dates are written": any(isinstance(what, str) for what in holds.values()),
+        "words for 1 and 0": any(isinstance(what, dict) for what in holds.values()),
+        "levels (a feature of 0 and 1 each)": any(isinstance(what, list) for what in holds.values()),
     }
     lines: list[str] = []
     if any(plan.rare for plan in plans):
         lines.append(assignment("RARE", marks[0], "a level for all that are not listed"))
     if any(plan.missing for plan in plans):
         lines.append(assignment("NOT_GIVEN", marks[1], "a level for missing cells"))
-    lines.append(f"# What the columns hold: {', '.join(text for kind, text in said.items() if kind in kinds)}.")
+    lines.append(f"# What the columns hold: {', '.join(text for text, needed in said.items() if needed)}.")
     lines.append(assignment("FEATURES", holds))
     if shifts:
         lines.append("# Taken off before: so far from 0, single precision could not tell their values apart.")
@@ -171,20 +176,65 @@ def _feature_constants(
 
 
 def _holds(table: Table, plan: FeaturePlan) -> Any:
-    """What FEATURES says of a column."""
+    """What FEATURES says of a column: a key of :data:`_CODES`, words for 1 and 0, or levels."""
+    name, _, rest = plan.format.partition(" ")
     match plan.kind:
-        case "numeric" if plain_numbers(table, plan.column):
-            return "number"
-        case "datetime" if plain_dates(table, plan.column):
-            return "date"
         case "boolean":
-            yes, no = words(table, plan.column)
+            yes, no = plan.format.split("/")
             return {yes: 1, no: 0}
-        case "categorical":
-            numbers = holds_numbers(table, plan.column)
-            levels = [_number(level) if numbers else level for level in plan.levels]
-            return [*levels, *([Source("RARE")] if plan.rare else []), *([Source("NOT_GIVEN")] if plan.missing else [])]
+        case "categorical" if plan.format in ("", PLAIN, SINGLE):
+            levels = [_number(level) if _has_number_levels(plan) else level for level in plan.levels]
+            extra = [(plan.rare, Source("RARE")), (plan.missing, Source("NOT_GIVEN"))]
+            return [*levels, *(mark for needed, mark in extra if needed)]
+        case "numeric" if plan.format == PLAIN:
+            return "number"
+        case "numeric" if plan.format in (COMMA, POINT):
+            return plan.format
+        case "numeric" if name in ("money", "percent"):
+            return f"amount {POINT if rest.endswith(POINT) else COMMA}"
+        case "datetime" if plan.format == SPAN:
+            return "span"
+        case "datetime" if plan.format == ISO:
+            return "date"
+        case "datetime":
+            return "date, day first" if rest.startswith("d") else "date, month first"
     raise _not_read(table, plan.column)
+
+
+# How a column of text is read, by what FEATURES says of it.
+_CODES = {
+    COMMA: 'column.str.replace(",", "").astype(float)',
+    POINT: 'column.str.replace(".", "").str.replace(",", ".").astype(float)',
+    f"amount {COMMA}": 'column.str.replace(r"[^\\d.+-]", "", regex=True).astype(float)',
+    f"amount {POINT}": 'column.str.replace(r"[^\\d,+-]", "", regex=True).str.replace(",", ".").astype(float)',
+    "date": 'days(pd.to_datetime(column, format="ISO8601", utc=True))',
+    "date, day first": 'days(pd.to_datetime(column, format="mixed", dayfirst=True, utc=True))',
+    "date, month first": 'days(pd.to_datetime(column, format="mixed", utc=True))',
+    "span": "pd.to_timedelta(column) / pd.Timedelta(days=1)",
+}
+
+
+def _code(kind: str, numbers: Callable[[str], Source], *, moved: bool) -> Source:
+    """Code that reads ``column``."""
+    read = numbers("column") if kind == "number" else _CODES[kind]
+    return Source(f"near_zero({read})" if moved else read)
+
+
+def _moved(*, shifts: bool, scales: bool) -> Source | None:
+    """Code that moves ``values`` near 0; ``None`` where no column needs it."""
+    match shifts, scales:
+        case True, True:
+            return Source("(values - SHIFTS.get(values.name, 0)) / SCALES.get(values.name, 1)")
+        case True, False:
+            return Source("values - SHIFTS.get(values.name, 0)")
+        case False, True:
+            return Source("values / SCALES.get(values.name, 1)")
+    return None
+
+
+def _has_number_levels(plan: FeaturePlan) -> bool:
+    """Whether the levels of a category are numbers rather than texts."""
+    return plan.format in (PLAIN, SINGLE)
 
 
 def _as_numbers(column: str) -> Source:
@@ -194,10 +244,6 @@ def _as_numbers(column: str) -> Source:
 
 def _as_plain_numbers(column: str) -> Source:
     return Source(f"{column}.astype(float)")
-
-
-def _kind(holds: Any) -> str:
-    return "levels" if isinstance(holds, list) else "words" if isinstance(holds, dict) else str(holds)
 
 
 def _marks(plans: tuple[FeaturePlan, ...]) -> tuple[str, str]:
@@ -224,6 +270,6 @@ def _check_target(table: Table, name: str) -> None:
 
 def _not_read(table: Table, name: str) -> UserError:
     return UserError(
-        f"column {name!r} must hold plain numbers, words for yes and no, dates like 1990-12-31 or categories for a "
-        f"script to read it, however: {example(table, name)!r} ({table.source}); write the column so, or export toml"
+        f"column {name!r} must hold numbers, amounts, dates, spans of time, words for yes and no or categories for a "
+        f"script to read it, however: {example(table, name)!r} ({table.source}); write it so, or export toml"
     )

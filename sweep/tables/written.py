@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 from dataclasses import dataclass
 from numbers import Number
@@ -15,7 +14,7 @@ from sweep.errors import DataError, NotFoundError
 from sweep.spec.model import DataSpec
 from sweep.spec.source import kind_of
 from sweep.tables.columns import MISSING
-from sweep.tables.formats import BOOLEANS, ISO_DATE, NUMBER
+from sweep.tables.formats import NUMBER
 from sweep.tables.sources import download, local_path
 from sweep.tables.text import layout_of
 from sweep.tables.types import Table
@@ -104,28 +103,6 @@ def holds_numbers(table: Table, name: str) -> bool:
 def plain_numbers(table: Table, name: str) -> bool:
     """Whether all cells of a column are numbers, or texts like ``-1.5e3``, or missing."""
     return holds_numbers(table, name) or all(NUMBER.fullmatch(text) for text in _texts(table, name))
-
-
-def plain_dates(table: Table, name: str) -> bool:
-    """Whether all cells of a column are dates, or texts like ``1990-12-31``, or missing."""
-    series = table.frame[name]
-    if pd.api.types.is_datetime64_any_dtype(series.dtype):
-        return True
-    if pd.api.types.is_timedelta64_dtype(series.dtype):
-        return False
-    values = series.dropna().unique()
-    if len(values) > 0 and all(isinstance(value, datetime.date) for value in values):
-        return True
-    return all(ISO_DATE.fullmatch(text) for text in _texts(table, name))
-
-
-def words(table: Table, name: str) -> tuple[str, str]:
-    """The two words of a column of yes and no, in lower case: what stands for 1, and for 0."""
-    if pd.api.types.is_bool_dtype(table.frame[name].dtype):
-        return "true", "false"
-    found = {text.lower() for text in _texts(table, name)}
-    yes = next(yes for yes in BOOLEANS if yes in found)
-    return yes, BOOLEANS[yes]
 
 
 def example(table: Table, name: str) -> str:
