@@ -23,7 +23,7 @@ from sweep.data import from_encoded
 from sweep.errors import NotFoundError, UserError
 from sweep.export.literals import assignment, call, literal
 from sweep.export.network import Framework
-from sweep.export.script import to_script
+from sweep.export.script import environment, to_script
 from sweep.folds import make_folds
 from sweep.metrics import METRICS, compute
 from sweep.training.scaling import fit_scaling
@@ -322,6 +322,11 @@ def names_imported(node: ast.AST) -> list[str]:
 def test_a_literal_is_its_value(value: object) -> None:
     assert ast.literal_eval(literal(value)) == value
     assert ast.literal_eval(assignment("NAME", value).removeprefix("NAME = ")) == value
+
+
+def test_what_a_template_inserts_is_a_literal() -> None:
+    """Whoever adds to a template need not think of it."""
+    assert environment().from_string("x = {{ x }}").render(x='"; import os') == "x = '\"; import os'"
 
 
 def test_long_values_take_a_line_an_entry() -> None:

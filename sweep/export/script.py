@@ -126,11 +126,15 @@ def _batch_size(spec: SweepSpec, source: SourceTable) -> int:
 
 @cache
 def _template(framework: Framework) -> Template:
-    environment = Environment(  # noqa: S701 - Python, not HTML: literals are escaped by `finalize`
+    return environment().get_template(f"{framework}.py.j2")
+
+
+def environment() -> Environment:
+    """Of the templates: what they insert becomes a literal."""
+    return Environment(  # noqa: S701 - Python, not HTML: literals are escaped by `finalize`
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         finalize=literal,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(f"{framework}.py.j2")
