@@ -6,7 +6,7 @@ import itertools
 from typing import Any, Literal
 
 from sweep.export.literals import Source, assignment, call
-from sweep.metrics import METRICS
+from sweep.metrics import METRICS, default_metric
 from sweep.records import Hyperparameters, TableInfo
 from sweep.spec.layers import layer_names
 from sweep.spec.model import SweepSpec
@@ -99,7 +99,7 @@ def network_facts(
     spec: SweepSpec, params: Hyperparameters, epoch: int, info: TableInfo, framework: Framework
 ) -> dict[str, Any]:
     """What the templates ask for, by name; code is marked as such."""
-    metric = METRICS[metric_of(spec, info)]
+    metric = METRICS[_metric_of(spec, info)]
     code = _BRIER[info.task] if metric.name == "brier" else _score_code(metric.name, info.task)
     decays = _decays(spec, params)
     end = "STOP_AFTER" if decays and epoch < spec.training.epochs else "EPOCHS"
@@ -137,9 +137,9 @@ def network_facts(
     return facts
 
 
-def metric_of(spec: SweepSpec, info: TableInfo) -> str:
+def _metric_of(spec: SweepSpec, info: TableInfo) -> str:
     """Name of the metric that chose."""
-    return spec.validation.metric or ("rmse" if info.task == "regression" else "accuracy")
+    return spec.validation.metric or default_metric(info.task)
 
 
 def _decays(spec: SweepSpec, params: Hyperparameters) -> bool:
