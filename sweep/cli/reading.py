@@ -88,11 +88,19 @@ def report(
 
 
 @app.command(
-    epilog=example("sweep export table -o best.toml", "sweep run best.toml", "sweep export table --format json")
+    epilog=example(
+        "sweep export table -o best.toml",
+        "sweep run best.toml",
+        "sweep export table --format json",
+        "sweep export table --format python -o best.py",
+        "python best.py table.csv",
+    )
 )
 def export(
     name: Name,
-    format: Annotated[Format, typer.Option("--format", help="A definition, or a JSON document.")] = Format.toml,  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        Format, typer.Option("--format", help="A definition, a JSON document, or a script.")
+    ] = Format.toml,
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output.")
     ] = "-",
@@ -100,9 +108,10 @@ def export(
     storage: Storage = None,
     verbose: Verbose = False,
 ) -> None:
-    """Write the best configuration as TOML or JSON.
+    """Write the best configuration as a definition, as JSON, or as a script.
 
-    The TOML is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU.
+    toml is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU. python and
+    keras are scripts that cross-validate the network on your own file, in PyTorch or Keras, without this program.
     """
     from sweep.analysis.summary import summarise
     from sweep.export import definition
@@ -111,7 +120,17 @@ def export(
     with opened(storage) as store:
         to.check()
         found = summarise(store, name)
-    to.write(definition.to_toml(found) if format is Format.toml else definition.to_json(found))
+        match format:
+            case Format.toml:
+                text = definition.to_toml(found)
+            case Format.json:
+                text = definition.to_json(found)
+            case Format.python | Format.keras:
+                from sweep.export import script, source
+
+                table = source.source_table(store, found)
+                text = script.to_script(found, table, "torch" if format is Format.python else "keras")
+    to.write(text)
     if to.file is not None:
         typer.echo(f"wrote {output}", err=True)
 
