@@ -39,6 +39,7 @@ UNTRACED = (
     "test_docs.py",
     "test_estimator_checks.py",
     "test_everywhere.py",
+    "test_export_training.py",
     "test_kill.py",
     "test_outages.py",
     "test_rungs.py",
