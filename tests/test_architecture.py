@@ -65,7 +65,7 @@ DOORS: dict[str, set[str]] = {
     "optuna_dashboard": {"cli.dashboard"},
     "pydantic": {"spec.schema", "spec.shape"},
     "pandas": {"tables", "suggest", "fitting.rows"},
-    "jinja2": {"report.html"},
+    "jinja2": {"report.html", "export.script"},
 }
 
 

@@ -325,7 +325,10 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "report without database": (("report", "small"), ("no database",)),
     "export without database": (("export", "small"), ("no database",)),
     "dashboard without database": (("dashboard",), ("no database",)),
-    "no such format": (("export", "small", "--format", "yaml"), ("'--format': 'yaml' is not one of 'toml', 'json'",)),
+    "no such format": (
+        ("export", "small", "--format", "yaml"),
+        ("'--format': 'yaml' is not one of 'toml', 'json', 'python', 'keras'",),
+    ),
     "port too high": (("dashboard", "--port", "70000"), ("--port", "65535")),
     "init: no such table": (("init", "tabel.csv"), ("no such file", "table.csv")),
     "init: no such column": (("init", "table.csv", "--target", "helthy"), ("helthy", "did you mean 'healthy'?")),

@@ -221,15 +221,17 @@ def noisy(seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArra
     return X, y, np.where((y == 1) & (X[:, 1] > 0), 4, 1)
 
 
-def test_weights_are_like_repeated_rows() -> None:
+@pytest.mark.parametrize("kind", [DropoutMLPClassifier, DropoutMLPRegressor])
+def test_weights_are_like_repeated_rows(kind: type[DropoutMLPClassifier | DropoutMLPRegressor]) -> None:
     """Means over many networks: what repeating rows changes, weights change, up to what seeds change."""
     X, y, weight = noisy()
     settings: dict[str, Any] = {**SMALL, "ensemble": 40, "epochs": 30, "learning_rate": 0.02}
 
     def mean(seed: int, *rows: Any, **extra: Any) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = (
-            DropoutMLPClassifier(**{**settings, "random_state": seed}).fit(*rows, **extra).predict_proba(X)[:, 1]
-        )
+        fitted = kind(**{**settings, "random_state": seed}).fit(*rows, **extra)
+        if isinstance(fitted, DropoutMLPRegressor):
+            return fitted.predict(X)
+        found: NDArray[np.float64] = fitted.predict_proba(X)[:, 1]
         return found
 
     repeated = mean(0, np.repeat(X, weight, axis=0), np.repeat(y, weight))
@@ -241,7 +243,7 @@ def test_weights_are_like_repeated_rows() -> None:
         return float(np.sqrt(((one - other) ** 2).mean()))
 
     assert apart(plain, repeated) > 0.08  # weights matter here
-    assert apart(weighted, repeated) < 0.4 * apart(plain, repeated)
+    assert apart(weighted, repeated) < 0.2 * apart(plain, repeated)
     assert apart(other_seed, repeated) < 0.2 * apart(plain, repeated)
     assert abs((weighted - repeated).mean()) < 0.02
 

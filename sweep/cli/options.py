@@ -24,6 +24,8 @@ class Format(StrEnum):
 
     toml = "toml"
     json = "json"
+    python = "python"
+    keras = "keras"
 
 
 def show_version(wanted: bool) -> None:

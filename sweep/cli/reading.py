@@ -86,11 +86,19 @@ def report(
 
 
 @app.command(
-    epilog=example("sweep export table -o best.toml", "sweep run best.toml", "sweep export table --format json")
+    epilog=example(
+        "sweep export table -o best.toml",
+        "sweep run best.toml",
+        "sweep export table --format json",
+        "sweep export table --format python -o best.py",
+        "python best.py table.csv",
+    )
 )
 def export(
     name: Name,
-    format: Annotated[Format, typer.Option("--format", help="A definition, or a JSON document.")] = Format.toml,  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        Format, typer.Option("--format", help="A definition, a JSON document, or a script.")
+    ] = Format.toml,
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output.")
     ] = "-",
@@ -98,9 +106,10 @@ def export(
     storage: Storage = None,
     verbose: Verbose = False,
 ) -> None:
-    """Write the best configuration as TOML or JSON.
+    """Write the best configuration as a definition, as JSON, or as a script.
 
-    The TOML is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU.
+    toml is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU. python and
+    keras are scripts that cross-validate the network on your own file, in PyTorch or Keras, without this program.
     """
     from sweep.commands.export import exported
 

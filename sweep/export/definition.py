@@ -12,7 +12,7 @@ from typing import Any
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary, TrialRow
-from sweep.errors import NotFoundError
+from sweep.export.about import best_of, facts
 from sweep.export.versions import versions
 from sweep.spec import toml
 from sweep.spec.alone import fixed
@@ -30,7 +30,7 @@ def best_definition(summary: SweepSummary) -> SweepSpec:
         NotFoundError: No trial has finished.
     """
     name = summary.name[: MAX_NAME - len(SUFFIX)] + SUFFIX
-    alone = fixed(summary.spec, _best(summary).hyperparameters, name)
+    alone = fixed(summary.spec, best_of(summary).hyperparameters, name)
     return replace(alone, chosen=_chosen(summary, alone.fingerprint))
 
 
@@ -51,17 +51,12 @@ def to_toml(summary: SweepSummary) -> str:
     Raises:
         NotFoundError: No trial has finished.
     """
-    best, metric, info = _best(summary), summary.metric, summary.info
+    best = best_of(summary)
     lines = [
         f"Best configuration of the sweep {summary.name}: trial {best.number}, {wording.placement(best.placement)}.",
         _again(best),
         "",
-        f"{metric.title}, raw:    {wording.score(metric, best.score)} ({best.score!r})",
-        f"{metric.title}, honest: {_honest_in_words(summary)}",
-        *_elsewhere(summary),
-        f"Chosen epoch: {best.epoch} of {summary.spec.training.epochs}",
-        f"Table: {_one_line(info.source)}, {wording.count(info.rows, 'row')}, SHA-256 {info.content_hash}",
-        f"Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}",
+        *facts(summary),
     ]
     comments = "".join(f"# {line}".rstrip() + "\n" for line in lines)
     return f"{comments}\n{toml.to_toml(best_definition(summary))}"
@@ -93,30 +88,7 @@ def to_json(summary: SweepSummary) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _best(summary: SweepSummary) -> TrialRow:
-    if summary.best is None:
-        raise NotFoundError(f"no trial of sweep {summary.name} has finished yet: there is nothing to export")
-    return summary.best
-
-
 def _again(best: TrialRow) -> str:
     if best.pruned:
         return f"It was stopped early at epoch {best.trained}; `sweep run` on this file trains it to its end."
     return "`sweep run` on this file trains it again, as one trial, and gives the same score."
-
-
-def _honest_in_words(summary: SweepSummary) -> str:
-    honest, metric = summary.honest, summary.metric
-    if honest is None:
-        return "not defined for this sweep"
-    return f"{wording.score(metric, honest.value)} (95 % interval {wording.interval(metric, honest.low, honest.high)})"
-
-
-def _elsewhere(summary: SweepSummary) -> list[str]:
-    chosen = summary.chosen
-    return [] if chosen is None else [f"Chosen in the sweep {chosen.sweep}, among {chosen.trials:,} trials."]
-
-
-def _one_line(text: str) -> str:
-    """Text that cannot end a comment: anything unprintable is escaped."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

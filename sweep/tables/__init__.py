@@ -12,6 +12,7 @@
 ``features``   columns to numbers: plans that are fitted once and applied to any rows
 ``given``      a column of another table, read as its namesake was
 ``recipe``     all plans of a table: what it takes to do the same with other rows, as JSON too
+``written``    how a file of the table is to be read by programs without this package
 ``describe``   a summary of every column, for people and for proposing a definition
 ``encode``     all of it together, a table as numbers: the matrix, the target, the groups, the content hash
 =============  ==========================================================================================

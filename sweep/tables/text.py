@@ -17,6 +17,7 @@ import itertools
 import warnings
 import zlib
 from collections import Counter
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,25 @@ from sweep.tables.types import Table
 from sweep.wording import count, listed
 
 PIECE_ROWS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the columns of a text file are divided and named.
+
+    Attributes:
+        dialect: How it is written.
+        header: Cells of its first row, as they stand there; ``None`` where that is data.
+        names: Of all cells of a row.
+        used: Positions of those that are columns of the table.
+        notes: What was decided and why.
+    """
+
+    dialect: Dialect
+    header: tuple[str, ...] | None
+    names: tuple[str, ...]
+    used: tuple[int, ...]
+    notes: tuple[str, ...]
 
 
 def read_text(path: Path, source: str, *, header: bool | None = None, expected: Expected | None = None) -> Table:
@@ -55,7 +75,8 @@ def read_text(path: Path, source: str, *, header: bool | None = None, expected: 
         raise DataError(f"{source}: cannot be divided into rows and cells ({error})") from error
 
 
-def _read(path: Path, source: str, header: bool | None, expected: Expected | None) -> Table:
+def layout_of(path: Path, source: str, header: bool | None, expected: Expected | None = None) -> Layout:
+    """How the columns of a text file are divided and named; arguments and errors as for :func:`read_text`."""
     dialect, sample, notes = sniff(path, source, expected)
     first = list(first_rows(sample, dialect.delimiter))
     rows = [cells for _, cells in first]
@@ -71,11 +92,16 @@ def _read(path: Path, source: str, header: bool | None, expected: Expected | Non
         wrong = "false" if named else "true"
         notes.append(f"first row taken for {'the header' if named else 'data'}: {why} (data.header = {wrong} if not)")
     names, used, more = _names(first, source, header=named, expected=expected)
-    notes += more
-    frame = _parse(dialect, source, named, names, used, expected)
+    return Layout(dialect, tuple(rows[0]) if named else None, tuple(names), tuple(used), (*notes, *more))
+
+
+def _read(path: Path, source: str, header: bool | None, expected: Expected | None) -> Table:
+    layout = layout_of(path, source, header, expected)
+    named = layout.header is not None
+    frame = _parse(layout.dialect, source, named, list(layout.names), list(layout.used), expected)
     if frame.empty:
         raise DataError(f"{source}: the table is empty" + (" below its header" if named else ""))
-    return Table(frame, source, tuple(notes), line_of=partial(_line_of, dialect, named))
+    return Table(frame, source, layout.notes, line_of=partial(_line_of, layout.dialect, named))
 
 
 def _names(
