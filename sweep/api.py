@@ -13,20 +13,26 @@ Functions are commands, arguments their options (docs/cli.md explains them). Thr
 process unless ``cluster="local"`` asks for others. ``changes`` stands for ``--set``, with values in place of text. And
 what a command writes into a file is returned where no ``output`` is given.
 
-A *definition* is a file, the name of a shipped one, a dictionary of tables as a file has them, or what :func:`init`
-returns. ``storage`` is the URL of a database; ``None`` is ``$SWEEP_STORAGE``, else ``sqlite:///sweep.db``. Ctrl-C, or a
-notebook's stop button, loses nothing that is finished: the same call goes on. Mistakes raise a subclass of
-:class:`sweep.errors.UserError`, whose message says what is allowed.
+``definition`` is a file, the name of a shipped one, a dictionary of tables as a file has them, or what :func:`init`
+returns; ``name`` is that of a sweep in the database; ``storage`` the database's URL, ``None`` for ``$SWEEP_STORAGE``,
+else ``sqlite:///sweep.db``. Ctrl-C, or a notebook's stop button, loses nothing that is finished: the same call goes on.
+Mistakes raise a subclass of :class:`sweep.errors.UserError`, whose message says what is allowed.
 
 ``sweep runner`` and ``sweep dashboard`` serve until they are ended, and stay with the shell.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweep import kernels  # noqa: F401 - before Optuna
+from sweep.commands import options
+from sweep.commands.database import database_url, opened
+from sweep.commands.display import display
+from sweep.commands.writing import file_target
+from sweep.texts.document import Document
 
 # What takes long to import is imported by the function that needs it: this module is there at once.
 if TYPE_CHECKING:
@@ -38,7 +44,6 @@ if TYPE_CHECKING:
     from sweep.commands.report import Report
     from sweep.texts.answered import Answered
     from sweep.texts.best import Best
-    from sweep.texts.document import Document
     from sweep.texts.states import Status, Sweeps
 
 __all__ = [
@@ -79,10 +84,7 @@ def init(
     Raises:
         DataError: The table cannot be used, or its target not be guessed.
     """
-    from sweep.commands.database import database_url
-    from sweep.commands.writing import file_target
     from sweep.suggest.definition import suggest
-    from sweep.texts.document import Document
 
     if output is None:
         found = suggest(str(table), target, None)
@@ -107,13 +109,12 @@ def check(
         name: In place of the definition's.
         trials: In place of ``search.trials``.
         changes: Key to value: ``{"training.epochs": 20}``.
-        storage: URL of the database.
+        storage: Database URL.
 
     Raises:
         UserError: Definition, table or an earlier sweep of that name do not allow it.
     """
     from sweep.commands.check import check as checked
-    from sweep.commands.database import database_url
     from sweep.commands.definition import load
 
     return checked(load(definition, name, trials, changes), database_url(storage))
@@ -145,7 +146,7 @@ def run(
         queue: Whether to store it for a ``sweep runner`` on this database instead.
         priority: With ``queue``: runners take the highest first.
         quiet: Whether to show no progress.
-        storage: URL of the database.
+        storage: Database URL.
 
     Returns:
         The best configuration with its honest score; with ``queue``, the state of the sweep.
@@ -155,10 +156,7 @@ def run(
         SweepError: It failed on the way; everything finished is kept.
         KeyboardInterrupt: Everything finished is kept, and the message says how much.
     """
-    from sweep.commands import options
-    from sweep.commands.database import database_url
     from sweep.commands.definition import load
-    from sweep.commands.display import display
 
     spec, url = load(definition, name, trials, changes), database_url(storage)
     if queue:
@@ -204,16 +202,13 @@ def answer(
         workers: Processes of ``"local"``.
         device: To train on.
         quiet: Whether to show no progress.
-        storage: URL of the database.
+        storage: Database URL.
 
     Raises:
         UserError: Something does not allow it; nothing was trained.
         SweepError: It failed on the way; every run that was finished is kept.
         KeyboardInterrupt: Every run that was finished is kept.
     """
-    from sweep.commands.database import database_url
-    from sweep.commands.display import display
-
     with display(quiet=quiet) as shown:
         shown.doing("loading PyTorch")
         from sweep.commands.answer import answer_sweep
@@ -236,13 +231,8 @@ def answer(
 
 
 def list(storage: str | None = None) -> Sweeps:  # noqa: A001 - the command's name
-    """The sweeps of a database, oldest first.
-
-    Args:
-        storage: URL of the database.
-    """
+    """The sweeps of a database, oldest first."""
     from sweep.analysis.status import statuses
-    from sweep.commands.database import opened
     from sweep.texts.states import Sweeps
 
     with opened(storage) as store:
@@ -250,14 +240,8 @@ def list(storage: str | None = None) -> Sweeps:  # noqa: A001 - the command's na
 
 
 def status(name: str, storage: str | None = None) -> Status:
-    """How far a sweep is.
-
-    Args:
-        name: Of a sweep.
-        storage: URL of the database.
-    """
+    """How far a sweep is."""
     from sweep.analysis.status import status as found
-    from sweep.commands.database import opened
     from sweep.texts.states import Status
 
     with opened(storage) as store:
@@ -265,14 +249,8 @@ def status(name: str, storage: str | None = None) -> Status:
 
 
 def best(name: str, storage: str | None = None) -> Best:
-    """The best configuration, with its honest score.
-
-    Args:
-        name: Of a sweep.
-        storage: URL of the database.
-    """
+    """The best configuration, with its honest score."""
     from sweep.analysis.summary import summarise
-    from sweep.commands.database import opened
     from sweep.texts.best import Best
 
     with opened(storage) as store:
@@ -288,13 +266,9 @@ def report(
         name: Of a sweep.
         output: The file to write. An earlier report is replaced, and no other file unasked.
         force: Whether any other file may be replaced.
-        storage: URL of the database.
+        storage: Database URL.
     """
-    from dataclasses import replace
-
-    from sweep.commands.database import database_url, opened
     from sweep.commands.report import report as made
-    from sweep.commands.writing import file_target
     from sweep.report.html import MARK
 
     with opened(storage) as store:
@@ -321,12 +295,9 @@ def export(
         format: ``"toml"``, a definition of one trial, or ``"json"``.
         output: The file to write; ``None`` returns its content.
         force: Whether a file that exists may be replaced.
-        storage: URL of the database.
+        storage: Database URL.
     """
-    from sweep.commands.database import database_url, opened
     from sweep.commands.export import exported
-    from sweep.commands.writing import file_target
-    from sweep.texts.document import Document
 
     to = None if output is None else file_target(Path(output), force=force, storage=database_url(storage))
     with opened(storage) as store:
@@ -343,16 +314,7 @@ def export(
 
 
 def pause(name: str, storage: str | None = None) -> str:
-    """Has a sweep rest until it is resumed; whoever runs it stops within seconds, and what is finished is kept.
-
-    Args:
-        name: Of a sweep.
-        storage: URL of the database.
-
-    Returns:
-        What comes of it, in words.
-    """
-    from sweep.commands.database import opened
+    """Has a sweep rest until it is resumed; whoever runs it stops within seconds, and what is finished is kept."""
     from sweep.operate.orders import rest
 
     with opened(storage) as store:
@@ -360,16 +322,7 @@ def pause(name: str, storage: str | None = None) -> str:
 
 
 def resume(name: str, storage: str | None = None) -> str:
-    """Has runners go on with a sweep that rests or has failed. To go on in this process, call :func:`run` again.
-
-    Args:
-        name: Of a sweep.
-        storage: URL of the database.
-
-    Returns:
-        What comes of it, in words.
-    """
-    from sweep.commands.database import opened
+    """Has runners go on with a sweep that rests or has failed. To go on in this process, call :func:`run` again."""
     from sweep.operate.orders import resume as go_on
 
     with opened(storage) as store:
@@ -377,16 +330,7 @@ def resume(name: str, storage: str | None = None) -> str:
 
 
 def cancel(name: str, storage: str | None = None) -> str:
-    """Gives a sweep up; whoever runs it stops within seconds, and what is finished is kept.
-
-    Args:
-        name: Of a sweep.
-        storage: URL of the database.
-
-    Returns:
-        What comes of it, in words.
-    """
-    from sweep.commands.database import opened
+    """Gives a sweep up; whoever runs it stops within seconds, and what is finished is kept."""
     from sweep.operate.orders import rest
 
     with opened(storage) as store:
@@ -399,7 +343,7 @@ def delete(name: str, yes: bool = False, storage: str | None = None) -> str:
     Args:
         name: Of a sweep.
         yes: Says so. Nobody is asked here.
-        storage: URL of the database.
+        storage: Database URL.
 
     Returns:
         What was done, in words.
@@ -407,9 +351,6 @@ def delete(name: str, yes: bool = False, storage: str | None = None) -> str:
     Raises:
         UserError: Nobody said yes.
     """
-    from sweep.commands import options
-    from sweep.commands.database import opened
-    from sweep.commands.display import display
     from sweep.operate.remove import delete as remove
 
     if not yes:
@@ -429,8 +370,6 @@ def storage_upgrade(dry_run: bool = False, storage: str | None = None) -> str:
     Returns:
         What was done, or would be, in words.
     """
-    from sweep.commands.database import database_url
-    from sweep.commands.display import display
     from sweep.commands.upgrade import upgrade
 
     with display(quiet=False) as shown:

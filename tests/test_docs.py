@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
+from sweep import api
 from sweep.analysis import status as status_module
 from sweep.analysis.results import State
 from sweep.cli import errors as cli_errors
@@ -32,6 +33,7 @@ from sweep.store.rows import OrderState
 ROOT = Path(__file__).parents[1]
 DEFINITION = (ROOT / "docs" / "definition.md").read_text()
 COMMAND_LINE = (ROOT / "docs" / "cli.md").read_text()
+PYTHON = (ROOT / "docs" / "python.md").read_text()
 README = (ROOT / "README.md").read_text()
 
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", DEFINITION, re.DOTALL | re.MULTILINE)
@@ -317,3 +319,73 @@ def tiny(arguments: list[str]) -> list[str]:
     if "space.placement=subsets" in kept:
         extra = ("--trials", "8", *extra[2:])
     return [*kept, *extra]
+
+
+# --- from Python -----------------------------------------------------------------------------------------------------
+
+
+SMALLER = {
+    r"\btrials=\d+": "trials=4",
+    r"\bepochs=\d+": "epochs=2",
+    r'epochs": [1-9]\d*': 'epochs": 2',
+    "folds=5": "folds=2",
+    "answer=True": "answer=2",
+    "repeats=5": "repeats=2",
+}
+
+FITTED = (
+    "answer",
+    "best_params",
+    "best_placement",
+    "honest_score",
+    "best_score",
+    "best_estimator",
+    "cv_results",
+    "study",
+)
+
+
+def python_blocks(document: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", document, re.DOTALL | re.MULTILINE)
+
+
+def run_python(code: str, space: dict[str, Any]) -> None:
+    exec(compile(code, "a document", "exec"), space)  # noqa: S102 - it is the document that is run
+
+
+def test_the_lines_of_the_readme_answer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """These very lines, as a reader copies them: five from ``import`` to an answer."""
+    (block,) = python_blocks(README.split("## From Python")[1].split("\n## ")[0])
+    assert len([line for line in block.splitlines() if line]) == 5
+    run_python(block, {})
+    said = capsys.readouterr().out
+    assert re.match(r"DropoutSweepClassifier: .*[Dd]ropout on the .*\.\n", said)
+    assert re.search(r"^  none +9\d\.\d %$", said, re.MULTILINE)
+    verdicts = "helps|hurts|no practical difference|cannot tell"
+    for placement in ("input", "hidden", "all"):
+        assert re.search(rf"^  {placement} +({verdicts}) +[+−0]", said, re.MULTILINE)
+    assert "honest score  9" in said
+
+
+def test_every_example_from_python_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One after the other, with small budgets."""
+    space: dict[str, Any] = {}
+    blocks = python_blocks(PYTHON)
+    assert len(blocks) > 6
+    for block in blocks:
+        code = block
+        for pattern, smaller in SMALLER.items():
+            code = re.sub(pattern, smaller, code)
+        run_python(code, space)
+    said = capsys.readouterr().out
+    assert said.count("honest score") == 2
+    assert said.endswith("training.epochs must be at least 1, however: 0 (changes)\n")
+    assert space["best"].summary.name == "wine"
+    assert (folder / "wine.html").exists()
+    assert "small" not in space["api"].list().names
+
+
+def test_every_function_and_result_is_documented() -> None:
+    assert set(re.findall(r"api\.(\w+)\(", PYTHON)) == set(api.__all__)
+    attributes = PYTHON.split("| attribute | what it holds |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`(\w+)_`", attributes)) == set(FITTED)
