@@ -83,7 +83,8 @@ def well_formed(page: str) -> None:
 
     class Parser(HTMLParser):
         def handle_starttag(self, tag: str, attrs: object) -> None:
-            open_now.append(tag)
+            if tag != "br":
+                open_now.append(tag)
 
         def handle_startendtag(self, tag: str, attrs: object) -> None:
             """Nothing stays open."""

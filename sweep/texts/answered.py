@@ -113,7 +113,7 @@ def answer_html(answered: Answered) -> str:
     parts = [
         html.paragraph(sentences.sentence(answer), bold=answer.name),
         *([] if forest is None else [html.Markup(svg(forest))]),
-        html.table(arm_rows(answer), _head(answer)),
+        html.table([[html.broken(cell, " (95 %") for cell in row] for row in arm_rows(answer)], _head(answer)),
         *(html.table(rows) for rows in (remark_rows(answer), _scores_rows(answered)) if rows),
         *(html.paragraph(said, faint=True) for said in (sentences.basis(answer), *sentences.cautions(answer))),
     ]

@@ -27,6 +27,13 @@ def text(content: str) -> Markup:
     return content if isinstance(content, Markup) else Markup(html.escape(content))
 
 
+def broken(content: str, at: str) -> Markup:
+    """Text on two lines, the second one faint, where it holds what it is broken at."""
+    first, found, second = content.partition(at)
+    below = f'<br><span style="{FAINT}">{text((found + second).strip())}</span>' if found else ""
+    return Markup(text(first) + below)
+
+
 def block(*parts: str) -> Markup:
     """Parts under each other, no wider than one likes to read."""
     inner = "".join(text(part) for part in parts)
