@@ -171,11 +171,11 @@ def test_a_check_is_that_of_the_command(here: Path, capsys: pytest.CaptureFixtur
 def test_a_definition_is_a_dictionary_a_file_or_what_init_gave(here: Path) -> None:
     tables = {"name": "dictionary", "data": {"source": "table.csv"}, "network": {"hidden": [4]}}
     kept = json.dumps(tables)
-    tiny = {"training.epochs": 2, "training.checkpoints": 2, "validation.folds": 2, "space.placement": "none"}
-    found = api.run(tables, trials=2, changes=tiny, quiet=True)
+    tiny = {"training.epochs": 2, "training.checkpoints": 2, "validation.folds": 2, "network.hidden": [5]}
+    found = api.run(tables, trials=4, changes=tiny, quiet=True)
     assert isinstance(found, Best)
-    assert len(found.summary.trials) == 2
-    assert found.summary.spec.network.hidden == ((4,),)
+    assert len(found.summary.trials) == 4
+    assert found.summary.spec.network.hidden == ((5,),)
     assert json.dumps(tables) == kept
     written = api.init("table.csv")
     assert isinstance(written, Document)

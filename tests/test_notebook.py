@@ -74,7 +74,8 @@ def test_an_example_runs(path: Path, tmp_path: Path) -> None:
                 well_formed(one.get("data", {}).get("text/html", ""))
     assert {key: part in shown[key] for key, part in SHOWN.items()} == dict.fromkeys(SHOWN, True)
     assert "<progress" not in "".join(shown.values())  # bars are taken away
-    assert "8 trials in " in shown["run"]  # what was said stays
+    assert "8 trials in " in shown["run"]  # what was said stays,
+    assert "computing" not in shown["run"]  # and what it was doing does not
 
 
 def well_formed(page: str) -> None:
