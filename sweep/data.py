@@ -68,7 +68,7 @@ class Dataset:
         Args:
             weight: ``[n]``, all finite and above 0. What counts is how they compare: they are brought to a mean of 1.
         """
-        shares = np.asarray(weight, np.float64)
+        shares = np.asarray(weight, np.float64) / np.max(weight)  # their sum may be beyond any number
         content = hashlib.sha256(self.info.content_hash.encode() + shares.astype("<f8").tobytes()).hexdigest()
         return replace(
             self,

@@ -80,6 +80,8 @@ def test_a_diverged_network_predicts_a_constant(task: Task, caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING):
         networks = train_whole(data, members=2, learning_rate=1e30, max_norm=None, lr_decay=1.0, dropout=(0.0,) * 3)
     assert "2 of 2 networks diverged" in caplog.text
+    assert networks.diverged == 2
+    assert train_whole(data, members=2).diverged == 0
     outputs, truth = networks.outputs(features(data)), data.original_target()
     if task == "regression":
         np.testing.assert_allclose(outputs, truth.mean(), rtol=1e-6)
