@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sweep.data import Dataset
 from sweep.errors import DataError
+from sweep.records import Task
 from sweep.spec.model import ValidationSpec
 
 Scheme = Literal["stratified", "kfold", "group", "timeseries"]
@@ -106,7 +107,7 @@ def make_folds(validation: ValidationSpec, dataset: Dataset, seed: int, *, shift
     Raises:
         DataError: Too few rows, groups or members of a class for that many folds.
     """
-    scheme = _resolve(validation, dataset)
+    scheme = resolved_scheme(validation, dataset.info.task, grouped=dataset.groups is not None)
     _check_counts(scheme, validation.folds, dataset)
     train, test = [], []
     for repeat in range(validation.repeats):
@@ -121,11 +122,22 @@ def make_folds(validation: ValidationSpec, dataset: Dataset, seed: int, *, shift
     return Folds(tuple(train), tuple(test), validation.folds, validation.repeats, scheme)
 
 
-def _resolve(validation: ValidationSpec, dataset: Dataset) -> Scheme:
-    """The scheme to use."""
+def resolved_scheme(validation: ValidationSpec, task: Task, *, grouped: bool) -> Scheme:
+    """The scheme that is used.
+
+    Args:
+        validation: Of the definition.
+        task: Of the table.
+        grouped: Whether its rows have groups.
+    """
     if validation.scheme != "auto":
         return validation.scheme
-    return "group" if dataset.groups is not None else "kfold" if dataset.info.task == "regression" else "stratified"
+    return "group" if grouped else "kfold" if task == "regression" else "stratified"
+
+
+def splitter_seed(seed: int, repeat: int) -> int:
+    """``random_state`` of scikit-learn's splitter for one repeat (0-based) of a sweep with this seed."""
+    return int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
 
 
 def _check_counts(scheme: Scheme, folds: int, dataset: Dataset) -> None:
@@ -159,7 +171,7 @@ def _splits(scheme: Scheme, folds: int, dataset: Dataset, seed: int, repeat: int
     # Takes two seconds to import, which workers, who are sent their folds, need not pay.
     from sklearn import model_selection
 
-    state = int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
+    state = splitter_seed(seed, repeat)
     codes = None if dataset.info.task == "regression" else dataset.original_target()
     splitter: Any
     rows = dataset.info.rows

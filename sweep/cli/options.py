@@ -24,6 +24,8 @@ class Format(StrEnum):
 
     toml = "toml"
     json = "json"
+    onnx = "onnx"
+    sklearn = "sklearn"
 
 
 def show_version(wanted: bool) -> None:

@@ -88,30 +88,44 @@ def report(
 
 
 @app.command(
-    epilog=example("sweep export table -o best.toml", "sweep run best.toml", "sweep export table --format json")
+    epilog=example(
+        "sweep export table -o best.toml",
+        "sweep run best.toml",
+        "sweep export table --format json",
+        "sweep export table --format onnx -o best.onnx",
+        "sweep export table --format sklearn -o best.py",
+    )
 )
 def export(
     name: Name,
-    format: Annotated[Format, typer.Option("--format", help="A definition, or a JSON document.")] = Format.toml,  # noqa: A002 - the option's name
+    format: Annotated[Format, typer.Option("--format", help="What to write it as.")] = Format.toml,  # noqa: A002 - the option's name
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output.")
     ] = "-",
+    ensemble: Annotated[
+        int | None,
+        typer.Option("--ensemble", metavar="S", min=1, help="Networks, whose answers are averaged (onnx, sklearn)."),
+    ] = None,
     force: Force = False,
     storage: Storage = None,
     verbose: Verbose = False,
 ) -> None:
-    """Write the best configuration as TOML or JSON.
+    """Write the best configuration in a form that other programs read.
 
-    The TOML is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU.
+    toml is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU. onnx is the
+    network, trained on all rows, with all that the columns go through before. sklearn is a Python file with a pipeline
+    of this program's estimator.
     """
-    from sweep.analysis.summary import summarise
-    from sweep.export import definition
+    from sweep.cli import exporting
 
     to = cli_output.target(output, force=force, storage=database_url(storage))
+    exporting.check(format, ensemble, to)
+    from sweep.analysis.summary import summarise
+
     with opened(storage) as store:
         to.check()
-        found = summarise(store, name)
-    to.write(definition.to_toml(found) if format is Format.toml else definition.to_json(found))
+        content = exporting.exported(store, summarise(store, name), format, ensemble or 1)
+    to.write(content)
     if to.file is not None:
         typer.echo(f"wrote {output}", err=True)
 
