@@ -38,7 +38,7 @@ import csv, datetime, json, sys
 sys.modules["sweep"] = sys.modules["torch"] = sys.modules["pandas"] = None
 import numpy as np, onnxruntime
 DAY = datetime.date(1970, 1, 1)
-GAPS = {"", "?", "n/k", "-999"}
+GAPS = {"", "n/k"}  # that are no numbers; -999 and "?" are left to the model
 rows = list(csv.DictReader(open("new.csv", encoding="utf-8")))
 found = {}
 for path in sys.argv[1:]:
@@ -50,7 +50,7 @@ for path in sys.argv[1:]:
     for one in json.loads(about["sweep.inputs"]):
         cells = [row[one["column"]] for row in rows]
         if one["kind"] == "categorical":
-            feed[one["input"]] = np.array([["" if cell in GAPS else cell] for cell in cells], object)
+            feed[one["input"]] = np.array([[cell] for cell in cells], object)
             continue
         if one["kind"] == "boolean":
             values = [np.nan if cell in GAPS else float(cell == "yes") for cell in cells]
@@ -226,7 +226,8 @@ def damaged(content: bytes, wanted: str, change: float) -> bytes:
     values: NDArray[Any] = numpy_helper.to_array(tensor).copy()
     values[(0,) * values.ndim] += change
     tensor.CopyFrom(numpy_helper.from_array(values, wanted))
-    return model.SerializeToString()
+    content: bytes = model.SerializeToString()
+    return content
 
 
 @pytest.mark.parametrize(

@@ -62,13 +62,6 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def texts(self, name: str, values: Sequence[str]) -> str:
-        """The same of texts, ``[len(values)]``."""
-        name = self._names.new(name)
-        encoded = [text.encode() for text in values]
-        self.constants.append(helper.make_tensor(name, TensorProto.STRING, [len(values)], encoded))
-        return name
-
     def node(self, operator: str, *inputs: str, name: str, output: str | None = None, **attributes: Any) -> str:
         """Adds one, and returns what its only output is called: ``output``, else ``name`` or like it."""
         output = output or self._names.new(name)
@@ -239,7 +232,7 @@ def _classes(graph: _Graph, logits: str, networks: Networks, classes: Sequence[s
     each = graph.node("Softmax", logits, name="shares", axis=-1)
     shares = _mean(graph, each, networks, PROBABILITIES)
     code = graph.node("ArgMax", shares, name="code", axis=1, keepdims=0)
-    graph.node("Gather", graph.texts("classes", classes), code, name=LABEL, output=LABEL, axis=0)
+    graph.node("Gather", graph.constant("classes", np.array(classes, object)), code, name=LABEL, output=LABEL, axis=0)
     about = "probabilities of the classes, in the order of the metadata's sweep.classes"
     return [
         helper.make_tensor_value_info(LABEL, TensorProto.STRING, ["n"], "the most probable class"),

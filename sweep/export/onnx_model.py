@@ -57,7 +57,7 @@ def to_onnx(trained: Trained) -> bytes:
     require_packages()
     _check_size(trained)
     model, inputs = _model(trained)
-    content = model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString(deterministic=True)
     check(content, inputs, trained)
     return content
 
