@@ -226,8 +226,8 @@ def damaged(content: bytes, wanted: str, change: float) -> bytes:
     values: NDArray[Any] = numpy_helper.to_array(tensor).copy()
     values[(0,) * values.ndim] += change
     tensor.CopyFrom(numpy_helper.from_array(values, wanted))
-    content: bytes = model.SerializeToString()
-    return content
+    moved: bytes = model.SerializeToString()
+    return moved
 
 
 @pytest.mark.parametrize(
