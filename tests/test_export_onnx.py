@@ -84,7 +84,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def networks(folder: Path) -> dict[str, Trained]:
     """What the models are made of."""
-    tables = {task: trained(folder / f"{task}.csv") for task in TASKS}
+    activations = dict(zip(TASKS, ("relu", "tanh", "sigmoid"), strict=True))
+    tables = {task: trained(folder / f"{task}.csv", f"network.activation={activations[task]!r}") for task in TASKS}
     two = {f"{task}-two": trained(folder / f"{task}.csv", members=2) for task in ("multiclass", "regression")}
     return tables | two
 
@@ -110,7 +111,7 @@ def test_a_process_without_sweep_gives_the_same_on_rows_that_nobody_has_seen(
         wanted = own.networks.predict(applied.features)
         if own.info.task == "regression":
             assert set(found[name]) == {"prediction"}
-            assert wanted.std() > own.networks.target_std / 5  # it has learned something of the columns
+            assert wanted.std() > own.networks.target_std / 50  # it has learned something of the columns
             np.testing.assert_allclose(found[name]["prediction"], wanted, rtol=0, atol=1e-5 * own.networks.target_std)
             continue
         np.testing.assert_allclose(found[name]["probabilities"], wanted, rtol=0, atol=1e-5)
@@ -206,13 +207,15 @@ def test_numbers_for_levels_may_be_written_in_two_ways() -> None:
 
 def test_numbers_near_the_smallest_there_are(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    x = rng.normal(5, 1, 60)
+    x = rng.normal(4, 0.5, 60)
     lines = [
-        f"{value:.6f}e-310,{other:.3f},{'yes' if value > 5 else 'no'}" for value, other in zip(x, x[::-1], strict=True)
+        f"{value:.6f}e-310,{other:.3f},{'yes' if value > 4 else 'no'}" for value, other in zip(x, x[::-1], strict=True)
     ]
     (tmp_path / "x.csv").write_text("\n".join(["tiny,b,label", *lines, ""]))
     own = trained(tmp_path / "x.csv", "data.categorical=[]")
-    assert own.recipe.plans[0].exponent < -1000
+    exponent = own.recipe.plans[0].exponent
+    assert exponent < -1000
+    assert exponent % 2  # its two steps differ
     to_onnx(own)
 
 
