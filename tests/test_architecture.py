@@ -65,6 +65,8 @@ DOORS: dict[str, set[str]] = {
     "pydantic": {"spec.schema", "spec.shape"},
     "pandas": {"tables", "suggest", "fitting.rows"},
     "jinja2": {"report.html", "export.script"},
+    "onnx": {"export.onnx_graph", "export.onnx_model"},
+    "onnxruntime": {"export.onnx_model"},
 }
 
 

@@ -26,6 +26,8 @@ class Format(StrEnum):
     json = "json"
     python = "python"
     keras = "keras"
+    onnx = "onnx"
+    sklearn = "sklearn"
 
 
 def show_version(wanted: bool) -> None:

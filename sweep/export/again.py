@@ -1,0 +1,50 @@
+"""The table of a sweep, read again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sweep.analysis.results import SweepSummary
+from sweep.errors import MismatchError, NotFoundError
+from sweep.records import ALIGN
+from sweep.store.store import Store
+from sweep.tables.encode import Encoded, encode
+from sweep.tables.load import packed_table, read_table
+from sweep.tables.types import Table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadAgain:
+    """The table that a sweep ran on.
+
+    Attributes:
+        table: As read.
+        encoded: As numbers, and how it became these.
+    """
+
+    table: Table
+    encoded: Encoded
+
+
+def read_again(store: Store, summary: SweepSummary) -> ReadAgain:
+    """The table of a sweep, from where its definition says or, of a sweep that was queued, from the database.
+
+    Raises:
+        NotFoundError: The sweep or its table is gone.
+        DataError: The table cannot be used any more.
+        MismatchError: It has changed since.
+    """
+    name, data = summary.name, summary.spec.data
+    sweep, order = store.sweep(name), store.order(name)
+    if sweep is None:
+        raise NotFoundError(f"the sweep {name} was deleted meanwhile")
+    # The file may be on the machine of whoever queued the sweep.
+    packed = None if order is None or order.table_sha256 is None else store.stored_table(order.table_sha256)
+    table = read_table(data, summary.spec.base_dir) if packed is None else packed_table(packed, data)
+    encoded = encode(table, data, align=ALIGN)
+    if encoded.info.content_hash != sweep.data_hash:
+        raise MismatchError(
+            f"{encoded.info.source} has changed since the sweep {name} ran on it: its content was {sweep.data_hash}, "
+            f"it is {encoded.info.content_hash}; an export takes the same rows"
+        )
+    return ReadAgain(table, encoded)
