@@ -74,6 +74,20 @@ def test_a_member_does_not_depend_on_how_many_there_are_and_members_differ() -> 
     np.testing.assert_array_equal(three.part(0).outputs(features(data)), one.outputs(features(data)))
 
 
+@pytest.mark.parametrize("epoch", [1, 4, 13])
+def test_it_tells_how_far_it_is_and_the_numbers_stay_the_same(epoch: int) -> None:
+    """Bit for bit: momentum, draws and the decay go on where they were."""
+    data, plan = make_dataset("regression", missing=0.1), make_plan("regression", epochs=15, checkpoints=(15,))
+    configuration, told = Configuration(make_trial(), epoch), list[int]()
+    found = whole.train_whole(data, configuration, plan, members=2, on_epoch=told.append)
+    assert told[-1] == epoch
+    assert told == sorted(set(told))
+    assert len(told) == min(epoch, 10)
+    expected = whole.train_whole(data, configuration, plan, members=2)
+    for one, other in zip((*found.weights, *found.biases), (*expected.weights, *expected.biases), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_diverged_network_predicts_a_constant(task: Task, caplog: pytest.LogCaptureFixture) -> None:
     data = make_dataset(task)
