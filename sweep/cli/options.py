@@ -24,6 +24,7 @@ class Format(StrEnum):
 
     toml = "toml"
     json = "json"
+    predictions = "predictions"
 
 
 def show_version(wanted: bool) -> None:

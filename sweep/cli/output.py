@@ -67,12 +67,12 @@ class Output:
         if self.file is not None:
             self.file.check()
 
-    def write(self, text: str) -> None:
-        """To the file, as :meth:`Target.write`, or as :func:`emit`."""
-        if self.file is None:
-            emit(text, end="")
-        else:
-            self.file.write(text)
+    def write(self, content: str | bytes) -> None:
+        """To the file, as :meth:`Target.write`, or, which must be text, as :func:`emit`."""
+        if self.file is not None:
+            self.file.write(content)
+        elif isinstance(content, str):
+            emit(content, end="")
 
 
 def target(output: str, *, force: bool, storage: str, source: str | None = None, own: bytes = b"") -> Output:

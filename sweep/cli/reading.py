@@ -9,6 +9,7 @@ import typer
 from sweep.cli import output as cli_output
 from sweep.cli.app import app, database_url, opened
 from sweep.cli.options import Force, Format, Json, Name, Storage, Verbose, example
+from sweep.errors import UserError
 
 
 @app.command("list", epilog=example("sweep list", "sweep list --json"))
@@ -92,10 +93,15 @@ def report(
 )
 def export(
     name: Name,
-    format: Annotated[Format, typer.Option("--format", help="A definition, or a JSON document.")] = Format.toml,  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        Format, typer.Option("--format", help="A definition, a JSON document, or predictions.")
+    ] = Format.toml,
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output.")
     ] = "-",
+    trial: Annotated[
+        int | None, typer.Option("--trial", metavar="N", min=0, help="With predictions: in place of the best one.")
+    ] = None,
     force: Force = False,
     storage: Storage = None,
     verbose: Verbose = False,
@@ -103,15 +109,24 @@ def export(
     """Write the best configuration as TOML or JSON.
 
     The TOML is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU.
+    predictions are those of a trial for the rows that its networks were not trained on, as CSV or Parquet.
     """
+    if trial is not None and format is not Format.predictions:
+        raise UserError(f"--trial is for --format predictions, however: --format {format}")
     from sweep.analysis.summary import summarise
     from sweep.export import definition
 
     to = cli_output.target(output, force=force, storage=database_url(storage))
     with opened(storage) as store:
         to.check()
-        found = summarise(store, name)
-    to.write(definition.to_toml(found) if format is Format.toml else definition.to_json(found))
+        if format is Format.predictions:
+            from sweep.cli.model import out_of_fold_file
+
+            content: str | bytes = out_of_fold_file(store, name, trial, output)
+        else:
+            found = summarise(store, name)
+            content = definition.to_toml(found) if format is Format.toml else definition.to_json(found)
+    to.write(content)
     if to.file is not None:
         typer.echo(f"wrote {output}", err=True)
 

@@ -149,6 +149,9 @@ class Model:
             raise DataError(f"{table.source}: {said} with --unseen ignore, which is an error as it is")
         notes = (*table.notes, *applied.notes, *map(str, applied.unseen))
         spread: Floats | None = None
+        if passes and not any(self.networks.dropout):
+            apart = "each network says" if self.networks.members > 1 else "the network says"
+            notes = (*notes, f"the model has no dropout: {apart} the same in every pass")
         if passes:
             said_of, spread = self.networks.spread(applied.features, passes, np.random.default_rng(seed))
         else:

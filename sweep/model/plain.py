@@ -13,6 +13,7 @@ from sweep.metrics import metrics_for
 from sweep.model.model import Model
 from sweep.networks import ACTIVATIONS, Networks
 from sweep.records import Task
+from sweep.tables.features import LARGEST
 from sweep.tables.recipe import Recipe
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -128,15 +129,13 @@ def _check_classes(task: str, classes: object) -> None:
     Raises:
         ValueError: There are not.
     """
-    plain = isinstance(classes, list) and all(isinstance(label, str) for label in classes)
-    found = len({*classes}) if plain and isinstance(classes, list) else -1
-    fits = {"regression": found == 0, "binary": found == 2, "multiclass": found > 2}[task]
-    _check(
-        fits and isinstance(classes, list) and len(classes) == found,
-        "classes",
-        f"{dict(regression='no', binary='2', multiclass='3 or more')[task]} distinct texts where task is {task}",
-        classes,
-    )
+    found = classes if isinstance(classes, list) and all(isinstance(label, str) for label in classes) else [None]
+    fits, allowed = {
+        "regression": (not found, "no texts"),
+        "binary": (len(found) == 2, "2 distinct texts"),
+        "multiclass": (len(found) > 2, "3 distinct texts or more"),
+    }[task]
+    _check(fits and len({*found}) == len(found), "classes", f"{allowed} where task is {task}", classes)
 
 
 def _recipe(content: dict[str, Any]) -> Recipe:
@@ -212,7 +211,7 @@ def _number(value: object, key: str) -> float:
 
 def _single(values: list[float], key: str) -> NDArray[np.float32]:
     """As float32, of which they are."""
-    _check(max(map(abs, values), default=0.0) <= np.finfo(np.float32).max, key, "numbers of float32", "larger ones")
+    _check(all(abs(value) <= LARGEST for value in values), key, "numbers of float32", "larger ones")
     return np.array(values, np.float32)
 
 
