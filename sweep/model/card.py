@@ -112,8 +112,8 @@ def _scores(summary: SweepSummary, trial: TrialRow) -> str:
     return (
         f"{table}\n\n{exact}.\n\n"
         "Both are of networks that cross-validation trained, each on the rows outside of its test fold. The model\n"
-        "itself is trained on all rows: none is left to score it on. The honest score is what to expect on new rows; a\n"
-        "raw one is too good wherever something was chosen for it."
+        "itself is trained on all rows: none is left to score it on. The honest score is what to expect on new rows;\n"
+        "a raw one is too good wherever something was chosen for it."
     )
 
 
@@ -175,8 +175,8 @@ def _use(model: Model, folder: str) -> str:
     spread = ""
     if any(model.networks.dropout):
         spread = (
-            "\n\nWith `--passes 100`, in Python `passes=100`, dropout stays on: what is predicted is the mean over so many"
-            "\npasses, and the spread beside it says how far they lie apart."
+            "\n\nWith `--passes 100`, in Python `passes=100`, dropout stays on: what is predicted is the mean over so\n"
+            "many passes, and the spread beside it says how far they lie apart."
         )
     return f"""A table with the columns {columns}{more}, in any order:
 
@@ -224,9 +224,12 @@ for the level of a category that a cell holds, 0 for the others.
 
 ```python
 import json
+from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
-about, tensors = json.load(open("preprocessing.json", encoding="utf-8")), load_file("weights.safetensors")
+
+about = json.loads(Path("preprocessing.json").read_text("utf-8"))
+tensors = load_file("weights.safetensors")
 x = (features - np.float32(about["mean"])) * np.float32(about["inverse_std"])
 x = np.nan_to_num(x, nan=0.0).astype(float)
 for layer in range(1, {layers + 1}):

@@ -84,17 +84,19 @@ class TableScore:
     trained_on: bool
 
     def __str__(self) -> str:
-        """``"accuracy 86.0 % on 45 of 60 rows"``, and what that is worth."""
+        """``"accuracy 86.0 % on 45 of 60 rows, where the target is known"``, and what that is worth."""
         metric = METRICS[self.metric]
         name = wording.in_sentence(metric.title)
-        rows = wording.count(self.rows, "row") if self.rows == self.of else f"{self.rows:,} of {self.of:,} rows"
-        worth = (
-            "the rows that the model was trained on: of new ones it says nothing"
-            if self.trained_on
-            else "of new ones it speaks only if none of these was trained on"
-        )
+        rows = wording.count(self.rows, "row")
+        if self.rows < self.of:
+            rows = f"{self.rows:,} of {wording.count(self.of, 'row')}, where the target is known"
         if not math.isfinite(self.value):
             return f"{name} is undefined on {rows}"
+        worth = (
+            "the model was trained on these very rows, so that it says nothing of new ones"
+            if self.trained_on
+            else "it speaks of new rows only if the model was trained on none of these"
+        )
         return f"{name} {wording.score(metric, self.value)} on {rows}; {worth}"
 
 
@@ -146,7 +148,7 @@ class Model:
         foreign = [one for one in applied.unseen if not one.rare]
         if foreign and unseen == "error":
             said = "; ".join(map(str, foreign))
-            raise DataError(f"{table.source}: {said} with --unseen ignore, which is an error as it is")
+            raise DataError(f"{table.source}: {said} with --unseen ignore; without it, that is an error")
         notes = (*table.notes, *applied.notes, *map(str, applied.unseen))
         spread: Floats | None = None
         if passes and not any(self.networks.dropout):

@@ -79,7 +79,7 @@ def from_plain(content: object, tensors: Tensors) -> Model:
     if not isinstance(content, dict):
         raise ValueError(f"it must be an object with the keys {', '.join(_KEYS)}")
     if absent := [key for key in _KEYS if key not in content]:
-        raise ValueError(f"it must have the keys {', '.join(_KEYS)}, however {', '.join(absent)} are missing")
+        raise ValueError(f"it must have the keys {', '.join(_KEYS)}, however: without {', '.join(absent)}")
     for key in ("sweep", "target", "trained_on"):
         _check(isinstance(content[key], str), key, "a text", content[key])
     task, trial, classes, metric = (content[key] for key in ("task", "trial", "classes", "metric"))
@@ -95,7 +95,7 @@ def from_plain(content: object, tensors: Tensors) -> Model:
     width = len(recipe.names)
     of_features = {key: _numbers(content[key], key) for key in ("mean", "inverse_std")}
     for key, values in of_features.items():
-        _check(len(values) == width, key, f"{width} numbers, one for each feature", f"{len(values)} numbers")
+        _check(len(values) == width, key, f"{width} numbers, one for each feature", len(values))
     target_mean, target_std = (_number(content[key], key) for key in ("target_mean", "target_std"))
     _check(target_std > 0, "target_std", "above 0", target_std)
     outputs = len(classes) if task == "multiclass" else 1
@@ -211,7 +211,7 @@ def _number(value: object, key: str) -> float:
 
 def _single(values: list[float], key: str) -> NDArray[np.float32]:
     """As float32, of which they are."""
-    _check(all(abs(value) <= LARGEST for value in values), key, "numbers of float32", "larger ones")
+    _check(all(abs(value) <= LARGEST for value in values), key, "numbers of float32", max(values, key=abs))
     return np.array(values, np.float32)
 
 
