@@ -50,9 +50,9 @@ def configuration_rows(own: Hyperparameters) -> list[tuple[str, str]]:
 def scores_rows(metric: Metric, raw: float, honest: HonestScore | None, chosen: Chosen | None) -> list[tuple[str, str]]:
     """Name and value of the honest score and of the raw one."""
     if honest is None and chosen is not None:
-        among = f"{wording.count(chosen.trials, 'trial')} of the sweep {chosen.sweep}"
-        unknown = f"; this configuration is one of {among} on these rows, and no honest score of it is known"
-        return [("honest score", "undefined"), ("raw score", f"{wording.powers(metric.format(raw))}{unknown}")]
+        among = f"{wording.count(chosen.trials, 'trial')} of the sweep {chosen.sweep} on these rows"
+        why = f"too good if it was chosen for that: it is one of {among}, and has no honest score"
+        return [("honest score", "undefined"), ("raw score", f"{wording.powers(metric.format(raw))}, {why}")]
     if honest is None:
         too_good = f"{wording.powers(metric.format(raw))}, too good: it was chosen for that"
         return [("honest score", "undefined"), ("raw score", too_good)]
