@@ -16,7 +16,7 @@ from sweep.folds import Folds
 from sweep.networks import Networks, probabilities
 from sweep.records import BlockJob, Configuration, Task
 from sweep.training import whole
-from sweep.training.train import train_block
+from sweep.training.train import train_block, train_segment
 from tests.tables_for_tests import make_dataset, make_plan, make_trial
 from tests.twin import twin_outputs
 
@@ -86,6 +86,23 @@ def test_it_tells_how_far_it_is_and_the_numbers_stay_the_same(epoch: int) -> Non
     expected = whole.train_whole(data, configuration, plan, members=2)
     for one, other in zip((*found.weights, *found.biases), (*expected.weights, *expected.biases), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_what_only_an_earlier_stop_saw_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one go nobody looks there."""
+    data, plan = make_dataset("binary"), make_plan("binary")
+
+    def suspicious(*arguments: Any, **options: Any) -> Any:
+        results, state = train_segment(*arguments, **options)
+        assert state is not None
+        state.scored.diverged[:] = True
+        return results, state
+
+    monkeypatch.setattr("sweep.training.whole.train_segment", suspicious)
+    configuration = Configuration(make_trial(), 4)
+    found = whole.train_whole(data, configuration, plan, on_epoch=lambda _: None)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(found.weights[0], whole.train_whole(data, configuration, plan).weights[0])
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -48,10 +48,10 @@ def fit(
     storage: Storage = None,
     verbose: Verbose = False,
 ) -> None:
-    """Train the best configuration on all rows, and write the model as a folder.
+    """Train the best configuration on all rows, and write the model.
 
-    The folder holds weights (safetensors), preprocessing (JSON), the definition, a card for people, and a manifest with
-    hashes; nothing in it can be executed. Its `card.md` says how good the model is, and how to use it.
+    It is a folder of weights (safetensors), preprocessing (JSON), the definition, a card for people, and a manifest
+    with hashes; nothing in it can be executed. Its `card.md` says how good the model is, and how to use it.
     """
     url = database_url(storage)
     folder = Path(output or f"{name}-model")
@@ -75,17 +75,16 @@ def fit(
         if is_local(source):
             to = replace(to, never={**never, local_file(source, summary.spec.base_dir): "the table"})
             to.check()
-        standing: Standing | None = None
 
         def on_epoch(epoch: int) -> None:
-            nonlocal standing
-            if standing is None:
-                standing = Standing(name, summary.metric, choice.trial.epoch, unit="epoch")
-                shown.begin(standing)
-            standing.take(epoch, {})
-            shown.update()
+            if shown.standing is None:
+                shown.say(f"training trial {choice.trial.number} on all rows")
+                shown.begin(Standing(name, summary.metric, choice.trial.epoch, unit="epoch"))
+            else:
+                shown.standing.take(epoch, {})
+                shown.update()
 
-        shown.doing(f"training trial {choice.trial.number} on all rows")
+        shown.doing("reading the table")
         made = refit(
             store, summary, choice, ensemble=ensemble, device=device, folder=folder.resolve().name, on_epoch=on_epoch
         )

@@ -99,7 +99,7 @@ def refit(
         device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
         folder: Name of the folder that it will lie in, for the card.
         encoded: The table, if the caller has it; ``None`` to read it.
-        on_epoch: Is told, a few times, the epoch that has been trained.
+        on_epoch: Is told 0 when training begins, then, a few times, the epoch that has been trained.
 
     Raises:
         NotFoundError: The sweep was deleted, or its table is gone.
@@ -118,6 +118,8 @@ def refit(
         encoded = load_encoded(spec.data, spec.base_dir, align=ALIGN, packed=stored_table(store, sweep))
     check_content(encoded.info, sweep, "a model is trained on the same rows")
     info = encoded.info
+    if on_epoch is not None:
+        on_epoch(0)
     networks = train_whole(
         from_encoded(encoded),
         Configuration(trial.hyperparameters, trial.epoch),

@@ -56,16 +56,20 @@ def test_a_folder_predicts_what_the_networks_in_memory_do(
         np.testing.assert_allclose(said.sum(1), 1.0)
 
 
-def test_it_is_the_best_trial_at_its_epoch_with_the_seed_of_the_sweep(binary: World) -> None:
-    summary, encoded = binary.summary(), binary.encoded()
-    best = summary.best
-    assert best is not None
-    made = binary.refit(ensemble=2)
-    assert (made.model.trial, made.model.metric, made.model.target) == (best.number, "accuracy", "y")
+def test_a_trial_is_trained_to_its_chosen_epoch_with_the_seed_of_the_sweep(worlds: Callable[[Task], World]) -> None:
+    world = worlds("multiclass")
+    summary, encoded = world.summary(), world.encoded()
+    early = next(trial for trial in summary.trials if trial.epoch < summary.spec.training.epochs)
+    assert early != summary.best
     plan = training_plan(summary.spec, encoded.info)
-    expected = train_whole(from_encoded(encoded), Configuration(best.hyperparameters, best.epoch), plan, members=2)
-    for one, other in zip(made.model.networks.weights, expected.weights, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for trial in (early, summary.best):
+        assert trial is not None
+        made = world.refit(ensemble=2, trial=None if trial == summary.best else trial.number)
+        assert (made.model.trial, made.model.metric, made.model.target) == (trial.number, "log_loss", "y")
+        chosen = Configuration(trial.hyperparameters, trial.epoch)
+        expected = train_whole(from_encoded(encoded), chosen, plan, members=2)
+        for one, other in zip(made.model.networks.weights, expected.weights, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_trial_is_chosen_by_its_number_or_its_placement(worlds: Callable[[Task], World]) -> None:
