@@ -70,6 +70,17 @@ def test_fit_takes_another_trial_quietly_and_never_replaces_unasked(program: Pro
     assert sorted(path.name for path in program.folder.iterdir()) == ["binary-model"]
 
 
+def test_interrupted_nothing_is_there(program: Program, binary: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, on_epoch: Callable[[int], None], **__: object) -> None:
+        on_epoch(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sweep.model.refit.train_whole", interrupted)
+    said = program("fit", "binary", "-o", "model", "--storage", binary.url, status=130)
+    assert said.err.endswith("interrupted\n")
+    assert list(program.folder.iterdir()) == []
+
+
 def test_what_comes_beside_the_features_changes_nothing(at_home: Program, binary: World) -> None:
     """A single row, no target, other columns, another order."""
     rows = [row for row in make_rows("binary", seed=1)[:20] if all(row[:4])]
