@@ -23,7 +23,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("training", "store"),
     ("launch",),
     ("run", "analysis", "answer", "operate"),
-    ("texts", "figures", "report", "export", "fitting", "estimators"),
+    ("texts", "figures", "report", "export", "model", "fitting", "estimators"),
     ("commands",),
     ("cli",),
 )
@@ -43,6 +43,7 @@ DOORS: dict[str, set[str]] = {
         "fitting",
     },
     "torch": {"data", "folds", "training"},
+    "safetensors": {"model.folder"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "psycopg": {"store"},
@@ -57,6 +58,7 @@ DOORS: dict[str, set[str]] = {
         "cli.app",
         "cli.ask",
         "cli.errors",
+        "cli.model",
         "cli.options",
         "cli.storage",
     },
@@ -191,6 +193,7 @@ def test_modules_are_short() -> None:
         ("sweep.store.store", ("torch", "optuna")),
         ("sweep.training.train", ("sqlalchemy", "optuna", "distributed")),
         ("sweep.report.html", ("torch",)),
+        ("sweep.model.folder", ("torch", "optuna", "sqlalchemy")),
         ("sweep.cli.main", ("torch", "optuna", "pandas", "plotly", "distributed")),
     ],
 )

@@ -16,12 +16,14 @@ NETWORKS = (Format.onnx, Format.sklearn)
 """Formats that can hold several networks."""
 
 
-def check(form: Format, ensemble: int | None, to: Output) -> None:
+def check(form: Format, trial: int | None, ensemble: int | None, to: Output) -> None:
     """What can be wrong before the database is read.
 
     Raises:
         UserError: Options do not go together, or packages are missing.
     """
+    if trial is not None and form is not Format.predictions:
+        raise UserError(f"--trial is for --format predictions, however: --format {form.value}")
     if ensemble is not None and form not in NETWORKS:
         allowed = " or ".join(f"--format {one.value}" for one in NETWORKS)
         raise UserError(f"--ensemble must be given with {allowed}, however: --format {form.value}")
@@ -34,14 +36,18 @@ def check(form: Format, ensemble: int | None, to: Output) -> None:
     require_packages()
 
 
-def exported(store: Store, summary: SweepSummary, form: Format, members: int) -> str | bytes:
+def exported(
+    store: Store, summary: SweepSummary, form: Format, trial: int | None, members: int, output: str
+) -> str | bytes:
     """What is written.
 
     Args:
         store: With the sweep.
         summary: Of it.
         form: Of the file.
+        trial: Whose predictions are wanted; ``None`` for the best one's.
         members: Networks, for formats that can hold several.
+        output: Name of the file, whose ending says how predictions are written.
 
     Raises:
         SweepError: It cannot be made.
@@ -75,3 +81,9 @@ def exported(store: Store, summary: SweepSummary, form: Format, members: int) ->
 
             best_of(summary)
             return to_sklearn(summary, read_again(store, summary), members=members)
+        case Format.predictions:
+            from sweep.model.out_of_fold import out_of_fold
+            from sweep.model.predictions import written
+            from sweep.model.refit import choose_trial
+
+            return written(out_of_fold(store, summary, choose_trial(summary, trial).trial).columns(), output)

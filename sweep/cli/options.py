@@ -28,6 +28,7 @@ class Format(StrEnum):
     keras = "keras"
     onnx = "onnx"
     sklearn = "sklearn"
+    predictions = "predictions"
 
 
 def show_version(wanted: bool) -> None:

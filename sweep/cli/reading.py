@@ -104,6 +104,9 @@ def export(
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output.")
     ] = "-",
+    trial: Annotated[
+        int | None, typer.Option("--trial", metavar="N", min=0, help="With predictions: in place of the best one.")
+    ] = None,
     ensemble: Annotated[
         int | None,
         typer.Option("--ensemble", metavar="S", min=1, help="Networks, whose answers are averaged (onnx, sklearn)."),
@@ -117,17 +120,18 @@ def export(
     toml is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU. python and
     keras are scripts that cross-validate the network on your own file, in PyTorch or Keras, without this program;
     sklearn is one with a pipeline of this program's estimator. onnx is the network, trained on all rows, with all that
-    the columns go through before.
+    the columns go through before. predictions are those of a trial for the rows that its networks were not trained on,
+    as CSV or Parquet.
     """
     from sweep.cli import exporting
 
     to = cli_output.target(output, force=force, storage=database_url(storage))
-    exporting.check(format, ensemble, to)
+    exporting.check(format, trial, ensemble, to)
     from sweep.analysis.summary import summarise
 
     with opened(storage) as store:
         to.check()
-        content = exporting.exported(store, summarise(store, name), format, ensemble or 1)
+        content = exporting.exported(store, summarise(store, name), format, trial, ensemble or 1, output)
     to.write(content)
     if to.file is not None:
         typer.echo(f"wrote {output}", err=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sweep.analysis.results import SweepSummary
-from sweep.errors import MismatchError, NotFoundError
+from sweep.answer.question import check_content, stored_table
+from sweep.errors import NotFoundError
 from sweep.records import ALIGN
 from sweep.store.store import Store
 from sweep.tables.encode import Encoded, encode
@@ -34,17 +35,11 @@ def read_again(store: Store, summary: SweepSummary) -> ReadAgain:
         DataError: The table cannot be used any more.
         MismatchError: It has changed since.
     """
-    name, data = summary.name, summary.spec.data
-    sweep, order = store.sweep(name), store.order(name)
+    data, sweep = summary.spec.data, store.sweep(summary.name)
     if sweep is None:
-        raise NotFoundError(f"the sweep {name} was deleted meanwhile")
-    # The file may be on the machine of whoever queued the sweep.
-    packed = None if order is None or order.table_sha256 is None else store.stored_table(order.table_sha256)
+        raise NotFoundError(f"the sweep {summary.name} was deleted meanwhile")
+    packed = stored_table(store, sweep)
     table = read_table(data, summary.spec.base_dir) if packed is None else packed_table(packed, data)
     encoded = encode(table, data, align=ALIGN)
-    if encoded.info.content_hash != sweep.data_hash:
-        raise MismatchError(
-            f"{encoded.info.source} has changed since the sweep {name} ran on it: its content was {sweep.data_hash}, "
-            f"it is {encoded.info.content_hash}; an export takes the same rows"
-        )
+    check_content(encoded.info, sweep, "an export takes the same rows")
     return ReadAgain(table, encoded)
