@@ -41,28 +41,11 @@ if TYPE_CHECKING:
 
     from sweep.commands.check import Checked
     from sweep.commands.definition import Definition
+    from sweep.commands.model import Fitted, Predicted
     from sweep.commands.report import Report
     from sweep.texts.answered import Answered
     from sweep.texts.best import Best
     from sweep.texts.states import Status, Sweeps
-
-__all__ = [
-    "answer",
-    "best",
-    "cancel",
-    "check",
-    "delete",
-    "export",
-    "init",
-    "list",
-    "pause",
-    "report",
-    "resume",
-    "run",
-    "status",
-    "storage_upgrade",
-]
-
 
 # --- make, check and run a sweep, and have it answer ------------------------------------------------------------------
 
@@ -80,9 +63,6 @@ def init(
         target: The column to predict, a name or a position; ``None`` guesses.
         output: The file to write; ``None`` returns the text, which :func:`check` and :func:`run` take.
         force: Whether a file that exists may be replaced.
-
-    Raises:
-        DataError: The table cannot be used, or its target not be guessed.
     """
     from sweep.suggest.definition import suggest
 
@@ -110,9 +90,6 @@ def check(
         trials: In place of ``search.trials``.
         changes: Key to value: ``{"training.epochs": 20}``.
         storage: Database URL.
-
-    Raises:
-        UserError: Definition, table or an earlier sweep of that name do not allow it.
     """
     from sweep.commands.check import check as checked
     from sweep.commands.definition import load
@@ -150,11 +127,6 @@ def run(
 
     Returns:
         The best configuration with its honest score; with ``queue``, the state of the sweep.
-
-    Raises:
-        UserError: Something does not allow it; nothing was run.
-        SweepError: It failed on the way; everything finished is kept.
-        KeyboardInterrupt: Everything finished is kept, and the message says how much.
     """
     from sweep.commands.definition import load
 
@@ -203,11 +175,6 @@ def answer(
         device: To train on.
         quiet: Whether to show no progress.
         storage: Database URL.
-
-    Raises:
-        UserError: Something does not allow it; nothing was trained.
-        SweepError: It failed on the way; every run that was finished is kept.
-        KeyboardInterrupt: Every run that was finished is kept.
     """
     with display(quiet=quiet) as shown:
         shown.doing("loading PyTorch")
@@ -285,28 +252,99 @@ def export(
     name: str,
     format: str = "toml",  # noqa: A002 - the option's name
     output: str | PathLike[str] | None = None,
+    trial: int | None = None,
+    ensemble: int | None = None,
     force: bool = False,
     storage: str | None = None,
-) -> Document | Path:
+) -> Document | bytes | Path:
     """The best configuration in a form that other programs read.
 
     Args:
         name: Of a sweep.
-        format: ``"toml"``, a definition of one trial, or ``"json"``.
+        format: ``"toml"``, ``"json"``, ``"python"``, ``"keras"``, ``"onnx"``, ``"sklearn"`` or ``"predictions"``.
         output: The file to write; ``None`` returns its content.
+        trial: With ``"predictions"``: in place of the best one.
+        ensemble: Networks, whose answers are averaged, of ``"onnx"`` and ``"sklearn"``.
         force: Whether a file that exists may be replaced.
         storage: Database URL.
     """
-    from sweep.commands.export import exported
+    from sweep.commands import export as exporting
 
+    exporting.check(format, trial, ensemble)
     to = None if output is None else file_target(Path(output), force=force, storage=database_url(storage))
     with opened(storage) as store:
         if to is not None:
             to.check()
-        content = exported(store, name, format)
+        content = exporting.exported(store, name, format, trial, ensemble or 1, str(output or ""))
     if to is None:
-        return Document(content, f"{format} of {name}")
+        return content if isinstance(content, bytes) else Document(content, f"{format} of {name}")
     to.write(content)
+    return to.path
+
+
+def fit(
+    name: str,
+    output: str | PathLike[str] | None = None,
+    trial: int | None = None,
+    placement: str | None = None,
+    ensemble: int = 1,
+    device: str = "auto",
+    force: bool = False,
+    quiet: bool = False,
+    storage: str | None = None,
+) -> Fitted:
+    """The best configuration trained on all rows: a model, for :func:`predict`.
+
+    Args:
+        name: Of a sweep.
+        output: The folder to write; ``None`` keeps the model in memory alone.
+        trial: Number of a trial, in place of the best one.
+        placement: Whose best trial is taken instead.
+        ensemble: Networks that differ by their random numbers.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
+        force: Whether a model that is there may be replaced.
+        quiet: Whether to show no progress.
+        storage: Database URL.
+    """
+    with opened(storage) as store, display(quiet=quiet) as shown:
+        shown.doing("loading PyTorch")
+        from sweep.commands.model import Where
+        from sweep.commands.model import fit as fitted
+
+        where = Where(None if output is None else Path(output), force, database_url(storage))
+        return fitted(
+            store, name, where, trial=trial, placement=placement, ensemble=ensemble, device=device, display=shown
+        )
+
+
+def predict(
+    model: str | PathLike[str] | Fitted,
+    table: str | PathLike[str],
+    output: str | PathLike[str] | None = None,
+    passes: int = 0,
+    seed: int = 0,
+    unseen: str = "error",
+    force: bool = False,
+) -> Predicted | Path:
+    """What a model says of a table; its ``columns()`` make a :class:`pandas.DataFrame`.
+
+    Args:
+        model: What :func:`fit` returned, or its folder.
+        table: A file, a URL, ``"sklearn:NAME"`` or ``"openml:ID"``.
+        output: The file to write: CSV, or Parquet if it ends so.
+        passes: Passes with dropout on that give mean and spread; 0 for none.
+        seed: Of what those drop.
+        unseen: ``"error"`` or ``"ignore"``: what a level of a category is that training never saw.
+        force: Whether a file that exists may be replaced.
+    """
+    from sweep.commands import model as models
+
+    if output is None:
+        return models.predict(model, str(table), passes=passes, seed=seed, unseen=unseen)
+    to = file_target(Path(output), force=force, storage=database_url(None), source=str(table))
+    to = models.beside_model(to, model)
+    to.check()
+    to.write(models.predict(model, str(table), passes=passes, seed=seed, unseen=unseen).written(to.path.name))
     return to.path
 
 
@@ -342,14 +380,8 @@ def delete(name: str, yes: bool = False, storage: str | None = None) -> str:
 
     Args:
         name: Of a sweep.
-        yes: Says so. Nobody is asked here.
+        yes: Says so: nobody is asked here, and without it this is a mistake.
         storage: Database URL.
-
-    Returns:
-        What was done, in words.
-
-    Raises:
-        UserError: Nobody said yes.
     """
     from sweep.operate.remove import delete as remove
 
@@ -366,9 +398,6 @@ def storage_upgrade(dry_run: bool = False, storage: str | None = None) -> str:
     Args:
         dry_run: Whether only to say what it would do.
         storage: URL of the database. Of a SQLite database a copy is kept.
-
-    Returns:
-        What was done, or would be, in words.
     """
     from sweep.commands.upgrade import upgrade
 

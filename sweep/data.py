@@ -68,7 +68,7 @@ class Dataset:
         Args:
             weight: ``[n]``, all finite and above 0. What counts is how they compare: they are brought to a mean of 1.
         """
-        shares = np.asarray(weight, np.float64)
+        shares = np.asarray(weight, np.float64) / np.max(weight)  # their sum may be beyond any number
         content = hashlib.sha256(self.info.content_hash.encode() + shares.astype("<f8").tobytes()).hexdigest()
         return replace(
             self,
@@ -82,6 +82,21 @@ class Dataset:
         if self.info.task != "regression":
             return target.astype(np.int64)
         return target.astype(np.float64) * self.info.target_scale + self.info.target_mean
+
+
+def without_features(info: TableInfo, target: NDArray[Any], groups: NDArray[np.int64] | None) -> Dataset:
+    """The rows of a table whose features are gone: enough to split them as they were split.
+
+    Args:
+        info: Of the table.
+        target: ``[n]``: class codes, or numbers in the target's units.
+        groups: ``[n]`` codes, or ``None``.
+    """
+    if info.task == "regression":
+        scaled = ((target - info.target_mean) / info.target_scale).astype(np.float32)
+    else:
+        scaled = target.astype(np.float32 if info.task == "binary" else np.int64)
+    return Dataset(torch.zeros(info.rows, 0), torch.from_numpy(scaled), groups, info, has_missing=False)
 
 
 def load_dataset(spec: SweepSpec, packed: bytes | None = None) -> Dataset:

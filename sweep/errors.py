@@ -9,7 +9,8 @@
     │   ├── StorageError        a storage URL, or a database that is not ours, older or newer
     │   │   └── AlreadyThereError   a sweep of that name is stored already
     │   ├── NotFoundError       no such sweep, definition or file
-    │   └── MismatchError       a resume whose definition or table is not the one that was started
+    │   ├── MismatchError       a resume whose definition or table is not the one that was started
+    │   └── ModelError          a model folder that was changed, is incomplete, or newer than this program
     ├── LaunchError             workers cannot be reached, or are gone
     │   └── AddressError        nobody answers at the address of a cluster; exit status 2
     ├── BusyError               another run is at work on the sweep, or has taken it over
@@ -66,6 +67,10 @@ class NotFoundError(UserError):
 
 class MismatchError(UserError):
     """The stored sweep of this name was started with another definition or another table."""
+
+
+class ModelError(UserError):
+    """The folder of a model cannot be used: it was changed, is incomplete, or newer than this program."""
 
 
 class LaunchError(SweepError):

@@ -9,8 +9,8 @@
     search.predict(X_new)                # by the best configuration, trained on all rows
 
 All of them take NaN for missing values, and DataFrames with columns of categories, yes/no, dates and the like, read as
-``sweep run`` reads a table. Parameters are named as the keys of a definition (docs/definition.md); what is wrong with
-them is found by ``fit``, all at once. ``fitting/`` has what they do.
+``sweep run`` reads a table. Parameters are named as the keys of a definition (docs/definition.md); ``fit`` says what is
+wrong with them, of all at once. ``fitting/`` has what they do.
 """
 
 from sweep import kernels  # noqa: F401 - before Optuna

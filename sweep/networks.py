@@ -65,6 +65,11 @@ class Networks:
         return len(self.weights[0])
 
     @property
+    def diverged(self) -> int:
+        """How many of them diverged in training, and predict a constant: no input counts for those."""
+        return sum(not any(weight[member].any() for weight in self.weights) for member in range(self.members))
+
+    @property
     def hidden(self) -> tuple[int, ...]:
         """Units of each hidden layer."""
         return tuple(weight.shape[2] for weight in self.weights[:-1])

@@ -23,7 +23,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("training", "store"),
     ("launch",),
     ("run", "analysis", "answer", "operate"),
-    ("figures", "texts", "report", "export", "fitting", "estimators"),
+    ("figures", "texts", "report", "export", "model", "fitting", "estimators"),
     ("commands", "api"),
     ("cli",),
 )
@@ -43,6 +43,7 @@ DOORS: dict[str, set[str]] = {
         "fitting",
     },
     "torch": {"data", "folds", "training"},
+    "safetensors": {"model.folder"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "psycopg": {"store"},
@@ -57,6 +58,7 @@ DOORS: dict[str, set[str]] = {
         "cli.app",
         "cli.ask",
         "cli.errors",
+        "cli.model",
         "cli.options",
         "cli.storage",
     },
@@ -66,6 +68,8 @@ DOORS: dict[str, set[str]] = {
     "pydantic": {"spec.schema", "spec.shape"},
     "pandas": {"tables", "suggest", "fitting.rows"},
     "jinja2": {"report.html", "export.script"},
+    "onnx": {"export.onnx_graph", "export.onnx_model"},
+    "onnxruntime": {"export.onnx_model"},
 }
 
 
@@ -190,6 +194,7 @@ def test_modules_are_short() -> None:
         ("sweep.store.store", ("torch", "optuna")),
         ("sweep.training.train", ("sqlalchemy", "optuna", "distributed")),
         ("sweep.report.html", ("torch",)),
+        ("sweep.model.folder", ("torch", "optuna", "sqlalchemy")),
         ("sweep.cli.main", ("torch", "optuna", "pandas", "plotly", "distributed")),
     ],
 )

@@ -325,9 +325,11 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "report without database": (("report", "small"), ("no database",)),
     "export without database": (("export", "small"), ("no database",)),
     "dashboard without database": (("dashboard",), ("no database",)),
+    "onnx without a file": (("export", "small", "--format", "onnx"), ("to a file", "standard output", "-o")),
+    "no networks to average": (("export", "small", "--ensemble", "2"), ("--ensemble", "--format onnx", "toml")),
     "no such format": (
         ("export", "small", "--format", "yaml"),
-        ("'--format': 'yaml' is not one of 'toml', 'json', 'python', 'keras'",),
+        ("'--format': 'yaml' is not one of 'toml', 'json', 'python', 'keras', 'onnx',",),
     ),
     "port too high": (("dashboard", "--port", "70000"), ("--port", "65535")),
     "init: no such table": (("init", "tabel.csv"), ("no such file", "table.csv")),

@@ -38,7 +38,7 @@ ESTIMATORS = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:a class has . rows, fewer than there are folds")
+@pytest.mark.filterwarnings("ignore:a class has . rows?, fewer than there are folds")
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected, xfail_strict=True)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
 def test_scikit_learn_checks(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from collections import UserDict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_digits, load_iris, load_wine
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -86,7 +87,7 @@ def test_in_pipelines_and_searches() -> None:
     assert searched.score(frame, y) > 0.8
 
 
-def test_probabilities_are_calibrated() -> None:
+def test_in_calibration() -> None:
     X, y = load_wine(return_X_y=True)
     for estimator in (DropoutMLPClassifier(**SMALL), DropoutSweepClassifier(**SWEEP)):
         assert CalibratedClassifierCV(estimator, cv=3).fit(X, y).score(X, y) > 0.9
@@ -149,6 +150,7 @@ def test_columns_that_are_named_are_categories() -> None:
     X = np.column_stack([rng.integers(0, 4, 300), rng.normal(size=300)]).astype(float)
     y = np.isin(X[:, 0], [0, 2]).astype(int)  # no threshold tells them apart
     assert DropoutMLPClassifier(**SMALL, categorical=[0]).fit(X, y).networks_.mean.shape == (5,)
+    assert DropoutMLPClassifier(**SMALL, categorical=[True, False]).fit(X, y).networks_.mean.shape == (5,)
     frame = pd.DataFrame(X, columns=["code", "noise"])
     assert DropoutMLPClassifier(**SMALL, categorical=["code"]).fit(frame, y).score(frame, y) > 0.99
 
@@ -191,6 +193,59 @@ def test_labels_of_every_kind_and_many_classes() -> None:
         assert again.predict_proba(X).shape == (600, len(again.classes_))
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_y_is_never_missing(missing: Any) -> None:
+    frame, y = people()
+    labels, numbers = y.astype(object), np.arange(200).astype(object)
+    labels[5] = numbers[5] = missing
+    for X in (frame, frame[["age"]]):
+        with pytest.raises(ValueError, match=r"NaN|y must not be missing, however: row 6 of 200 has none"):
+            DropoutMLPClassifier(**SMALL).fit(X, labels)
+        with pytest.raises(ValueError, match=r"NaN|y must not be missing, however: row 6 of 200 has none"):
+            DropoutMLPRegressor(**SMALL).fit(X, numbers)
+    for X in (frame, frame[["age"]]):
+        with pytest.raises(ValueError, match=r"infinity|too large"):
+            DropoutMLPRegressor(**SMALL).fit(X, np.where(np.arange(200) == 5, np.inf, 1.0))
+        with pytest.raises(ValueError, match="y contains a value too large"):
+            DropoutMLPRegressor(**SMALL).fit(X, np.arange(200) * 1e200)
+
+
+def test_what_is_left_out_is_said() -> None:
+    frame, y = people()
+    frame["note"] = [f"note {row}" for row in range(200)]
+    with pytest.warns(UserWarning, match="column 'note' is left out: 200 distinct texts in 200 rows") as caught:
+        fitted = DropoutMLPClassifier(**SMALL).fit(frame, y)
+    assert caught[0].filename == __file__
+    assert any("'note' is left out" in note for note in fitted.notes_)
+    with pytest.warns(UserWarning, match="'note' is left out") as caught:
+        swept = DropoutSweepClassifier(**SWEEP).fit(frame, y)
+    assert len(caught) == 1
+    assert swept.notes_ == fitted.notes_
+
+
+def test_networks_that_diverge_are_told() -> None:
+    X, y = load_iris(return_X_y=True)
+    settings = {**SMALL, "learning_rate": 1e30, "max_norm": None, "lr_decay": 1.0}
+    with pytest.warns(ConvergenceWarning, match="2 of 2 networks diverged, and predict a constant") as caught:
+        fitted = DropoutMLPClassifier(**settings, ensemble=2).fit(X, y)
+    assert caught[0].filename == __file__
+    assert len(np.unique(fitted.predict_proba(X), axis=0)) == 1
+
+
+def test_another_fit_leaves_nothing_of_the_one_before() -> None:
+    X, y = load_iris(return_X_y=True)
+    estimator = DropoutSweepClassifier(**SWEEP, answer=2).fit(X, y)
+    estimator.set_params(answer=False, refit=False).fit(X[:100], y[:100])
+    assert not hasattr(estimator, "answer_")
+    with pytest.raises(NotFittedError):
+        estimator.set_params(refit=True).predict(X)
+    broken = DropoutSweepClassifier(**{**SWEEP, "trials": 0})
+    with pytest.raises(ValueError, match="trials must be"):
+        broken.fit(X, y)
+    with pytest.raises(NotFittedError):
+        broken.predict(X)
+
+
 def test_a_class_may_have_fewer_rows_than_there_are_folds() -> None:
     X, y = load_iris(return_X_y=True)
     with pytest.warns(UserWarning, match="a class has 2 rows, fewer than there are folds .3.: they are not stratified"):
@@ -208,6 +263,31 @@ def test_rows_of_a_group_stay_in_one_fold() -> None:
     whole = DropoutSweepClassifier(**SWEEP).fit(X, y, groups=[f"g{group}" for group in groups])
     assert split.best_score_ > 0.95
     assert whole.best_score_ < 0.75
+    asked = DropoutSweepClassifier(**SWEEP, scheme="group").fit(X, y, groups=groups)
+    assert asked.best_score_ < 0.75
+    for scheme in ("stratified", "kfold", "timeseries"):
+        with pytest.raises(ValueError, match="scheme must be auto or group when groups is given"):
+            DropoutSweepClassifier(**SWEEP, scheme=scheme).fit(X, y, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ([None, *[1] * 149], "groups must not be missing, however: row 1 of 150"),
+        (np.ones((150, 2)), "y should be a 1d array"),
+        ([1, 2], "inconsistent numbers of samples"),
+    ],
+)
+def test_wrong_groups(groups: Any, said: str) -> None:
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match=said):
+        DropoutSweepClassifier(**SWEEP).fit(X, y, groups=groups)
+
+
+def test_groups_of_texts_and_numbers() -> None:
+    X, y = load_iris(return_X_y=True)
+    mixed = np.array([1, "a", 2.5, "b", 7], dtype=object)[np.arange(150) % 5]
+    assert DropoutSweepClassifier(**SWEEP).fit(X, y, groups=mixed).n_splits_ == 3
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------
@@ -268,8 +348,17 @@ def test_class_weights_are_weights() -> None:
         by_class.predict_proba(X)[:, 1].mean() > DropoutMLPClassifier(**SMALL).fit(X, y).predict_proba(X)[:, 1].mean()
     )
     DropoutMLPClassifier(**SMALL, class_weight="balanced").fit(X, y)
-    with pytest.raises(ValueError, match="class_weight must be above 0 for every class"):
-        DropoutMLPClassifier(**SMALL, class_weight={1: -1.0}).fit(X, y)
+    assert np.array_equal(
+        DropoutMLPClassifier(**SMALL, class_weight=UserDict({1: 3.0})).fit(X, y).predict_proba(X),
+        by_class.predict_proba(X),
+    )
+    for wrong, said in (
+        ({1: -1.0}, "finite and above 0"),
+        ({1: "a"}, "finite and above 0"),
+        ({"1": 2.0}, "classes of y"),
+    ):
+        with pytest.raises(ValueError, match=f"class_weight must be .*{said}"):
+            DropoutMLPClassifier(**SMALL).set_params(class_weight=wrong).fit(X, y)
 
 
 def test_sweeps_train_with_weights_too() -> None:
@@ -341,7 +430,7 @@ def test_any_of_its_parameters_are_those_of_a_network(wine: DropoutSweepClassifi
     best = wine.best_estimator_
     assert {name: getattr(best, name) for name in wine.best_params_} == wine.best_params_
     X, y = load_wine(return_X_y=True)
-    again = DropoutMLPClassifier(**SMALL).set_params(**{**best.get_params(), **wine.best_params_}).fit(X, y)
+    again = DropoutMLPClassifier(**wine.best_params_, random_state=0).fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), wine.predict_proba(X))
 
 
@@ -400,6 +489,8 @@ def test_a_sweep_in_a_database_goes_on_there(sqlite_url: str) -> None:
     np.testing.assert_array_equal(more.cv_results_["mean_test_score"][:4], first.cv_results_["mean_test_score"])
     with Store.open(sqlite_url) as store:
         assert summarise(store, "wine").best_to_dict()["score"] == more.best_score_
+    anew = DropoutSweepClassifier(**{**SWEEP, "trials": 6, "random_state": None}, storage=sqlite_url, name="wine")
+    np.testing.assert_array_equal(anew.fit(X, y).predict_proba(X), more.predict_proba(X))
     with pytest.raises(ValueError, match="the sweep wine"):
         DropoutSweepClassifier(**SWEEP, storage=sqlite_url, name="wine").fit(X[:-1], y[:-1])
 
@@ -450,6 +541,28 @@ def test_processes_give_the_same_numbers_also_from_a_script_without_a_main_guard
             ["learning_rate must be one value, however"],
         ),
         (DropoutMLPRegressor(device="gpu"), ["the device must be auto, cpu or cuda:N, however: gpu"]),
+        (
+            DropoutMLPRegressor().set_params(device=None, learning_rate=None, momentum=None, weight_decay=None),
+            [
+                "learning_rate must be one value, however: None",
+                "momentum must be one value, however: None",
+                "weight_decay must be one value, however: None",
+                "the device must be auto, cpu or cuda:N, however: None",
+            ],
+        ),
+        (DropoutMLPRegressor().set_params(hidden=[[8], [4]]), ["the units of each layer of one network, however"]),
+        (DropoutMLPRegressor().set_params(hidden={"choices": [[8], [4]]}), ["hidden must be the units of each layer"]),
+        (DropoutMLPRegressor(random_state=-1), ["random_state must be at least 0, however: -1"]),
+        (DropoutMLPRegressor(handle_unknown="x"), ["handle_unknown must be", "however: 'x'"]),
+        (
+            DropoutMLPRegressor().set_params(categorical="x0"),
+            ["categorical must be a list of columns, by name (x0"],
+        ),
+        (DropoutMLPRegressor().set_params(categorical=[0.5]), ["however: 0.5"]),
+        (
+            DropoutSweepRegressor(0, ensemble=0, device="gpu"),
+            ["trials must", "ensemble must", "the device must"],
+        ),
         (
             DropoutSweepRegressor(0, placement=["nowhere"], dropout={"low": 0.5, "high": 0.1}, metric="accuracy"),
             [

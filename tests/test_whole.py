@@ -16,7 +16,7 @@ from sweep.folds import Folds
 from sweep.networks import Networks, probabilities
 from sweep.records import BlockJob, Configuration, Task
 from sweep.training import whole
-from sweep.training.train import train_block
+from sweep.training.train import train_block, train_segment
 from tests.tables_for_tests import make_dataset, make_plan, make_trial
 from tests.twin import twin_outputs
 
@@ -74,12 +74,45 @@ def test_a_member_does_not_depend_on_how_many_there_are_and_members_differ() -> 
     np.testing.assert_array_equal(three.part(0).outputs(features(data)), one.outputs(features(data)))
 
 
+@pytest.mark.parametrize("epoch", [1, 4, 13])
+def test_it_tells_how_far_it_is_and_the_numbers_stay_the_same(epoch: int) -> None:
+    """Bit for bit: momentum, draws and the decay go on where they were."""
+    data, plan = make_dataset("regression", missing=0.1), make_plan("regression", epochs=15, checkpoints=(15,))
+    configuration, told = Configuration(make_trial(), epoch), list[int]()
+    found = whole.train_whole(data, configuration, plan, members=2, on_epoch=told.append)
+    assert told[-1] == epoch
+    assert told == sorted(set(told))
+    assert len(told) == min(epoch, 10)
+    expected = whole.train_whole(data, configuration, plan, members=2)
+    for one, other in zip((*found.weights, *found.biases), (*expected.weights, *expected.biases), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_only_an_earlier_stop_saw_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one go nobody looks there."""
+    data, plan = make_dataset("binary"), make_plan("binary")
+
+    def suspicious(*arguments: Any, **options: Any) -> Any:
+        results, state = train_segment(*arguments, **options)
+        assert state is not None
+        state.scored.diverged[:] = True
+        return results, state
+
+    monkeypatch.setattr("sweep.training.whole.train_segment", suspicious)
+    configuration = Configuration(make_trial(), 4)
+    found = whole.train_whole(data, configuration, plan, on_epoch=lambda _: None)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(found.weights[0], whole.train_whole(data, configuration, plan).weights[0])
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_diverged_network_predicts_a_constant(task: Task, caplog: pytest.LogCaptureFixture) -> None:
     data = make_dataset(task)
     with caplog.at_level(logging.WARNING):
         networks = train_whole(data, members=2, learning_rate=1e30, max_norm=None, lr_decay=1.0, dropout=(0.0,) * 3)
     assert "2 of 2 networks diverged" in caplog.text
+    assert networks.diverged == 2
+    assert train_whole(data, members=2).diverged == 0
     outputs, truth = networks.outputs(features(data)), data.original_target()
     if task == "regression":
         np.testing.assert_allclose(outputs, truth.mean(), rtol=1e-6)

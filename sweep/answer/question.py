@@ -14,7 +14,7 @@ from sweep.answer.rules import Rule, rules_of
 from sweep.answer.stored import known_answer
 from sweep.errors import MismatchError, NotFoundError, UserError
 from sweep.folds import Folds, fresh_folds
-from sweep.records import Configuration
+from sweep.records import Configuration, TableInfo
 from sweep.run.prepare import Setup, prepare
 from sweep.store.rows import SweepRecord
 from sweep.store.store import Store
@@ -83,7 +83,7 @@ def pose(
     if sweep is None:
         raise NotFoundError(f"the sweep {name} was deleted meanwhile")
     wanted = _repeats(store, summary, choice, repeats)
-    setup = _on_its_rows(prepare(summary.spec, _packed(store, sweep)) if setup is None else setup, sweep)
+    setup = _on_its_rows(prepare(summary.spec, stored_table(store, sweep)) if setup is None else setup, sweep)
     folds = confirmation_folds(setup, wanted)
     checked = rules_of(choice, setup.plan.epochs, maximize=summary.metric.maximize) if rules else ()
     missing = missing_runs(store, sweep.key, _wanted(choice, wanted, checked))
@@ -137,18 +137,31 @@ def _repeats(store: Store, summary: SweepSummary, choice: Choice, wanted: int | 
     return wanted
 
 
-def _packed(store: Store, sweep: SweepRecord) -> bytes | None:
+def stored_table(store: Store, sweep: SweepRecord) -> bytes | None:
     """The table as it was stored for runners: the file may be on the machine of whoever queued the sweep."""
     order = store.order(sweep.name)
     return None if order is None or order.table_sha256 is None else store.stored_table(order.table_sha256)
 
 
+def check_content(info: TableInfo, sweep: SweepRecord, why: str) -> None:
+    """That a table is the one that a sweep ran on.
+
+    Args:
+        info: Of the table.
+        sweep: As it is stored.
+        why: It has to be: ``"an answer takes the same rows"``.
+
+    Raises:
+        MismatchError: It is not.
+    """
+    if info.content_hash != sweep.data_hash:
+        raise MismatchError(
+            f"{info.source} has changed since the sweep {sweep.name} ran on it: its content was {sweep.data_hash}, "
+            f"it is {info.content_hash}; {why}"
+        )
+
+
 def _on_its_rows(setup: Setup, sweep: SweepRecord) -> Setup:
     """On the rows that the sweep ran on, or not at all."""
-    found, wanted = setup.data.info.content_hash, sweep.data_hash
-    if found != wanted:
-        raise MismatchError(
-            f"{setup.data.info.source} has changed since the sweep {sweep.name} ran on it: its content was {wanted}, "
-            f"it is {found}; an answer takes the same rows"
-        )
+    check_content(setup.data.info, sweep, "an answer takes the same rows")
     return replace(setup, folds=replace(setup.folds, kept_rows=sweep.kept_rows))

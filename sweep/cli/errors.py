@@ -5,7 +5,7 @@
 1     failed: workers that are lost, another run at work, a bug, an output nobody reads
 2     the user's input is wrong, addresses of databases and clusters among it; nothing was written
 130   interrupted by Ctrl-C
-143   ``sweep run``, ``sweep answer`` or ``sweep runner`` was ended by SIGTERM
+143   ``sweep run``, ``answer``, ``fit`` or ``runner`` was ended by SIGTERM
 ====  ================================================================================
 """
 

@@ -26,6 +26,9 @@ class Format(StrEnum):
     json = "json"
     python = "python"
     keras = "keras"
+    onnx = "onnx"
+    sklearn = "sklearn"
+    predictions = "predictions"
 
 
 def show_version(wanted: bool) -> None:

@@ -66,12 +66,14 @@ class Output:
         if self.file is not None:
             self.file.check()
 
-    def write(self, text: str) -> None:
-        """To the file, as :meth:`Target.write`, or as :func:`emit`."""
-        if self.file is None:
-            emit(text, end="")
+    def write(self, content: str | bytes) -> None:
+        """To the file, as :meth:`Target.write`, or as :func:`emit`, which takes texts alone."""
+        if self.file is not None:
+            self.file.write(content)
+        elif isinstance(content, str):
+            emit(content, end="")
         else:
-            self.file.write(text)
+            raise TypeError("bytes are written to files")
 
 
 def target(output: str, *, force: bool, storage: str, source: str | None = None, own: bytes = b"") -> Output:

@@ -92,31 +92,42 @@ def report(
         "sweep export table --format json",
         "sweep export table --format python -o best.py",
         "python best.py table.csv",
+        "sweep export table --format onnx -o best.onnx",
+        "sweep export table --format sklearn -o best.py",
     )
 )
 def export(
     name: Name,
-    format: Annotated[  # noqa: A002 - the option's name
-        Format, typer.Option("--format", help="A definition, a JSON document, or a script.")
-    ] = Format.toml,
+    format: Annotated[Format, typer.Option("--format", help="What to write it as.")] = Format.toml,  # noqa: A002 - the option's name
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output.")
     ] = "-",
+    trial: Annotated[
+        int | None, typer.Option("--trial", metavar="N", min=0, help="With predictions: in place of the best one.")
+    ] = None,
+    ensemble: Annotated[
+        int | None,
+        typer.Option("--ensemble", metavar="S", min=1, help="Networks, whose answers are averaged (onnx, sklearn)."),
+    ] = None,
     force: Force = False,
     storage: Storage = None,
     verbose: Verbose = False,
 ) -> None:
-    """Write the best configuration as a definition, as JSON, or as a script.
+    """Write the best configuration in a form that other programs read.
 
     toml is a definition of one trial: run, it gives the same score, bit for bit on the same type of CPU. python and
-    keras are scripts that cross-validate the network on your own file, in PyTorch or Keras, without this program.
+    keras are scripts that cross-validate the network on your own file, in PyTorch or Keras, without this program;
+    sklearn is one with a pipeline of this program's estimator. onnx is the network, trained on all rows, with all that
+    the columns go through before. predictions are those of a trial for the rows that its networks were not trained on,
+    as CSV or Parquet.
     """
-    from sweep.commands.export import exported
+    from sweep.commands import export as exporting
 
     to = cli_output.target(output, force=force, storage=database_url(storage))
+    exporting.check(format, trial, ensemble, printed=to.file is None)
     with opened(storage) as store:
         to.check()
-        content = exported(store, name, format)
+        content = exporting.exported(store, name, format, trial, ensemble or 1, output)
     to.write(content)
     if to.file is not None:
         typer.echo(f"wrote {output}", err=True)

@@ -1,4 +1,4 @@
-"""``sweep export``: the best configuration in a form that other programs read."""
+"""``sweep export``: one branch for each format, which imports what it needs."""
 
 from __future__ import annotations
 
@@ -6,29 +6,92 @@ from sweep.analysis.summary import summarise
 from sweep.errors import UserError
 from sweep.store.store import Store
 
-FORMATS = ("toml", "json", "python", "keras")
+FORMATS = ("toml", "json", "python", "keras", "onnx", "sklearn", "predictions")
 """What there is."""
 
+NETWORKS = ("onnx", "sklearn")
+"""Formats that can hold several networks."""
 
-def exported(store: Store, name: str, format: str) -> str:  # noqa: A002 - the option's name
-    """What a file of a format would hold.
+
+def check(form: str, trial: int | None, ensemble: int | None, *, printed: bool = False) -> None:
+    """What can be wrong before the database is read.
 
     Args:
-        store: Where the sweep is.
-        name: Of the sweep.
-        format: One of :data:`FORMATS`.
+        form: Of the file.
+        trial: Whose predictions are wanted.
+        ensemble: How many networks are.
+        printed: Whether it goes to standard output.
 
     Raises:
-        UserError: There is no such format.
-        NotFoundError: No sweep has that name, or no trial has finished.
+        UserError: There is no such format, options do not go together, or packages are missing.
     """
-    if format not in FORMATS:
-        raise UserError(f"the format must be one of {', '.join(FORMATS)}, however: {format}")
-    found = summarise(store, name)
-    if format in ("python", "keras"):
-        from sweep.export import script, source
+    if form not in FORMATS:
+        raise UserError(f"the format must be one of {', '.join(FORMATS)}, however: {form}")
+    if trial is not None and form != "predictions":
+        raise UserError(f"--trial is for --format predictions, however: --format {form}")
+    if ensemble is not None and form not in NETWORKS:
+        allowed = " or ".join(f"--format {one}" for one in NETWORKS)
+        raise UserError(f"--ensemble must be given with {allowed}, however: --format {form}")
+    if ensemble is not None and ensemble < 1:
+        raise UserError(f"the ensemble must be at least 1 network, however: {ensemble}")
+    if form != "onnx":
+        return
+    if printed:
+        raise UserError("the format onnx must be written to a file, however: standard output; -o best.onnx names one")
+    from sweep.export.onnx_model import require_packages
 
-        return script.to_script(found, source.source_table(store, found), "torch" if format == "python" else "keras")
-    from sweep.export import definition
+    require_packages()
 
-    return definition.to_toml(found) if format == "toml" else definition.to_json(found)
+
+def exported(store: Store, name: str, form: str, trial: int | None, members: int, output: str) -> str | bytes:
+    """What is written.
+
+    Args:
+        store: With the sweep.
+        name: Of it.
+        form: Of the file, one of :data:`FORMATS`.
+        trial: Whose predictions are wanted; ``None`` for the best one's.
+        members: Networks, for formats that can hold several.
+        output: Name of the file, whose ending says how predictions are written.
+
+    Raises:
+        SweepError: It cannot be made.
+    """
+    summary = summarise(store, name)
+    match form:
+        case "toml":
+            from sweep.export.definition import to_toml
+
+            return to_toml(summary)
+        case "json":
+            from sweep.export.definition import to_json
+
+            return to_json(summary)
+        case "python" | "keras":
+            from sweep.export import script, source
+
+            table = source.source_table(store, summary)
+            return script.to_script(summary, table, "torch" if form == "python" else "keras")
+        case "onnx":
+            from sweep.export.about import best_of
+            from sweep.export.again import read_again
+            from sweep.export.onnx_model import to_onnx
+            from sweep.export.trained import train_best
+
+            best_of(summary)
+            return to_onnx(train_best(summary, read_again(store, summary), members=members))
+        case "sklearn":
+            from sweep.export.about import best_of
+            from sweep.export.again import read_again
+            from sweep.export.sklearn_script import to_sklearn
+
+            best_of(summary)
+            return to_sklearn(summary, read_again(store, summary), members=members)
+        case "predictions":
+            from sweep.model.out_of_fold import out_of_fold
+            from sweep.model.predictions import written
+            from sweep.model.refit import choose_trial
+
+            return written(out_of_fold(store, summary, choose_trial(summary, trial).trial).columns(), output)
+        case _:
+            raise AssertionError(form)

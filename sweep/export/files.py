@@ -54,19 +54,19 @@ class Target:
             other = ", and is no file that this command wrote" if self.own else ""
             raise UserError(f"{path} exists already{other}: choose another file with -o, or replace it with --force")
 
-    def write(self, text: str) -> None:
-        """Writes it as UTF-8. A program that reads it at the same time sees the old file or the new one.
+    def write(self, content: str | bytes) -> None:
+        """Writes it, texts as UTF-8. A program that reads it at the same time sees the old file or the new one.
 
         Raises:
             UserError: As :meth:`check`, or the file cannot be written.
         """
         self.check()
-        path = self.path
+        path, written = self.path, content.encode() if isinstance(content, str) else content
         try:
             if path.exists() and not path.is_file():  # a device or a pipe: there is nothing to replace
-                path.write_text(text, encoding="utf-8")
+                path.write_bytes(written)
                 return
-            _replace(path.resolve(), text)
+            _replace(path.resolve(), written)
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -82,14 +82,12 @@ def _same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, content: bytes) -> None:
     """Through a file beside it. Permissions are those of the old file, or of any new one."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name[:80]}.", delete=False
-    ) as part:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:80]}.", delete=False) as part:
         partial = Path(part.name)
         try:
-            part.write(text)
+            part.write(content)
             part.flush()
             os.fchmod(part.fileno(), _mode(path))
         except BaseException:

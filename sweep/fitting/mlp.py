@@ -42,16 +42,17 @@ class _Network(Tagged):
                 classifier=classifier,
                 categorical=self.categorical,
                 sample_weight=sample_weight,
-                class_weight=weights if isinstance(weights, dict) else None,
+                class_weight=weights if isinstance(weights, Mapping) else None,
             )
             self.networks_: Networks = network.train(self, rows)
         self.reading_ = rows.reading
+        self.notes_: tuple[str, ...] = rows.data.info.notes
         if rows.classes is not None:
             self.classes_ = rows.classes
         return self
 
     def _features(self, X: Any) -> NDArray[np.float32]:
-        check_is_fitted(self)
+        check_is_fitted(self, "networks_")
         with value_errors(self):
             return read_features(self, X, self.reading_, self.handle_unknown)
 
@@ -74,7 +75,7 @@ class DropoutMLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]  # 
         dropout_hidden: Of dropping a hidden unit; one for all hidden layers, or one for each.
         learning_rate: Of the first epoch, above 0.
         momentum: From 0 to below 1.
-        max_norm: Largest Euclidean norm of a hidden unit's incoming weights, or ``"off"``.
+        max_norm: Largest Euclidean norm of a hidden unit's incoming weights; ``"off"``, or ``None``, for no bound.
         lr_decay: Last / first learning rate, above 0 and at most 1.
         weight_decay: L2 penalty on weights.
         epochs: Over which the learning rate falls; ``None`` for a number fitted to the table.
@@ -86,7 +87,8 @@ class DropoutMLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]  # 
         class_weight: ``"balanced"``, or class to what its rows count in the loss; ``None`` for all alike.
         ensemble: Networks, trained together, whose probabilities are averaged.
         categorical: Names or positions of columns of categories that do not look like it.
-        handle_unknown: ``"error"``, or ``"ignore"`` for levels that ``fit`` never saw to be none of those it saw.
+        handle_unknown: ``"error"``, or ``"ignore"`` for levels that ``fit`` never saw to be none of those it saw: in
+            cross-validation, a level of a few rows may all be in one fold.
         random_state: Seed of initial weights, batch order and dropout.
         device: ``"cpu"``, ``"cuda:N"``, or ``"auto"`` for the first CUDA device there is.
 
@@ -95,6 +97,7 @@ class DropoutMLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]  # 
         n_features_in_: Columns of X.
         feature_names_in_: Their names, where X had any.
         networks_: The trained networks.
+        notes_: What was decided about the columns of X, a sentence each.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class DropoutMLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]  # 
         dropout_hidden: float | Sequence[float] = 0.2,
         learning_rate: float = 0.05,
         momentum: float = 0.9,
-        max_norm: float | str = 3.0,
+        max_norm: float | str | None = 3.0,
         lr_decay: float = 0.1,
         weight_decay: float = 0.0,
         epochs: int | None = 100,
@@ -171,7 +174,7 @@ class DropoutMLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]  # 
 
         Args:
             X: As for :meth:`predict`.
-            n_passes: At least 2. The networks of an ensemble take turns.
+            n_passes: At least 2. The networks of an ensemble take turns: the spread is then theirs, too.
             random_state: Seed of the masks.
 
         Returns:
@@ -195,7 +198,7 @@ class DropoutMLPRegressor(RegressorMixin, _Network):  # type: ignore[misc]  # as
         dropout_hidden: float | Sequence[float] = 0.1,
         learning_rate: float = 0.02,
         momentum: float = 0.9,
-        max_norm: float | str = 3.0,
+        max_norm: float | str | None = 3.0,
         lr_decay: float = 0.1,
         weight_decay: float = 0.0,
         epochs: int | None = 100,

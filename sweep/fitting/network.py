@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 
 from sweep.errors import DefinitionError
-from sweep.fitting.parameters import definition, is_whole, seed_of
+from sweep.fitting.parameters import definition, is_whole, seed_of, unfit
 from sweep.fitting.rows import Rows
 from sweep.networks import Networks
 from sweep.records import Configuration, Hyperparameters
@@ -23,16 +25,18 @@ from sweep.training.whole import train_whole
 def train(estimator: BaseEstimator, rows: Rows) -> Networks:
     """Trains with an estimator's parameters on all rows.
 
+    Warns:
+        ConvergenceWarning: Some networks diverged.
+
     Raises:
         DefinitionError: Parameters are wrong; all that are, are listed.
         UserError: There is no such device.
     """
     given, spec = estimator.get_params(deep=False), None
     problems: list[str] = []
+    changes = {"placement": "none", "max_norm": OFF if given["max_norm"] is None else given["max_norm"]}
     try:
-        spec = definition(
-            estimator, rows.data, name="network", seed=seed_of(given["random_state"]), changes={"placement": "none"}
-        )
+        spec = definition(estimator, rows.data, name="network", seed=seed_of(given["random_state"]), changes=changes)
     except DefinitionError as error:
         problems += error.problems
     depth = None if spec is None else len(spec.network.hidden[0])
@@ -43,7 +47,11 @@ def train(estimator: BaseEstimator, rows: Rows) -> Networks:
     params = _hyperparameters(spec.space, spec.network.hidden[0], _rates(given, len(spec.network.hidden[0])))
     configuration = Configuration(params, given["stop_epoch"] or spec.training.epochs)
     plan, device = training_plan(spec, rows.data.info), resolve(given["device"])
-    return train_whole(rows.data, configuration, plan, members=given["ensemble"], device=device)
+    networks = train_whole(rows.data, configuration, plan, members=given["ensemble"], device=device)
+    if networks.diverged:
+        said = f"{networks.diverged} of {networks.members} networks diverged, and predict a constant"
+        warnings.warn(f"{said}: a lower learning_rate may help", ConvergenceWarning, stacklevel=4)
+    return networks
 
 
 def parameters_of(configuration: Configuration) -> dict[str, Any]:
@@ -92,8 +100,12 @@ def _rates(given: Mapping[str, Any], depth: int) -> tuple[float, ...]:
 def _problems(given: Mapping[str, Any], depth: int | None, epochs: int | None) -> Iterator[str]:
     """What is wrong with the parameters that no definition has; ``None`` where those it has are wrong."""
     for name in ("learning_rate", "momentum", "max_norm", "lr_decay", "weight_decay"):
-        if isinstance(given[name], Mapping):
+        if isinstance(given[name], Mapping) or (given[name] is None and name != "max_norm"):
             yield f"{name} must be one value, however: {given[name]!r}"
+    units = given["hidden"]
+    if isinstance(units, Mapping) or (units is not None and np.ndim(units[0] if len(units) else 0)):
+        yield f"hidden must be the units of each layer of one network, however: {units!r}"
+    yield from unfit(given)
     hidden = given["dropout_hidden"]
     single = isinstance(hidden, str) or np.ndim(hidden) == 0
     if not _is_rate(given["dropout_input"]):
@@ -103,8 +115,6 @@ def _problems(given: Mapping[str, Any], depth: int | None, epochs: int | None) -
     elif not single and depth is not None and len(hidden) != depth:
         layers = ", ".join(layer_names(depth)[1:])
         yield f"dropout_hidden must be one rate, or one for each of {layers}, however: {hidden!r}"
-    if not is_whole(given["ensemble"], 1):
-        yield f"ensemble must be a number of networks of at least 1, however: {given['ensemble']!r}"
     last = given["stop_epoch"]
     if last is not None and epochs is not None and not (is_whole(last, 1) and last <= epochs):
         yield f"stop_epoch must be an epoch from 1 to {epochs}, or None, however: {last!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from sweep.data import Dataset
+from sweep.errors import UserError
 from sweep.spec.definition import from_tables
 from sweep.spec.model import SweepSpec
 from sweep.suggest.sizes import fit
+from sweep.training.device import resolve
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "network": ("hidden", "activation", "init"),
@@ -66,6 +68,8 @@ def definition(
         "metric": "r2" if info.task == "regression" else None,
     }
     tables: dict[str, Any] = {"format": 1, "name": name, "seed": seed, "data": {"source": "memory:X", "target": "y"}}
+    if data.groups is not None:
+        tables["data"]["groups"] = "groups"
     for section, keys in SECTIONS.items():
         values = {key: given.get(key) for key in keys}
         values = {key: fitted.get(key) if value is None else value for key, value in values.items()}
@@ -77,9 +81,21 @@ def definition(
 
 def seed_of(random_state: Any) -> int:
     """A seed from ``random_state``: the same for the same number, another one each time for ``None``."""
-    if isinstance(random_state, int | np.integer):
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def unfit(given: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the parameters that all estimators have and no definition."""
+    if not is_whole(given["ensemble"], 1):
+        yield f"ensemble must be a number of networks of at least 1, however: {given['ensemble']!r}"
+    if given["handle_unknown"] not in ("error", "ignore"):
+        yield f'handle_unknown must be "error" or "ignore", however: {given["handle_unknown"]!r}'
+    try:
+        resolve(str(given["device"]))
+    except UserError as error:
+        yield str(error)
 
 
 def whole(name: str, value: Any, least: int) -> int:

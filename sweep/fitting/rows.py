@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,19 +15,37 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _check_y,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
 
 from sweep.data import Dataset, from_encoded
 from sweep.errors import DefinitionError, UserError
-from sweep.records import ALIGN, TableInfo
+from sweep.fitting.parameters import is_whole
+from sweep.records import ALIGN, TableInfo, Task
 from sweep.spec.schema import SECTIONS
-from sweep.tables.encode import Encoded, encode_features
+from sweep.tables.encode import Encoded, content_hash, encode_features
 from sweep.tables.load import from_frame
 from sweep.tables.recipe import Recipe
+from sweep.tables.targets import Target
 from sweep.tables.types import Table
 
 _SOURCE = "X"
 _TABLES = re.compile(rf"\b({'|'.join(SECTIONS)})\.(?=[a-z])")  # of a definition
+_WORDS = {
+    "or drop (left out)": "or leave it out",
+    "name the column in drop": "leave the column out",
+    "name it in drop": "leave it out",
+    "seed must be": "random_state must be",
+    "{ choices = [[..], [..]] }": '{"choices": [[..], [..]]}',
+    "{ choices = [..] }": '{"choices": [..]}',
+    "{ low, high, log, step }": '{"low": .., "high": .., "log": .., "step": ..}',
+}
+"""What a definition's messages call what is another thing here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,8 @@ def value_errors(estimator: BaseEstimator) -> Iterator[None]:
     except UserError as error:
         name = type(estimator).__name__
         said = _TABLES.sub("", str(error))
+        for here, there in _WORDS.items():
+            said = said.replace(here, there)
         # Problems of parameters name the estimator each.
         raise ValueError(said if isinstance(error, DefinitionError) else f"{name}: {said}") from error
 
@@ -78,7 +99,7 @@ def read_rows(
     y: Any,
     *,
     classifier: bool,
-    categorical: Sequence[str | int] | None = None,
+    categorical: Any = None,
     sample_weight: Any = None,
     groups: Any = None,
     class_weight: Mapping[Any, float] | None = None,
@@ -101,28 +122,29 @@ def read_rows(
         ValueError: Something is wrong with one of them.
         TypeError: X is sparse.
     """
+    name = type(estimator).__name__
     frame, y, as_frame = _columns(estimator, X, y)
-    target = column_or_1d(y, warn=True)
-    classes: NDArray[Any] | None = None
-    if classifier:
-        check_classification_targets(target)
-    else:
-        target = np.asarray(target, np.float64)
+    target = _target(name, y, classifier=classifier)
     weight = None if sample_weight is None else _check_sample_weight(sample_weight, frame, ensure_non_negative=True)
-    check_consistent_length(frame, target, groups)
+    codes = None if groups is None else _group_codes(name, groups)
+    check_consistent_length(frame, target, codes)
     if weight is not None and not weight.all():
         counts = weight > 0
         frame, target, weight = frame[counts].reset_index(drop=True), target[counts], weight[counts]
-        groups = None if groups is None else np.asarray(groups)[counts]
+        codes = None if codes is None else codes[counts]
+    classes: NDArray[Any] | None = None
     if classifier:
         classes, target = np.unique(target, return_inverse=True)
         if len(classes) < 2:
-            raise ValueError(f"{type(estimator).__name__}: y must hold two classes or more, however: one class only")
-        weight = _by_class(class_weight, classes, target, weight)
-    named = _named(estimator, frame, categorical)
-    features, recipe, _ = encode_features(Table(frame, _SOURCE), categorical=named, align=ALIGN)
-    codes = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
-    data = _dataset(features, recipe, target, classes, codes)
+            zero = "" if weight is None else " in the rows whose weight is above 0"
+            raise ValueError(f"{name}: y must hold two classes or more{zero}, however: one class only")
+        weight = _by_class(name, class_weight, classes, target, weight)
+    features, recipe, notes = encode_features(
+        Table(frame, _SOURCE), categorical=_named(name, frame, categorical), align=ALIGN
+    )
+    if as_frame:
+        _warn(notes)
+    data = _dataset(features, recipe, target, classes, codes, notes)
     return Rows(data if weight is None else data.weighted(weight), Reading(recipe, as_frame), classes)
 
 
@@ -143,7 +165,8 @@ def read_features(estimator: BaseEstimator, X: Any, reading: Reading, handle_unk
     name = type(estimator).__name__
     if handle_unknown not in ("error", "ignore"):
         raise ValueError(f'{name}: handle_unknown must be "error" or "ignore", however: {handle_unknown!r}')
-    if not reading.as_frame:
+    plain = not isinstance(X, pd.DataFrame) or all(map(_is_plain, X.dtypes))
+    if not reading.as_frame and plain:
         matrix = validate_data(estimator, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
         table = Table(_frame(matrix, _names(estimator)), _SOURCE)
     elif isinstance(X, pd.DataFrame):
@@ -170,10 +193,16 @@ def read_features(estimator: BaseEstimator, X: Any, reading: Reading, handle_unk
 
 def _columns(estimator: BaseEstimator, X: Any, y: Any) -> tuple[pd.DataFrame, Any, bool]:
     """X as a frame, y, and whether the columns of X say what they are."""
-    if isinstance(X, pd.DataFrame) and not all(map(_is_plain, X.dtypes)):
+    if y is not None and (labels := np.asarray(y)).dtype == object:  # scikit-learn cannot tell whether pd.NA is missing
+        _check_there(type(estimator).__name__, "y", labels.ravel())
+    if isinstance(X, pd.DataFrame) and X.shape[1] and not all(map(_is_plain, X.dtypes)):
+        if any(isinstance(dtype, np.dtype) and dtype.kind == "c" for dtype in X.dtypes):
+            raise ValueError(f"{type(estimator).__name__}: Complex data not supported (X)")
         X, y = validate_data(estimator, X, y, skip_check_array=True)
         if len(X) < 2:
             raise ValueError(f"{type(estimator).__name__}: n_samples={len(X)}, however at least 2 rows are needed")
+        y = _check_y(y, multi_output=True, y_numeric=is_regressor(estimator), estimator=estimator)
+        check_consistent_length(X, y)
         return from_frame(X, _SOURCE).frame, y, True
     matrix, y = validate_data(
         estimator,
@@ -186,6 +215,17 @@ def _columns(estimator: BaseEstimator, X: Any, y: Any) -> tuple[pd.DataFrame, An
         multi_output=True,
     )
     return _frame(matrix, _names(estimator)), y, False
+
+
+def _warn(notes: Sequence[str]) -> None:
+    """What is left out of a frame, or taken for something it may not be.
+
+    Warns:
+        UserWarning: For each.
+    """
+    for note in notes:
+        if "left out" in note or note.startswith("warning: "):
+            warnings.warn(note.removeprefix("warning: "), UserWarning, stacklevel=5)
 
 
 def _is_plain(dtype: Any) -> bool:
@@ -205,25 +245,66 @@ def _names(estimator: BaseEstimator) -> list[str]:
     return [f"x{position}" for position in range(cast("Any", estimator).n_features_in_)]
 
 
-def _named(estimator: BaseEstimator, frame: pd.DataFrame, wanted: Sequence[str | int] | None) -> frozenset[str]:
-    """Columns by name."""
+def _named(name: str, frame: pd.DataFrame, wanted: Any) -> frozenset[str]:
+    """Columns by name: given by names, by positions, or by whether each of them is one."""
     columns = list(frame.columns)
+    if wanted is None:
+        return frozenset()
+    each = list(wanted) if np.ndim(wanted) == 1 else None
+    if each is not None and len(each) == len(columns) and all(isinstance(one, bool | np.bool_) for one in each):
+        each = np.flatnonzero(each).tolist()
     named = set()
-    for one in wanted or ():
-        if isinstance(one, str) and one in columns:
-            named.add(one)
-        elif not isinstance(one, str | bool) and -len(columns) <= int(one) < len(columns):
+    for one in [wanted] if each is None else each:
+        if each is not None and isinstance(one, str) and one in columns:
+            named.add(str(one))
+        elif each is not None and is_whole(one, -len(columns)) and one < len(columns):
             named.add(columns[int(one)])
         else:
-            allowed = f"names of columns ({', '.join(columns[:12])}) or positions below {len(columns)}"
-            raise ValueError(f"{type(estimator).__name__}: categorical must be {allowed}, however: {one!r}")
+            allowed = f"a list of columns, by name ({', '.join(columns[:12])}) or position (below {len(columns)})"
+            raise ValueError(f"{name}: categorical must be {allowed}, however: {one!r}")
     return frozenset(named)
 
 
 # --- y ----------------------------------------------------------------------------------------------------------------
 
 
+def _target(name: str, y: Any, *, classifier: bool) -> NDArray[Any]:
+    """``[n]``, nothing missing."""
+    target: NDArray[Any] = column_or_1d(y, warn=True)
+    _check_there(name, "y", target)
+    if classifier:
+        check_classification_targets(target)
+        return target
+    target = np.asarray(target, np.float64)
+    if np.abs(target).max() > np.finfo(np.float32).max:
+        raise ValueError(f"{name}: y contains a value too large for dtype('float32'): {np.abs(target).max()}")
+    return target
+
+
+def _check_there(name: str, what: str, values: NDArray[Any]) -> None:
+    """That every row has one.
+
+    Raises:
+        ValueError: It has not.
+    """
+    if len(missing := np.flatnonzero(pd.isna(values))):
+        row = f"row {missing[0] + 1} of {len(values)}"
+        raise ValueError(f"{name}: {what} must not be missing, however: {row} has none")
+
+
+def _group_codes(name: str, groups: Any) -> NDArray[np.int64]:
+    """``[n]``: a number for each group."""
+    each = column_or_1d(groups)
+    _check_there(name, "groups", each)
+    try:
+        codes = np.unique(each, return_inverse=True)[1]
+    except TypeError:  # texts and numbers
+        codes = np.unique([str(group) for group in each], return_inverse=True)[1]
+    return codes.astype(np.int64)
+
+
 def _by_class(
+    name: str,
     class_weight: Mapping[Any, float] | None,
     classes: NDArray[Any],
     codes: NDArray[np.int64],
@@ -232,10 +313,16 @@ def _by_class(
     """What each row counts, by itself and by its class."""
     if class_weight is None:
         return weight
-    shares = np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
-    if not (np.isfinite(shares) & (shares > 0)).all():
-        raise ValueError(f"class_weight must be above 0 for every class, however: {dict(class_weight)!r}")
-    return shares[codes] if weight is None else shares[codes] * weight
+    labels = classes.tolist()
+    if unknown := [label for label in class_weight if label not in labels]:
+        known = ", ".join(map(repr, labels[:12]))
+        raise ValueError(f"{name}: class_weight must be for classes of y ({known}), however: {unknown[0]!r}")
+    shares: list[Any] = [class_weight.get(label, 1.0) for label in labels]
+    if not all(isinstance(share, int | float | np.number) and 0 < share < math.inf for share in shares):
+        allowed = "finite and above 0 for every class"
+        raise ValueError(f"{name}: class_weight must be {allowed}, however: {dict(class_weight)!r}")
+    by_row = np.array(shares, np.float64)[codes]
+    return by_row if weight is None else by_row * weight
 
 
 def _dataset(
@@ -244,24 +331,23 @@ def _dataset(
     target: NDArray[Any],
     classes: NDArray[Any] | None,
     groups: NDArray[np.int64] | None,
+    notes: Sequence[str],
 ) -> Dataset:
     """The table, with what is known of it."""
     labels = () if classes is None else tuple(str(label) for label in classes.tolist())
+    task: Task = "regression" if classes is None else "binary" if len(classes) == 2 else "multiclass"
+    own = Target("y", np.arange(len(target)), task, target, labels, ())
     spread = float(target.std()) if classes is None else 1.0
-    digest = hashlib.sha256(repr((recipe.names, labels, features.shape)).encode())
-    for array in (features + np.float32(0), target, groups):
-        if array is not None:
-            digest.update(np.ascontiguousarray(array).tobytes())
     info = TableInfo(
         source=_SOURCE,
-        content_hash=digest.hexdigest(),
+        content_hash=content_hash(features[:, : len(recipe.names)], own, groups, recipe.plans),
         rows=len(features),
         features=recipe.names,
-        target="y",
-        task="regression" if classes is None else "binary" if len(classes) == 2 else "multiclass",
+        target=own.name,
+        task=task,
         classes=labels,
         target_mean=float(target.mean()) if classes is None else 0.0,
         target_scale=spread if spread > 0 else 1.0,
-        notes=(),
+        notes=tuple(notes),
     )
     return from_encoded(Encoded(features, target, groups, info, recipe))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from sweep.answer.confirm import confirm
 from sweep.answer.question import FEWEST_REPEATS, pose
 from sweep.errors import DefinitionError, NotFoundError
 from sweep.fitting.network import parameters_of
-from sweep.fitting.parameters import definition, is_whole, seed_of
+from sweep.fitting.parameters import definition, is_whole, seed_of, unfit
 from sweep.fitting.rows import Rows
 from sweep.launch.base import Launcher
 from sweep.launch.choose import open_launcher
@@ -31,10 +30,12 @@ from sweep.run.loop import run_sweep
 from sweep.run.memory import prepared_memory
 from sweep.run.prepare import Setup, prepare_given
 from sweep.run.study import open_storage
+from sweep.spec.definition import parse
 from sweep.spec.model import SweepSpec, safe_name
 from sweep.store.store import Store
 from sweep.texts.answered import Answered
 from sweep.training.device import resolve
+from sweep.wording import count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +74,7 @@ def search(estimator: BaseEstimator, rows: Rows, on_event: Callable[[Event], Non
         LaunchError: The workers are gone.
     """
     given = estimator.get_params(deep=False)
-    if problems := [f"{said} ({type(estimator).__name__})" for said in _problems(given)]:
-        raise DefinitionError(problems)
-    seed = seed_of(given["random_state"])
-    spec = definition(estimator, rows.data, name=given["name"] or _name(estimator), seed=seed)
-    setup = prepare_given(_splittable(spec, rows), rows.data)
+    setup = _setup(estimator, rows, given)
     spec = setup.spec
     with _database(given["storage"]) as storage, _launcher(given["n_jobs"], given["device"]) as launcher:
         run_sweep(spec, storage=storage, launcher=launcher, on_event=on_event, setup=setup)
@@ -87,9 +84,16 @@ def search(estimator: BaseEstimator, rows: Rows, on_event: Callable[[Event], Non
             return Found(spec, summary, _study(store, spec.name), answered)
 
 
-def best_parameters(trial: TrialRow) -> dict[str, Any]:
+def best_parameters(trial: TrialRow, spec: SweepSpec) -> dict[str, Any]:
     """Of an estimator of one network, which trains as the trial did."""
-    return parameters_of(Configuration(trial.hyperparameters, trial.epoch))
+    return {
+        **parameters_of(Configuration(trial.hyperparameters, trial.epoch)),
+        "epochs": spec.training.epochs,
+        "batch_size": spec.training.batch_size,
+        "activation": spec.network.activation,
+        "init": spec.network.init,
+        "nesterov": spec.training.nesterov,
+    }
 
 
 def results(summary: SweepSummary) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def results(summary: SweepSummary) -> dict[str, Any]:
     """
     trials = summary.trials
     order = {trial.number: rank for rank, trial in enumerate(ranked(trials, summary.metric), start=1)}
-    params = [best_parameters(trial) for trial in trials]
+    params = [best_parameters(trial, summary.spec) for trial in trials]
     splits = np.array([trial.folds for trial in trials], np.float64)
     found: dict[str, Any] = {
         "mean_fit_time": np.array([trial.seconds / len(trial.folds) for trial in trials]),
@@ -129,14 +133,49 @@ def _masked(values: list[Any]) -> np.ma.MaskedArray[Any, Any]:
     return np.ma.array(boxed)
 
 
+def _setup(estimator: BaseEstimator, rows: Rows, given: Mapping[str, Any]) -> Setup:
+    """What is run.
+
+    Raises:
+        DefinitionError: Parameters are wrong, or do not fit the rows; all that are, are listed.
+        DataError: The rows cannot be split so.
+        StorageError: The database cannot be used.
+    """
+    name = given["name"] or safe_name(type(estimator).__name__)
+    problems = [f"{said} ({type(estimator).__name__})" for said in _problems(given)]
+    seed = None if problems or given["random_state"] is not None else _stored_seed(given["storage"], name)
+    try:
+        spec = definition(
+            estimator, rows.data, name=name, seed=seed_of(given["random_state"]) if seed is None else seed
+        )
+    except DefinitionError as error:
+        raise DefinitionError([*error.problems, *problems]) from error
+    if problems:
+        raise DefinitionError(problems)
+    return prepare_given(_splittable(spec, rows), rows.data)
+
+
+def _stored_seed(storage: str | None, name: str) -> int | None:
+    """Of the sweep that is gone on with; ``None`` if it is not there yet."""
+    if storage is None:
+        return None
+    try:
+        with Store.open(storage) as store:
+            sweep = store.sweep(name)
+    except NotFoundError:
+        return None
+    return None if sweep is None else parse(sweep.definition).seed
+
+
 def _problems(given: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the parameters that no definition has."""
-    if not is_whole(given["ensemble"], 1):
-        yield f"ensemble must be a number of networks of at least 1, however: {given['ensemble']!r}"
+    yield from unfit(given)
     if not isinstance(given["answer"], bool) and not is_whole(given["answer"], FEWEST_REPEATS):
         yield f"answer must be True, False or at least {FEWEST_REPEATS} repeats, however: {given['answer']!r}"
+    if not isinstance(given["refit"], bool):
+        yield f"refit must be True or False, however: {given['refit']!r}"
     jobs = given["n_jobs"]
-    if jobs is not None and not (is_whole(jobs, -(os.cpu_count() or 1)) and jobs):
+    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int | np.integer) or not jobs):
         yield f"n_jobs must be a number of processes, -1 for one a core, or None, however: {jobs!r}"
     if not isinstance(given["storage"], str | None):
         yield f"storage must be the URL of a database, or None, however: {given['storage']!r}"
@@ -153,13 +192,10 @@ def _splittable(spec: SweepSpec, rows: Rows) -> SweepSpec:
     smallest = int(np.bincount(rows.data.original_target()).min())
     if smallest >= spec.validation.folds:
         return spec
-    said = f"a class has {smallest} rows, fewer than there are folds ({spec.validation.folds}): they are not stratified"
-    warnings.warn(said, UserWarning, stacklevel=5)
+    rows_of, folds = count(smallest, "row"), spec.validation.folds
+    said = f"a class has {rows_of}, fewer than there are folds ({folds}): they are not stratified"
+    warnings.warn(said, UserWarning, stacklevel=6)
     return replace(spec, validation=replace(spec.validation, scheme="kfold"))
-
-
-def _name(estimator: BaseEstimator) -> str:
-    return safe_name(type(estimator).__name__)
 
 
 @contextmanager
@@ -174,9 +210,11 @@ def _database(storage: str | None) -> Iterator[str]:
 
 def _launcher(n_jobs: int | None, device: str) -> Launcher:
     """In this process, or as many others as ``n_jobs`` says; negative as joblib has it: -1 for one a core."""
-    cores = os.cpu_count() or 1
-    workers = 1 if n_jobs is None else n_jobs if n_jobs > 0 else max(1, cores + 1 + n_jobs)
-    own = resolve(device)
+    workers, own = 1 if n_jobs is None else n_jobs, resolve(device)
+    if workers < 0:
+        from sweep.launch.cluster import local_devices  # takes Dask, which others need not import
+
+        workers = max(1, len(local_devices("cpu", None)) + 1 + workers)
     return open_launcher("inline", None, own) if workers == 1 else open_launcher("local", workers, own)
 
 
@@ -194,14 +232,3 @@ def _study(store: Store, name: str) -> optuna.Study:
         if view is None:
             raise NotFoundError(f"the sweep {name} was deleted meanwhile")
         return view.copy()
-
-
-def space_of(spec: SweepSpec) -> Mapping[str, Any]:
-    """Parameters of an estimator of one network that a definition fixes: all but the searched ones."""
-    return {
-        "epochs": spec.training.epochs,
-        "batch_size": spec.training.batch_size,
-        "activation": spec.network.activation,
-        "init": spec.network.init,
-        "nesterov": spec.training.nesterov,
-    }

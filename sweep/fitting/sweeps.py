@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -36,6 +38,9 @@ class _Sweep(Tagged):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any, *, classifier: bool) -> Self:
         weights = getattr(self, "class_weight", None)
+        for former in ("answer_", "best_estimator_", "classes_"):  # of other rows
+            if hasattr(self, former):
+                delattr(self, former)
         with value_errors(self):
             rows = read_rows(
                 self,
@@ -49,9 +54,10 @@ class _Sweep(Tagged):
             )
             found = search.search(self, rows)
         best = found.best
+        self.notes_: tuple[str, ...] = rows.data.info.notes
         if rows.classes is not None:
             self.classes_ = rows.classes
-        self.best_params_: dict[str, Any] = search.best_parameters(best)
+        self.best_params_: dict[str, Any] = search.best_parameters(best, found.spec)
         self.best_score_: float = best.score
         self.best_placement_: str = best.placement
         self.honest_score_: HonestScore | None = found.summary.honest
@@ -63,7 +69,6 @@ class _Sweep(Tagged):
             self.answer_: Answered = found.answered
         if self.refit:
             settings = {
-                **search.space_of(found.spec),
                 **self.best_params_,
                 "ensemble": self.ensemble,
                 "categorical": self.categorical,
@@ -74,11 +79,14 @@ class _Sweep(Tagged):
             if classifier:
                 settings["class_weight"] = weights
             one = DropoutMLPClassifier if classifier else DropoutMLPRegressor
-            self.best_estimator_ = one(**settings).fit(X, y, sample_weight)
+            with warnings.catch_warnings():  # of the rows, which have been said
+                warnings.filterwarnings("ignore", category=UserWarning)
+                warnings.filterwarnings("default", category=ConvergenceWarning)
+                self.best_estimator_ = one(**settings).fit(X, y, sample_weight)
         return self
 
     def _best(self) -> Any:
-        check_is_fitted(self)
+        check_is_fitted(self, "best_estimator_")
         return self.best_estimator_
 
     @available_if(_refitted)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
@@ -132,18 +140,21 @@ class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # 
         answer: Whether to test on fresh folds if dropout helps; a number of repeats of them, if not the default one.
         refit: Whether to train the best configuration on all rows.
         ensemble: Networks that are trained then, whose probabilities are averaged.
-        name: Of the sweep in its database.
-        storage: URL of the database, in which a sweep is gone on with; ``None`` for one in memory.
+        name: Of the sweep in its database; one that is there on other rows, as in the next fold of a cross-validation,
+            is an error.
+        storage: URL of the database, in which a sweep of that name is gone on with; ``None`` for one in memory.
         n_jobs: Processes that train; ``None`` for this one, -1 for one a core.
         categorical: Names or positions of columns of categories that do not look like it.
-        handle_unknown: ``"error"``, or ``"ignore"`` for levels that ``fit`` never saw to be none of those it saw.
+        handle_unknown: ``"error"``, or ``"ignore"`` for levels that ``fit`` never saw to be none of those it saw: in
+            cross-validation, a level of a few rows may all be in one fold.
         random_state: Seed of folds, proposals, initial weights, batch order and dropout.
         device: ``"cpu"``, ``"cuda:N"``, or ``"auto"`` for the first CUDA device there is.
 
     Attributes:
-        best_params_: Of the best trial, as :class:`DropoutMLPClassifier` takes them.
+        best_params_: Of the best trial, as :class:`DropoutMLPClassifier` takes them: what was searched, and what was
+            not.
         best_score_: Its raw score, mean over the folds: too good, since it was chosen for it.
-        honest_score_: What to expect of choosing so, with a 95 % interval.
+        honest_score_: What to expect of choosing so, with a 95 % interval; ``None`` where the metric is undefined.
         best_placement_: Where it has dropout.
         best_index_: Its place in ``cv_results_``.
         best_estimator_: Its configuration, trained on all rows.
@@ -154,6 +165,9 @@ class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # 
         classes_: ``[classes]`` labels, sorted.
         n_features_in_: Columns of X.
         feature_names_in_: Their names, where X had any.
+        notes_: What was decided about the columns of X, a sentence each.
+
+    :meth:`score` is accuracy, whatever ``metric`` chooses by.
     """
 
     def __init__(

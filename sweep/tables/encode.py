@@ -78,7 +78,7 @@ def encode(table: Table, data: DataSpec, *, align: int = 1) -> Encoded:
     regression = target.task == "regression"
     info = TableInfo(
         source=table.source,
-        content_hash=_content_hash(features[:, : len(names)], target, groups, recipe.plans),
+        content_hash=content_hash(features[:, : len(names)], target, groups, recipe.plans),
         rows=len(target.rows),
         features=names,
         target=target.name,
@@ -217,7 +217,7 @@ def _groups(table: Table, data: DataSpec, target: Target) -> tuple[NDArray[np.in
     return dense.astype(np.int64), f"groups: {int(dense.max()) + 1} in column {column.name!r}, kept whole in folds"
 
 
-def _content_hash(
+def content_hash(
     features: NDArray[np.float32], target: Target, groups: NDArray[np.int64] | None, plans: Sequence[FeaturePlan]
 ) -> str:
     """SHA-256 over what training sees and what was taken off it before: the same for one table in any file format.

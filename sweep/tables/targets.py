@@ -116,6 +116,49 @@ def read_target(table: Table, data: DataSpec) -> Target:
     return Target(name, known, task, codes, labels, (*notes, why + positive, *doubts))
 
 
+def read_truth(table: Table, name: str, task: Task, classes: Sequence[str]) -> Floats:
+    """The target of another table, whose task and classes another one has settled.
+
+    Args:
+        table: As read; its ``missing`` is that of the other one.
+        name: Of the column, which exists.
+        task: As it was settled, as are the classes.
+        classes: Labels in the order of their codes; empty for a regression.
+
+    Returns:
+        ``[n]`` float64: class codes, or numbers; NaN where the cell is missing.
+
+    Raises:
+        DataError: A label that is none of the classes, texts in place of numbers, infinite values.
+    """
+    column = _read(table, name, "regression" if task == "regression" else "classification")
+    check_finite(table, column)
+    if column.missing.all():
+        return np.full(len(table.frame), np.nan)
+    if task == "regression":
+        if column.numbers is None:
+            cell = table.cell(name, int(np.flatnonzero(~column.missing)[0]) + 1)
+            raise DataError(f"{cell}: the target is text there, however numbers are predicted")
+        return column.numbers
+    if column.codes is not None:
+        labels, codes = list(column.levels), column.codes
+    else:
+        assert column.numbers is not None  # noqa: S101 - a column has numbers or codes
+        known = ~column.missing
+        values, places = np.unique(column.numbers[known], return_inverse=True)
+        labels, codes = [number_text(value) for value in values], np.full(len(known), -1)
+        codes[known] = places
+    place = [_matching(label, classes) for label in labels]
+    for row in np.flatnonzero(codes >= 0):
+        if place[codes[row]] is None:
+            listed = ", ".join(classes[:12]) + (", …" if len(classes) > 12 else "")
+            raise DataError(
+                f"{table.cell(name, int(row) + 1)}: {labels[codes[row]]!r} is none of the classes that are predicted "
+                f"({listed})"
+            )
+    return np.array([*(np.nan if code is None else code for code in place), np.nan], np.float64)[codes]
+
+
 def _read(table: Table, name: str, task: str | None) -> Column:
     """The column, text as classes where the task says so, yes/no by its words."""
     numeric = pd.api.types.is_numeric_dtype(table.frame[name].dtype)

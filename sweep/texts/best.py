@@ -110,13 +110,16 @@ def configuration_rows(own: Hyperparameters) -> list[tuple[str, str]]:
 
 def scores_rows(metric: Metric, raw: float, honest: HonestScore | None, chosen: Chosen | None) -> list[tuple[str, str]]:
     """Name and value of the honest score and of the raw one."""
-    elsewhere = "" if chosen is None else f"; {wording.chosen_in_words(chosen.sweep, chosen.trials)}"
+    if honest is None and chosen is not None:
+        among = f"{wording.count(chosen.trials, 'trial')} of the sweep {chosen.sweep} on these rows"
+        why = f"too good if it was chosen for that: it is one of {among}, and has no honest score"
+        return [("honest score", "undefined"), ("raw score", f"{wording.powers(metric.format(raw))}, {why}")]
     if honest is None:
         too_good = f"{wording.powers(metric.format(raw))}, too good: it was chosen for that"
-        return [("honest score", "undefined"), ("raw score", too_good + elsewhere)]
+        return [("honest score", "undefined"), ("raw score", too_good)]
     interval = wording.interval(metric, honest.low, honest.high)
     why = wording.raw_in_words(metric, honest).removeprefix(f"the sweep's best reads {wording.score(metric, raw)}")
-    why = elsewhere or why
+    why = why if chosen is None else f"; {wording.chosen_in_words(chosen.sweep, chosen.trials)}"
     return [
         ("honest score", f"{wording.score(metric, honest.value)} (95 % interval {interval})"),
         ("raw score", f"{wording.powers(metric.format(raw))}{why}"),

@@ -7,8 +7,8 @@ all of them train on the same rows.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 import torch
@@ -20,15 +20,25 @@ from sweep.folds import Folds
 from sweep.networks import Networks
 from sweep.records import BlockJob, Configuration, TrainingPlan
 from sweep.training.scaling import fit_scaling
+from sweep.training.scoreboard import Scored
 from sweep.training.state import BlockState
 from sweep.training.targets import Targets
 from sweep.training.train import train_segment
 
 logger = logging.getLogger(__name__)
 
+_STOPS = 10
+"""How often it is told how far training is: to stop somewhere costs an evaluation of all rows."""
+
 
 def train_whole(
-    data: Dataset, configuration: Configuration, plan: TrainingPlan, *, members: int = 1, device: str = "cpu"
+    data: Dataset,
+    configuration: Configuration,
+    plan: TrainingPlan,
+    *,
+    members: int = 1,
+    device: str = "cpu",
+    on_epoch: Callable[[int], None] | None = None,
 ) -> Networks:
     """Trains networks on all rows.
 
@@ -42,18 +52,36 @@ def train_whole(
         plan: What a sweep's trials share; checkpoints and ``stop`` do not matter here.
         members: S, networks that differ by their random numbers.
         device: ``"cpu"`` or ``"cuda:N"``.
+        on_epoch: Is told, a few times, the epoch that has been trained (1-based), the last one included. The numbers
+            are the same, bit for bit.
     """
     epoch, rows = configuration.epoch, torch.arange(data.info.rows)
-    plan = replace(plan, checkpoints=tuple(sorted({epoch, plan.epochs})), stop="last")
+    stops = (epoch,) if on_epoch is None else tuple(_stops(epoch))
+    plan = replace(plan, checkpoints=tuple(sorted({*stops, plan.epochs})), stop="last")
     # Each network is a repeat of one fold, which tests what it trains on. Nobody wants its predictions of that.
     folds = Folds((rows,) * members, (rows,) * members, 1, members, "kfold", kept_rows=np.empty(0, np.int64))
     job = BlockJob((0,), (configuration.params,), plan, until=epoch)
-    (result,), state = train_segment(data, folds, job, device, keep=True)
-    networks = _networks(data, job, cast("BlockState", state))
-    if result.lost:
-        logger.warning("%d of %d networks diverged; they predict a constant", len(result.lost), members)
-        networks = _silenced(networks, data, result.lost)
+    state: BlockState | None = None
+    lost: tuple[int, ...] = ()
+    for stop in stops:
+        if state is not None:  # what an earlier stop saw must not count: in one go there is none
+            state = replace(state, scored=Scored.nothing(data.info, folds, plan, 1))
+        (result,), state = train_segment(data, folds, replace(job, until=stop), device, state, keep=True)
+        lost = result.lost
+        if on_epoch is not None:
+            on_epoch(stop)
+    assert state is not None  # noqa: S101 - it is kept
+    networks = _networks(data, job, state)
+    if lost:
+        logger.warning("%d of %d networks diverged; they predict a constant", len(lost), members)
+        networks = _silenced(networks, data, lost)
     return networks
+
+
+def _stops(epoch: int) -> Iterator[int]:
+    """At most :data:`_STOPS` epochs, evenly spaced, the last is ``epoch``."""
+    stops = min(epoch, _STOPS)
+    yield from (number * epoch // stops for number in range(1, stops + 1))
 
 
 def _networks(data: Dataset, job: BlockJob, state: BlockState) -> Networks:
