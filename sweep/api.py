@@ -47,15 +47,12 @@ if TYPE_CHECKING:
     from sweep.texts.best import Best
     from sweep.texts.states import Status, Sweeps
 
+    File = str | PathLike[str]
+
 # --- make, check and run a sweep, and have it answer ------------------------------------------------------------------
 
 
-def init(
-    table: str | PathLike[str],
-    target: str | None = None,
-    output: str | PathLike[str] | None = None,
-    force: bool = False,
-) -> Document | Path:
+def init(table: File, target: str | None = None, output: File | None = None, force: bool = False) -> Document | Path:
     """A definition fitted to a table: metric, epochs, network and search space by what the table holds.
 
     Args:
@@ -224,9 +221,7 @@ def best(name: str, storage: str | None = None) -> Best:
         return Best(summarise(store, name))
 
 
-def report(
-    name: str, output: str | PathLike[str] | None = None, force: bool = False, storage: str | None = None
-) -> Report:
+def report(name: str, output: File | None = None, force: bool = False, storage: str | None = None) -> Report:
     """The page that shows the results; it begins with the answer, if :func:`answer` was asked for it.
 
     Args:
@@ -251,7 +246,7 @@ def report(
 def export(
     name: str,
     format: str = "toml",  # noqa: A002 - the option's name
-    output: str | PathLike[str] | None = None,
+    output: File | None = None,
     trial: int | None = None,
     ensemble: int | None = None,
     force: bool = False,
@@ -284,7 +279,7 @@ def export(
 
 def fit(
     name: str,
-    output: str | PathLike[str] | None = None,
+    output: File | None = None,
     trial: int | None = None,
     placement: str | None = None,
     ensemble: int = 1,
@@ -308,19 +303,18 @@ def fit(
     """
     with opened(storage) as store, display(quiet=quiet) as shown:
         shown.doing("loading PyTorch")
-        from sweep.commands.model import Where
-        from sweep.commands.model import fit as fitted
+        from sweep.commands import model as models
 
-        where = Where(None if output is None else Path(output), force, database_url(storage))
-        return fitted(
+        where = models.Where(None if output is None else Path(output), force, database_url(storage))
+        return models.fit(
             store, name, where, trial=trial, placement=placement, ensemble=ensemble, device=device, display=shown
         )
 
 
 def predict(
-    model: str | PathLike[str] | Fitted,
-    table: str | PathLike[str],
-    output: str | PathLike[str] | None = None,
+    model: File | Fitted,
+    table: File,
+    output: File | None = None,
     passes: int = 0,
     seed: int = 0,
     unseen: str = "error",

@@ -17,8 +17,11 @@ from typer.main import get_command
 from sweep import api
 from sweep.cli.app import app
 from sweep.cli.main import run_program
+from sweep.cli.options import Format
 from sweep.cli.show import json_text
 from sweep.commands.check import Checked
+from sweep.commands.export import FORMATS
+from sweep.commands.model import Predicted
 from sweep.commands.report import Report
 from sweep.errors import DefinitionError, NotFoundError, UserError
 from sweep.report.html import MARK
@@ -219,6 +222,49 @@ def test_files_are_written_as_by_the_command(here: Path, capsys: pytest.CaptureF
     assert Path("made.toml").read_text() == str(api.init("table.csv")).replace("table.toml", "made.toml")
     with pytest.raises(UserError, match=r"table\.csv is the table that is read"):
         api.init("table.csv", output="table.csv", force=True)
+
+
+def test_a_model_predicts_as_the_folder_that_the_commands_write(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = api.fit("small", quiet=True)
+    found = api.predict(model, "table.csv", passes=3)
+    assert isinstance(found, Predicted)
+    assert said(capsys, "fit", "small", "-o", "model", "--quiet") == "model\n"
+    assert str(found) == said(capsys, "predict", "model", "table.csv", "-o", "-", "--passes", "3")
+    assert api.predict("model", "table.csv", output="said.csv", passes=3) == Path("said.csv")
+    assert Path("said.csv").read_text() == str(found)
+    assert repr(found) == "<45 predictions of table.csv>"
+    assert "table.csv: accuracy" in found._repr_html_()
+    assert "and 35 rows more" in found._repr_html_()
+    assert repr(model) == "<model of small>"
+    assert str(model) in (str(api.fit("small", quiet=True)), model.refit.card)
+    assert "<pre" in model._repr_html_()
+    written = api.fit("small", output="other", placement="none", quiet=True)
+    assert str(written) == "other"
+    assert (here / "other" / "card.md").read_text() == written.refit.card
+    with pytest.raises(UserError, match="other"):
+        api.fit("small", output="other", quiet=True)
+    with pytest.raises(UserError, match="unseen must be error or ignore, however: maybe"):
+        api.predict(model, "table.csv", unseen="maybe")
+    with pytest.raises(UserError, match=r"card\.md is a file of the model"):
+        api.predict("model", "table.csv", output="model/card.md", force=True)
+
+
+def test_every_format_is_that_of_the_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [one.value for one in Format] == list(FORMATS)
+    for form in FORMATS:
+        found = api.export("small", form)
+        if form == "onnx":
+            assert isinstance(found, bytes)
+            assert api.export("small", form, output="best.onnx", ensemble=2) == Path("best.onnx")
+        else:
+            assert found == said(capsys, "export", "small", "--format", form)
+    assert api.export("small", "predictions", trial=1) != api.export("small", "predictions", trial=2)
+    with pytest.raises(UserError, match=r"the format must be one of toml, json, .*, however: yaml"):
+        api.export("small", "yaml")
+    with pytest.raises(UserError, match="--trial is for --format predictions"):
+        api.export("small", trial=1)
+    with pytest.raises(UserError, match="the ensemble must be at least 1 network, however: 0"):
+        api.export("small", "onnx", ensemble=0)
 
 
 def test_a_report_is_a_frame_that_reaches_nothing_around_it(here: Path) -> None:

@@ -386,8 +386,7 @@ def test_every_example_from_python_runs(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_every_function_and_result_is_documented() -> None:
-    assert set(re.findall(r"api\.(\w+)\(", PYTHON)) == {
-        one for one, it in vars(api).items() if getattr(it, "__module__", "") == api.__name__
-    }
+    functions = {name for name, one in vars(api).items() if getattr(one, "__module__", "") == api.__name__}
+    assert set(re.findall(r"api\.(\w+)\(", PYTHON)) == functions
     attributes = PYTHON.split("| attribute | what it holds |")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)_`", attributes)) == set(FITTED)

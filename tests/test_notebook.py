@@ -51,6 +51,8 @@ SHOWN = {
     "answer": "<svg",
     "report": "<iframe",
     "export": "toml of wine",
+    "model": "predictions of sklearn:wine",
+    "script": "python of wine",
     "list": "done",
 }
 

@@ -84,7 +84,9 @@ class Predicted:
         left = len(self.predictions.values) - len(rows)
         more = [html.paragraph(f"and {wording.count(left, 'row')} more", faint=True)] if left else []
         notes = [html.paragraph(note, faint=True) for note in self.remarks]
-        return html.block(html.paragraph("", bold=self.source), *notes, html.table(rows, list(columns)), *more)
+        return html.block(
+            html.paragraph("", bold=repr(self).strip("<>")), *notes, html.table(rows, list(columns)), *more
+        )
 
     def columns(self) -> dict[str, Any]:
         """Name and values ``[n]`` of each column: what :class:`pandas.DataFrame` takes."""
