@@ -272,7 +272,7 @@ def export(
             to.check()
         content = exporting.exported(store, name, format, trial, ensemble or 1, str(output or ""))
     if to is None:
-        return content if isinstance(content, bytes) else Document(content, f"{format} of {name}")
+        return content if isinstance(content, bytes) else Document(content, f"{name} as {format}")
     to.write(content)
     return to.path
 

@@ -50,9 +50,9 @@ SHOWN = {
     "run": "honest score",
     "answer": "<svg",
     "report": "<iframe",
-    "export": "toml of wine",
+    "export": "wine as toml",
     "model": "predictions of sklearn:wine",
-    "script": "python of wine",
+    "script": "wine as python",
     "list": "done",
 }
 

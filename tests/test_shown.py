@@ -118,6 +118,12 @@ def test_an_answer_says_in_html_what_it_says_in_text(made: object) -> None:
                 assert part.removeprefix("sonar: ").strip() in plain, part
 
 
+def test_heads_in_capitals_are_written_small_and_names_as_they_are() -> None:
+    head = ("PLACEMENT", "probability Yes", "AUC of A")
+    page = html.table([("a", "b", "c")], head)
+    assert re.findall(r"<th[^>]*>([^<]*)", page) == ["placement", "probability Yes", "AUC of A"]
+
+
 def test_an_empty_list_says_what_to_do() -> None:
     assert str(Sweeps(())) == "no sweep yet: sweep run stores the first one"
     assert "no sweep yet" in Sweeps(())._repr_html_()

@@ -63,7 +63,7 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), *, wrap: bool
     """
     start = ""
     if head:
-        names = "".join(f'<th style="{_HEAD}">{text(name.lower())}</th>' for name in head)
+        names = "".join(f'<th style="{_HEAD}">{text(name.lower() if name.isupper() else name)}</th>' for name in head)
         start = f"<thead><tr>{names}</tr></thead>"
     lines = []
     for row in rows:
