@@ -93,7 +93,7 @@ def report(
         "sweep export table --format python -o best.py",
         "python best.py table.csv",
         "sweep export table --format onnx -o best.onnx",
-        "sweep export table --format sklearn -o best.py",
+        "sweep export table --format sklearn -o pipeline.py",
     )
 )
 def export(
