@@ -24,6 +24,7 @@ Mistakes raise a subclass of :class:`sweep.errors.UserError`, whose message says
 from __future__ import annotations
 
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +38,11 @@ from sweep.texts.document import Document
 # What takes long to import is imported by the function that needs it: this module is there at once.
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from os import PathLike
 
     from sweep.commands.check import Checked
     from sweep.commands.definition import Definition
-    from sweep.commands.model import Fitted, Predicted
+    from sweep.commands.fit import Fitted
+    from sweep.commands.predict import Predicted
     from sweep.commands.report import Report
     from sweep.texts.answered import Answered
     from sweep.texts.best import Best
@@ -107,7 +108,7 @@ def run(
     quiet: bool = False,
     storage: str | None = None,
 ) -> Best | Status:
-    """Runs a sweep, or goes on with it: what is in the database is not trained again.
+    """Runs a sweep, or goes on with it, and gives the best configuration; with ``queue``, the state of the sweep.
 
     Args:
         definition: See above.
@@ -121,9 +122,6 @@ def run(
         priority: With ``queue``: runners take the highest first.
         quiet: Whether to show no progress.
         storage: Database URL.
-
-    Returns:
-        The best configuration with its honest score; with ``queue``, the state of the sweep.
     """
     from sweep.commands.definition import load
 
@@ -303,10 +301,10 @@ def fit(
     """
     with opened(storage) as store, display(quiet=quiet) as shown:
         shown.doing("loading PyTorch")
-        from sweep.commands import model as models
+        from sweep.commands import fit as fitting
 
-        where = models.Where(None if output is None else Path(output), force, database_url(storage))
-        return models.fit(
+        where = fitting.Where(None if output is None else Path(output), force, database_url(storage))
+        return fitting.fit(
             store, name, where, trial=trial, placement=placement, ensemble=ensemble, device=device, display=shown
         )
 
@@ -331,14 +329,15 @@ def predict(
         unseen: ``"error"`` or ``"ignore"``: what a level of a category is that training never saw.
         force: Whether a file that exists may be replaced.
     """
-    from sweep.commands import model as models
+    from sweep.commands import predict as predicting
 
+    own = model if isinstance(model, str | PathLike) else model.refit.model
     if output is None:
-        return models.predict(model, str(table), passes=passes, seed=seed, unseen=unseen)
+        return predicting.predict(own, str(table), passes=passes, seed=seed, unseen=unseen)
     to = file_target(Path(output), force=force, storage=database_url(None), source=str(table))
-    to = models.beside_model(to, model)
+    to = predicting.beside_model(to, own)
     to.check()
-    to.write(models.predict(model, str(table), passes=passes, seed=seed, unseen=unseen).written(to.path.name))
+    to.write(predicting.predict(own, str(table), passes=passes, seed=seed, unseen=unseen).written(to.path.name))
     return to.path
 
 

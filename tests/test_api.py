@@ -21,7 +21,7 @@ from sweep.cli.options import Format
 from sweep.cli.show import json_text
 from sweep.commands.check import Checked
 from sweep.commands.export import FORMATS
-from sweep.commands.model import Predicted
+from sweep.commands.predict import Predicted
 from sweep.commands.report import Report
 from sweep.errors import DefinitionError, NotFoundError, UserError
 from sweep.report.html import MARK

@@ -121,7 +121,7 @@ def test_an_answer_says_in_html_what_it_says_in_text(made: object) -> None:
 def test_heads_in_capitals_are_written_small_and_names_as_they_are() -> None:
     head = ("PLACEMENT", "probability Yes", "AUC of A")
     page = html.table([("a", "b", "c")], head)
-    assert re.findall(r"<th[^>]*>([^<]*)", page) == ["placement", "probability Yes", "AUC of A"]
+    assert re.findall(r"<th [^>]*>([^<]*)", page) == ["placement", "probability Yes", "AUC of A"]
 
 
 def test_an_empty_list_says_what_to_do() -> None:

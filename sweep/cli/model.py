@@ -56,8 +56,8 @@ def fit(
 
     with cli_errors.interruptible(), display(quiet=quiet) as shown, opened(storage) as store:
         shown.doing("loading PyTorch")
-        from sweep.commands.model import Where
-        from sweep.commands.model import fit as fitted
+        from sweep.commands.fit import Where
+        from sweep.commands.fit import fit as fitted
 
         where = Where(folder, force, url)
         made = fitted(
@@ -94,13 +94,13 @@ def predict(
     Writes a row for each row of the table: the prediction, and the probability of each class. Needs no database. Where
     the table holds the target, too, the score on it is said.
     """
-    from sweep.commands import model as models
+    from sweep.commands import predict as predicting
 
     to = cli_output.target(output, force=force, storage=database_url(None), source=table)
     if to.file is not None:
-        to = replace(to, file=models.beside_model(to.file, model))
+        to = replace(to, file=predicting.beside_model(to.file, model))
     to.check()
-    found = models.predict(model, table, passes=passes, seed=seed, unseen=unseen)
+    found = predicting.predict(model, table, passes=passes, seed=seed, unseen=unseen)
     for remark in found.remarks:
         typer.echo(remark, err=True)
     to.write(found.written(output))

@@ -7,7 +7,8 @@
 ``check``       what a definition would run
 ``work``        workers for a while, and what is said of an interrupt
 ``queue``       definitions and tables for runners, and what those do
-``model``       the best network trained on all rows, and what it says of a table
+``fit``         a network trained on all rows
+``predict``     what such a model says of a table
 ``report``      the page that shows the results
 ``export``      the best configuration, for other programs
 ``upgrade``     a database brought up to date
