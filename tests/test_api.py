@@ -195,6 +195,8 @@ def test_messages_name_what_was_given(here: Path) -> None:
         api.check("small.toml", changes={"name": "a"}, name="b")
     with pytest.raises(DefinitionError, match=r'a change must name a key .*, however: "training\."'):
         api.check("small.toml", changes={"training.": 1})
+    with pytest.raises(DefinitionError, match=r"3 must be a known key .* \(changes\)"):
+        api.check("small.toml", changes={3: 1})  # type: ignore[dict-item]  # as a mistake
     with pytest.raises(NotFoundError, match="no sweep named nothing"):
         api.best("nothing")
     with pytest.raises(UserError, match="workers is for a run here"):
@@ -204,7 +206,12 @@ def test_messages_name_what_was_given(here: Path) -> None:
 
 
 def test_values_of_changes_keep_their_types(here: Path) -> None:
-    changes = {"space.dropout": {"low": 0.1, "high": 0.2}, "network.hidden": [5, 3], "data.missing": ["none", "1"]}
+    changes: dict[str, Any] = {
+        "space.dropout": {"low": 0.1, "high": 0.2},
+        "network.hidden": [5, 3],
+        "data.missing": ["none", "1"],
+    }
+    changes |= {"data.source": here / "table.csv"}
     spec = api.check("small.toml", "typed", changes=changes).setup.spec
     assert spec.network.hidden == ((5, 3),)
     assert spec.data.missing == ("none", "1")
@@ -245,6 +252,8 @@ def test_a_model_predicts_as_the_folder_that_the_commands_write(here: Path, caps
         api.fit("small", output="other", quiet=True)
     with pytest.raises(UserError, match="unseen must be error or ignore, however: maybe"):
         api.predict(model, "table.csv", unseen="maybe")
+    with pytest.raises(UserError, match="the seed must be at least 0, however: -1"):
+        api.predict(model, "table.csv", passes=2, seed=-1)
     with pytest.raises(UserError, match=r"card\.md is a file of the model"):
         api.predict("model", "table.csv", output="model/card.md", force=True)
 

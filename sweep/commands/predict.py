@@ -82,6 +82,8 @@ def predict(model: str | PathLike[str] | Model, table: str, *, passes: int, seed
     """
     if unseen not in ("error", "ignore"):
         raise UserError(f"unseen must be error or ignore, however: {unseen}")
+    if seed < 0:
+        raise UserError(f"the seed must be at least 0, however: {seed}")
     trained = model if isinstance(model, Model) else read_model(Path(model))
     rows = read_for(trained.recipe, table, None)
     found = trained.predict(rows, passes=passes, seed=seed, unseen=unseen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -42,9 +43,10 @@ class Changes:
     def apply_values(self, values: Mapping[str, Any], option: str) -> None:
         """The same with values that are values already, as a program gives them."""
         for path, value in values.items():
-            keys = [key.strip() for key in path.split(".")]
+            keys = [key.strip() for key in str(path).split(".")]
             if all(keys):
-                self._give(keys, str(value), copy.deepcopy(value), option)
+                own = os.fspath(value) if isinstance(value, os.PathLike) else copy.deepcopy(value)
+                self._give(keys, str(value), own, option)
             else:
                 self.complaints.append(
                     f'a change must name a key such as training.epochs, however: "{path}" ({option})'
