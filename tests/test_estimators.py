@@ -160,7 +160,7 @@ def test_columns_that_are_named_are_categories() -> None:
     [
         (lambda frame: frame[["age", "city"]], "now missing:\n- floor"),
         (lambda frame: frame.rename(columns={"age": "Age"}), "now missing:\n- age"),
-        (lambda frame: frame.assign(city="Paris"), "levels that were not there in fit: column 'city' has 'Paris'"),
+        (lambda frame: frame.assign(city="Paris"), "column 'city': 1 level never seen before, in 200 cells: 'Paris'"),
         (lambda frame: frame.assign(age="old"), "X, column 'age', row 1: 'old'"),
         (lambda frame: frame.assign(age=np.inf), "X, column 'age', row 1: inf is infinite"),
         (lambda frame: frame.to_numpy(), "X must be a DataFrame, as it was in fit"),

@@ -180,11 +180,8 @@ def read_features(estimator: BaseEstimator, X: Any, reading: Reading, handle_unk
     applied = reading.recipe.apply(table)
     unseen = [one for one in applied.unseen if not one.rare]
     if unseen and handle_unknown == "error":
-        said = "; ".join(f"column {one.column!r} has {', '.join(map(repr, one.levels[:6]))}" for one in unseen)
-        raise ValueError(
-            f"{name}: levels that were not there in fit: {said}; "
-            'with handle_unknown="ignore" they are none of those that were'
-        )
+        said = "; ".join(one.said for one in unseen)
+        raise ValueError(f'{name}: {said} (with handle_unknown="ignore" they are none of the levels that were)')
     return applied.features
 
 

@@ -36,14 +36,16 @@ class Unseen:
     cells: int
     rare: bool
 
+    @property
+    def said(self) -> str:
+        """What was met: ``"column 'city': 1 level never seen before, in 3 cells: 'Paris'"``."""
+        shown = ", ".join(repr(level[:40]) for level in self.levels[:_SHOWN]) + (", …" * (len(self.levels) > _SHOWN))
+        met = f"{count(len(self.levels), 'level')} never seen before, in {count(self.cells, 'cell')}"
+        return f"column {self.column!r}: {met}: {shown}"
+
     def __str__(self) -> str:
         """A note: what was met, and what became of it."""
-        shown = ", ".join(repr(level[:40]) for level in self.levels[:_SHOWN]) + (", …" * (len(self.levels) > _SHOWN))
-        what = "they count as rare ones" if self.rare else "all features of the column are 0 there"
-        return (
-            f"column {self.column!r}: {count(len(self.levels), 'level')} never seen before, in "
-            f"{count(self.cells, 'cell')}: {shown}; {what}"
-        )
+        return f"{self.said}; {'they count as rare ones' if self.rare else 'all features of the column are 0 there'}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
