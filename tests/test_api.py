@@ -268,6 +268,8 @@ def test_every_format_is_that_of_the_command(here: Path, capsys: pytest.CaptureF
         else:
             assert found == said(capsys, "export", "small", "--format", form)
     assert api.export("small", "predictions", trial=1) != api.export("small", "predictions", trial=2)
+    api.export("small", "predictions", output="rows.parquet")
+    assert Path("rows.parquet").read_bytes()[:4] == b"PAR1"
     with pytest.raises(UserError, match=r"the format must be one of toml, json, .*, however: yaml"):
         api.export("small", "yaml")
     with pytest.raises(UserError, match="--trial is for --format predictions"):

@@ -1,6 +1,7 @@
 """The command line.
 
-``main``: the commands and their options, wiring only · ``run``, ``check``, ``show``, ``dashboard``: what they do and
-print · ``ask``: what ``init`` asks · ``output``: where it goes · ``progress``: how far a running sweep is ·
-``errors``: messages and exit statuses · ``options``: those that several commands have.
+``main``: the program · ``sweeping``, ``reading``, ``model``, ``operating``, ``storage``: its commands and their options,
+wiring only; what they do is in ``commands/`` · ``options``: those that several commands have · ``ask``: what ``init``
+asks · ``output``: where results go · ``show``: what is printed beside them · ``errors``: messages and exit statuses ·
+``dashboard``: serves Optuna's
 """

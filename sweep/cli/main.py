@@ -4,8 +4,8 @@ Results go to standard output, everything else to standard error; ``errors.py`` 
 long to import is imported by the command that needs it, so that ``--help`` and a wrong option answer at once.
 
 Where to look: ``sweeping.py``, ``reading.py``, ``model.py``, ``operating.py`` and ``storage.py`` have the commands;
-what they do is in ``commands/``. ``runner.py`` runs what is queued, ``show.py`` has the text of states, ``output.py``
-prints or writes results, ``dashboard.py`` serves Optuna's dashboard.
+what they do is in ``commands/``, and what they print in ``texts/``. ``output.py`` prints or writes results, ``show.py``
+has what stands beside them, ``dashboard.py`` serves Optuna's dashboard.
 """
 
 from __future__ import annotations
