@@ -1,6 +1,6 @@
 """The command line.
 
-``main``: the program · ``sweeping``, ``reading``, ``model``, ``operating``, ``storage``: its commands and their options;
+``main``: the program · ``sweeping``, ``reading``, ``model``, ``operating``, ``storage``: its commands and options;
 what they do is in ``commands/`` · ``options``: those that several commands have · ``ask``: what ``init`` asks ·
 ``output``: where results go · ``show``: what is printed beside them · ``errors``: messages and exit statuses ·
 ``dashboard``: serves Optuna's.
