@@ -23,8 +23,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("training", "store"),
     ("launch",),
     ("run", "analysis", "answer", "operate"),
-    ("figures", "texts", "report", "export", "model", "fitting", "estimators"),
-    ("commands", "api"),
+    ("figures", "texts", "report", "export", "model"),
+    ("commands", "fitting", "estimators", "api"),
     ("cli",),
 )
 ALL = tuple(name for row in ROWS for name in row)

@@ -28,7 +28,7 @@ def expected(estimator: BaseEstimator) -> dict[str, str]:
 
 
 SMALL: dict[str, Any] = {"hidden": (16,), "epochs": 40}
-SWEEP: dict[str, Any] = {**SMALL, "trials": 2, "placement": ["none", "hidden"], "folds": 2, "checkpoints": 1}
+SWEEP: dict[str, Any] = {**SMALL, "trials": 1, "placement": "hidden", "folds": 2, "checkpoints": 1}
 
 ESTIMATORS = [
     DropoutMLPClassifier(**SMALL),

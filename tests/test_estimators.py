@@ -13,7 +13,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
@@ -110,15 +109,6 @@ def test_clone_pickle_and_joblib(tmp_path: Path) -> None:
 def _through_joblib(fitted: Any, folder: Path) -> Any:
     joblib.dump(fitted, folder / "fitted.joblib")
     return joblib.load(folder / "fitted.joblib")
-
-
-def test_joblib_runs_them_in_its_own_processes() -> None:
-    X, y = load_iris(return_X_y=True)
-    grid = {"dropout_hidden": [0.0, 0.3]}
-    one = GridSearchCV(DropoutMLPClassifier(**SMALL), grid, cv=2, n_jobs=1).fit(X, y)
-    two = GridSearchCV(DropoutMLPClassifier(**SMALL), grid, cv=2, n_jobs=2).fit(X, y)
-    np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
-    get_reusable_executor().shutdown()
 
 
 # --- what they take ---------------------------------------------------------------------------------------------------
@@ -595,6 +585,19 @@ def test_wrong_parameters_are_said_all_at_once(estimator: Any, said: list[str]) 
     for part in said:
         assert part in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_how_far_it_is_is_shown_to_who_asks(capfd: pytest.CaptureFixture[str]) -> None:
+    DropoutSweepClassifier(**SWEEP, answer=2, verbose=True).fit(*load_iris(return_X_y=True))
+    out, err = capfd.readouterr()
+    assert out == ""
+    for part in (
+        "X: 150 rows, 4 features, target y (multiclass)",
+        "4 trials over 2 placements",
+        "4 of 4 trials",
+        "runs",
+    ):
+        assert part in err, part
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:

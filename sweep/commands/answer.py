@@ -60,7 +60,7 @@ def answer_sweep(
         searches = pose_nested(question, store, outer) if nested else None  # refused before anything is trained
         display.say(_plan(question))
         if question.missing:
-            tell = _Teller(display, question.summary)
+            tell = AnswerTeller(display, question.summary)
             with at_work(cluster, workers, own_device, display, tell) as launcher:
                 confirm(question, store, launcher, tell)
         display.doing("comparing")
@@ -81,7 +81,7 @@ def _plan(question: Question) -> str:
     return plan
 
 
-class _Teller(SoFar):
+class AnswerTeller(SoFar):
     """From progress to the display."""
 
     def __init__(self, display: Display, summary: SweepSummary) -> None:
@@ -89,6 +89,7 @@ class _Teller(SoFar):
         self._display, self._summary = display, summary
 
     def __call__(self, progress: Progress) -> None:
+        """Tells the display of progress."""
         self.text = f"{progress.done} of {progress.runs} runs are finished"
         if self._display.standing is None:
             if progress.done:

@@ -11,8 +11,8 @@ It says in other words what ``tables.features.fill`` and ``networks`` say, in th
 no row is told otherwise for its rounding: features are float, layers work in double. Weights stay float in the file,
 which is half the size.
 
-Operators of opset 17 and ai.onnx.ml 3 in IR version 8: every onnxruntime since 1.12 (2022) takes these, and nothing
-here needs a newer one. All of them belong to the standard.
+Operators of opset 17 and ai.onnx.ml 3 in IR version 8, of 2022: nothing here needs a newer one, and runtimes take all
+older ones. All of them belong to the standard.
 """
 
 from __future__ import annotations

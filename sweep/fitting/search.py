@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +18,10 @@ from sweep.analysis.summary import summarise
 from sweep.answer.compute import compute
 from sweep.answer.confirm import confirm
 from sweep.answer.question import FEWEST_REPEATS, pose
+from sweep.commands.answer import AnswerTeller
+from sweep.commands.display import display
+from sweep.commands.progress import Display
+from sweep.commands.run import Teller
 from sweep.errors import DefinitionError, NotFoundError
 from sweep.fitting.network import parameters_of
 from sweep.fitting.parameters import definition, is_whole, seed_of, unfit
@@ -25,7 +29,6 @@ from sweep.fitting.rows import Rows
 from sweep.launch.base import Launcher
 from sweep.launch.choose import open_launcher
 from sweep.records import Configuration
-from sweep.run.events import Event, ignore
 from sweep.run.loop import run_sweep
 from sweep.run.memory import prepared_memory
 from sweep.run.prepare import Setup, prepare_given
@@ -61,13 +64,12 @@ class Found:
         return self.summary.best
 
 
-def search(estimator: BaseEstimator, rows: Rows, on_event: Callable[[Event], None] = ignore) -> Found:
+def search(estimator: BaseEstimator, rows: Rows) -> Found:
     """Runs the sweep of an estimator's parameters.
 
     Args:
         estimator: Its parameters are read.
         rows: What it is fitted to.
-        on_event: Is told how far it is.
 
     Raises:
         UserError: Parameters, rows, workers or database do not allow it.
@@ -76,10 +78,17 @@ def search(estimator: BaseEstimator, rows: Rows, on_event: Callable[[Event], Non
     given = estimator.get_params(deep=False)
     setup = _setup(estimator, rows, given)
     spec = setup.spec
-    with _database(given["storage"]) as storage, _launcher(given["n_jobs"], given["device"]) as launcher:
-        run_sweep(spec, storage=storage, launcher=launcher, on_event=on_event, setup=setup)
+    with (
+        display(quiet=not given["verbose"]) as shown,
+        _database(given["storage"]) as storage,
+        _launcher(given["n_jobs"], given["device"]) as launcher,
+    ):
+        shown.doing("getting ready")
+        tell = Teller(shown, launcher.device)
+        run_sweep(spec, storage=storage, launcher=launcher, on_event=tell, setup=setup)
+        shown.doing("computing the honest score")
         with Store.open(storage) as store:
-            answered = _answer(store, setup, launcher, given["answer"]) if given["answer"] else None
+            answered = _answer(store, setup, launcher, given["answer"], shown) if given["answer"] else None
             summary = summarise(store, spec.name) if answered is None else answered.summary
             return Found(spec, summary, _study(store, spec.name), answered)
 
@@ -218,10 +227,11 @@ def _launcher(n_jobs: int | None, device: str) -> Launcher:
     return open_launcher("inline", None, own) if workers == 1 else open_launcher("local", workers, own)
 
 
-def _answer(store: Store, setup: Setup, launcher: Launcher, repeats: bool | int) -> Answered:
+def _answer(store: Store, setup: Setup, launcher: Launcher, repeats: bool | int, shown: Display) -> Answered:
     question = pose(store, setup.spec.name, None if repeats is True else repeats, setup=setup)
     if question.missing:
-        confirm(question, store, launcher)
+        confirm(question, store, launcher, AnswerTeller(shown, question.summary))
+    shown.doing("comparing")
     return Answered(question.summary, compute(question, store))
 
 

@@ -149,6 +149,7 @@ class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # 
             cross-validation, a level of a few rows may all be in one fold.
         random_state: Seed of folds, proposals, initial weights, batch order and dropout.
         device: ``"cpu"``, ``"cuda:N"``, or ``"auto"`` for the first CUDA device there is.
+        verbose: Whether to show how far it is.
 
     Attributes:
         best_params_: Of the best trial, as :class:`DropoutMLPClassifier` takes them: what was searched, and what was
@@ -212,6 +213,7 @@ class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # 
         handle_unknown: str = "error",
         random_state: Any = None,
         device: str = "cpu",
+        verbose: bool = False,
     ) -> None:
         self.trials = trials
         self.placement = placement
@@ -252,6 +254,7 @@ class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # 
         self.handle_unknown = handle_unknown
         self.random_state = random_state
         self.device = device
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Runs the sweep, and trains its best configuration on all rows.
@@ -328,6 +331,7 @@ class DropoutSweepRegressor(RegressorMixin, _Sweep):  # type: ignore[misc]  # as
         handle_unknown: str = "error",
         random_state: Any = None,
         device: str = "cpu",
+        verbose: bool = False,
     ) -> None:
         self.trials = trials
         self.placement = placement
@@ -367,6 +371,7 @@ class DropoutSweepRegressor(RegressorMixin, _Sweep):  # type: ignore[misc]  # as
         self.handle_unknown = handle_unknown
         self.random_state = random_state
         self.device = device
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Runs the sweep, and trains its best configuration on all rows.
