@@ -595,7 +595,6 @@ def test_how_far_it_is_is_shown_to_who_asks(capfd: pytest.CaptureFixture[str]) -
         "X: 150 rows, 4 features, target y (multiclass)",
         "4 trials over 2 placements",
         "4 of 4 trials",
-        "runs",
     ):
         assert part in err, part
 
