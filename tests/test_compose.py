@@ -250,10 +250,13 @@ def test_whatever_is_killed_the_sweep_is_what_it_would_have_been(cluster: Compos
     (tables / "small.toml").write_text(DEFINITION.format(table=write_table(tables)))
     undisturbed = f"sqlite:///{tmp_path / 'undisturbed.db'}"
     spec = load_definition(str(tables / "small.toml"), CHANGES)
-    with ThreadPoolExecutor(1) as thread:
-        reference = thread.submit(run_sweep, spec, storage=undisturbed, launcher=InlineLauncher())
-        cluster.run("run", "small.toml", "--queue", *(f"--set={change}" for change in CHANGES), cwd=tables)
+    queue = ["run", "small.toml", "--queue", *(f"--set={change}" for change in CHANGES)]
+    with ThreadPoolExecutor(2) as threads:
+        # The runner begins when the sweep is stored, which is before the command has ended.
+        reference = threads.submit(run_sweep, spec, storage=undisturbed, launcher=InlineLauncher())
+        queued = threads.submit(cluster.run, *queue, cwd=tables)
         kill_one_of_each(cluster)
+        queued.result()
         reference.result()
 
     stored = cluster.superuser("sweep")
@@ -289,7 +292,10 @@ def kill_one_of_each(cluster: Composition) -> None:
     def told() -> int:
         """Trials that have ended, as the database has them."""
         with psycopg.connect(cluster.superuser("sweep"), connect_timeout=5) as connection:
-            found = connection.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone()
+            try:
+                found = connection.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone()
+            except psycopg.errors.UndefinedTable:  # nothing is stored yet
+                return 0
         assert found
         return int(found[0])
 
