@@ -42,6 +42,7 @@ UNTRACED = (
     "test_export_training.py",
     "test_kill.py",
     "test_outages.py",
+    "test_round_trips.py",
     "test_rungs.py",
     "test_studies.py",
     "test_suggest.py",
