@@ -16,6 +16,9 @@ from sweep.records import Task
 
 Floats = NDArray[np.float64]
 
+MOST_NETWORKS: Final = 1000
+"""Of an ensemble."""
+
 # Rows that go through the networks at a time: what they need in between stays small, whatever the table.
 _ROWS = 4096
 

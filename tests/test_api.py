@@ -274,7 +274,7 @@ def test_every_format_is_that_of_the_command(here: Path, capsys: pytest.CaptureF
         api.export("small", "yaml")
     with pytest.raises(UserError, match="--trial is for --format predictions"):
         api.export("small", trial=1)
-    with pytest.raises(UserError, match="the ensemble must be at least 1 network, however: 0"):
+    with pytest.raises(UserError, match="the number of networks must be from 1 to 1000, however: 0"):
         api.export("small", "onnx", ensemble=0)
 
 

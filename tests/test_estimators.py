@@ -518,7 +518,7 @@ def test_processes_give_the_same_numbers_also_from_a_script_without_a_main_guard
                 "epochs must be at least 1, however: 0 (DropoutMLPClassifier)",
                 "momentum must be below 1, however: 2.0",
                 "dropout_hidden must be a rate from 0 to below 1, or several, however: 1.5",
-                "ensemble must be a number of networks of at least 1, however: 0",
+                "ensemble must be a number of networks from 1 to 1000, however: 0",
             ],
         ),
         (
@@ -568,7 +568,7 @@ def test_processes_give_the_same_numbers_also_from_a_script_without_a_main_guard
                 "n_jobs must be a number of processes, -1 for one a core, or None, however: 0",
                 "answer must be True, False or at least 2 repeats, however: 'yes'",
                 "storage must be the URL of a database, or None, however: 3",
-                "ensemble must be a number of networks of at least 1, however: 1.5",
+                "ensemble must be a number of networks from 1 to 1000, however: 1.5",
             ],
         ),
         (

@@ -85,7 +85,7 @@ def predict(model: str | PathLike[str] | Model, table: str, *, passes: int, seed
     if seed < 0:
         raise UserError(f"the seed must be at least 0, however: {seed}")
     trained = model if isinstance(model, Model) else read_model(Path(model))
-    rows = read_for(trained.recipe, table, None)
+    rows = read_for(trained.recipe, table, None, number_target=trained.predicts_numbers)
     found = trained.predict(rows, passes=passes, seed=seed, unseen=unseen)
     remarks = [*found.notes]
     try:

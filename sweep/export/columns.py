@@ -183,7 +183,7 @@ def _holds(table: Table, plan: FeaturePlan) -> Any:
             yes, no = plan.format.split("/")
             return {yes: 1, no: 0}
         case "categorical" if plan.format in ("", PLAIN, SINGLE):
-            levels = [_number(level) if _has_number_levels(plan) else level for level in plan.levels]
+            levels = [_level(plan, level) for level in plan.levels]
             extra = [(plan.rare, Source("RARE")), (plan.missing, Source("NOT_GIVEN"))]
             return [*levels, *(mark for needed, mark in extra if needed)]
         case "numeric" if plan.format == PLAIN:
@@ -235,6 +235,13 @@ def _moved(*, shifts: bool, scales: bool) -> Source | None:
 def _has_number_levels(plan: FeaturePlan) -> bool:
     """Whether the levels of a category are numbers rather than texts."""
     return plan.format in (PLAIN, SINGLE)
+
+
+def _level(plan: FeaturePlan, level: str) -> float | str:
+    """A level as the script finds it in the text of a cell: single precision is written with its shortest decimals."""
+    if not _has_number_levels(plan):
+        return level
+    return _number(str(np.float32(level)) if plan.format == SINGLE else level)
 
 
 def _as_numbers(column: str) -> Source:

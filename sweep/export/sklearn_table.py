@@ -85,7 +85,7 @@ def _csv_options(table: Table, data: DataSpec, dialect: Dialect, sample: str, *,
         options.append('sep=r"\\s+"' if dialect.delimiter == " " else f"sep={dialect.delimiter!r}")
     if dialect.decimal != ".":
         options.append(f"decimal={dialect.decimal!r}")
-    if not (named and [cell.rstrip("\r\n") for cell in rows[0]] == [*table.columns]):
+    if not (named and rows[0] == [*table.columns]):
         skipped = [f"skiprows={next(dialect.rows())[0]}"] if named else []
         columns = f"usecols=range({len(table.columns)})"
         options += ["header=None", *skipped, f"names={[*table.columns]!r}", columns, "index_col=False"]

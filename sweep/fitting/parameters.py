@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from sweep.data import Dataset
 from sweep.errors import UserError
+from sweep.networks import MOST_NETWORKS
 from sweep.spec.definition import from_tables
 from sweep.spec.model import SweepSpec
 from sweep.suggest.sizes import fit
@@ -88,8 +89,8 @@ def seed_of(random_state: Any) -> int:
 
 def unfit(given: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the parameters that all estimators have and no definition."""
-    if not is_whole(given["ensemble"], 1):
-        yield f"ensemble must be a number of networks of at least 1, however: {given['ensemble']!r}"
+    if not is_whole(given["ensemble"], 1) or given["ensemble"] > MOST_NETWORKS:
+        yield f"ensemble must be a number of networks from 1 to {MOST_NETWORKS}, however: {given['ensemble']!r}"
     if given["handle_unknown"] not in ("error", "ignore"):
         yield f'handle_unknown must be "error" or "ignore", however: {given["handle_unknown"]!r}'
     try:

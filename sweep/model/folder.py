@@ -155,7 +155,7 @@ def _within(file: Path, folder: Path) -> bool:
 
 def _is_model(place: Path) -> bool:
     """Whether a folder says that it is one of ours, whatever its format."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         with (place / MANIFEST).open("rb") as file:
             found = json.loads(file.read(_MOST_MANIFEST))
         return isinstance(found, dict) and found.get("kind") == KIND
@@ -234,6 +234,7 @@ class _Reader:
         """An object in JSON, of a format that this program knows."""
         try:
             found = json.loads(content, parse_constant=_no_number)
+            json.dumps(found, ensure_ascii=False).encode()  # half a character, escaped, is no text
         except (ValueError, RecursionError) as error:
             self.refuse(f"{name} is not in the format of JSON ({error})")
         number = found.get("format") if isinstance(found, dict) else None

@@ -15,6 +15,7 @@ from sweep.errors import DataError, UserError
 from sweep.metrics import METRICS, compute
 from sweep.networks import Networks
 from sweep.records import Task
+from sweep.tables.formats import NUMBER
 from sweep.tables.recipe import Recipe
 from sweep.tables.targets import read_truth
 from sweep.tables.types import Table
@@ -123,6 +124,11 @@ class Model:
     target: str
     metric: str
     trained_on: str
+
+    @property
+    def predicts_numbers(self) -> bool:
+        """Whether the target is numbers, or classes that are."""
+        return all(NUMBER.fullmatch(label) for label in self.classes)
 
     def predict(self, table: Table, *, passes: int = 0, seed: int = 0, unseen: str = "error") -> Predictions:
         """What the model says of the rows of a table.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, get_args
 
 import numpy as np
@@ -204,9 +205,11 @@ def _numbers(value: object, key: str) -> list[float]:
 
 
 def _number(value: object, key: str) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]  # it is a number
-        raise ValueError(f"{key} must be a finite number, however: {_short(value)}")
-    return float(value)  # type: ignore[arg-type]  # as above
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):  # a whole number beyond all floating-point ones
+            if math.isfinite(value):
+                return float(value)
+    raise ValueError(f"{key} must be a finite number, however: {_short(value)}")
 
 
 def _single(values: list[float], key: str) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from sweep.errors import NotFoundError, UserError
 from sweep.model.card import Choice, card_text
 from sweep.model.config import config_text
 from sweep.model.model import Model, features_hash
+from sweep.networks import MOST_NETWORKS
 from sweep.records import ALIGN, Configuration
 from sweep.run.prepare import training_plan
 from sweep.store.store import Store
@@ -21,9 +22,6 @@ from sweep.tables.load import load_encoded
 from sweep.training.device import resolve
 from sweep.training.whole import train_whole
 from sweep.wording import listed
-
-MOST_NETWORKS = 1000
-"""Of an ensemble."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

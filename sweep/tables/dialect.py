@@ -34,12 +34,14 @@ class Expected:
     Attributes:
         names: Of the columns that are needed.
         numbers: Those that hold plain numbers; all others stay text.
+        levels: Those whose plain numbers are levels of a category: any text may stand among them.
         unnamed: Where the other table had no header row, the names that rows may have, by their number; the first of
             a number counts. Else empty.
     """
 
     names: tuple[str, ...]
     numbers: frozenset[str]
+    levels: frozenset[str] = frozenset()
     unnamed: tuple[tuple[str, ...], ...] = ()
 
     def heads(self, cells: Sequence[str]) -> bool:
@@ -196,7 +198,7 @@ def _number_cells(rows: list[list[str]], expected: Expected) -> list[str]:
         del rows[0]
     else:
         names = list(expected.of_width(len(names)) or ())
-    numbers = {name.strip() for name in expected.numbers}
+    numbers = {name.strip() for name in expected.numbers | expected.levels}
     return [cell for row in rows for name, cell in zip(names, row, strict=False) if name in numbers]
 
 

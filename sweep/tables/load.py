@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
@@ -68,7 +70,7 @@ def read_table(data: DataSpec, base_dir: Path | None) -> Table:
     return _read_source(data.source, base_dir, "data.source", data.header, frozenset(data.missing))
 
 
-def read_for(recipe: Recipe, source: str, base_dir: Path | None) -> Table:
+def read_for(recipe: Recipe, source: str, base_dir: Path | None, *, number_target: bool = False) -> Table:
     """Reads a table that a recipe is to be applied to.
 
     A text file may have a single row: nothing is found out from its cells that the recipe knows. Its first row is the
@@ -79,12 +81,13 @@ def read_for(recipe: Recipe, source: str, base_dir: Path | None) -> Table:
         recipe: Of the first table.
         source: As ``data.source`` of a definition.
         base_dir: Folder that relative paths are relative to; the current one if ``None``.
+        number_target: Whether what was predicted are numbers, or classes that are: with a decimal comma they have one.
 
     Raises:
         NotFoundError: No such file, or no such bundled table.
         DataError: It cannot be read as a table, or is empty. Its columns are looked at by :meth:`Recipe.apply`.
     """
-    return _read_source(source, base_dir, "table", None, recipe.missing, _expected(recipe))
+    return _read_source(source, base_dir, "table", None, recipe.missing, _expected(recipe, number_target))
 
 
 def from_frame(frame: pd.DataFrame, source: str, missing: frozenset[str] = frozenset()) -> Table:
@@ -98,19 +101,34 @@ def from_frame(frame: pd.DataFrame, source: str, missing: frozenset[str] = froze
     Raises:
         DataError: No rows, no columns, or two columns of one name.
     """
-    return _checked(Table(frame.copy(deep=False), source, missing=missing))
+    frame = frame.copy(deep=False)
+    for place, dtype in enumerate(frame.dtypes):
+        if isinstance(dtype, pd.ArrowDtype) and dtype.kind in "mM":
+            frame.isetitem(place, _times(frame.iloc[:, place], dtype.pyarrow_dtype).to_numpy())
+    return _checked(Table(frame, source, missing=missing))
 
 
-def _expected(recipe: Recipe) -> Expected:
+def _times(series: pd.Series[Any], kind: pa.DataType) -> pd.Series[Any]:
+    """Dates, times or spans of Arrow as those of NumPy, without their time zone."""
+    unit = {pa.date32(): "s", pa.date64(): "ms"}.get(kind) or kind.unit
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+    return series.astype(np.dtype(f"{'timedelta' if pa.types.is_duration(kind) else 'datetime'}64[{unit}]"))
+
+
+def _expected(recipe: Recipe, number_target: bool) -> Expected:
     """What a text file is to hold."""
-    numbers = frozenset(plan.column for plan in recipe.plans if plan.kind == "numeric" and plan.format == PLAIN)
+    plain = [plan for plan in recipe.plans if plan.format == PLAIN]
+    target = {recipe.target} if number_target and recipe.target is not None else set()
+    numbers = frozenset({plan.column for plan in plain if plan.kind == "numeric"} | target)
+    levels = frozenset(plan.column for plan in plain if plan.kind == "categorical")
     others = {*recipe.unused, *([] if recipe.target is None else [recipe.target])}
     every = [*recipe.columns, *others]
     generic = [f"column{position}" for position in range(1, len(every) + 1)]
     if set(every) != set(generic):
-        return Expected(recipe.columns, numbers)
+        return Expected(recipe.columns, numbers, levels)
     without = tuple(name for name in generic if name != recipe.target)
-    return Expected(recipe.columns, numbers, (tuple(generic), without, recipe.columns))
+    return Expected(recipe.columns, numbers, levels, (tuple(generic), without, recipe.columns))
 
 
 def _read_source(

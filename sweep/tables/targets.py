@@ -32,6 +32,7 @@ from sweep.tables.columns import (
     read_column,
 )
 from sweep.tables.features import check_finite
+from sweep.tables.formats import PLAIN, SINGLE
 from sweep.tables.types import Floats, Table
 
 MOST_CLASSES = 1000
@@ -101,6 +102,9 @@ def read_target(table: Table, data: DataSpec) -> Target:
     classification, why = _is_classification(column, data.task, declared=declared)
     if not classification:
         return _regression(table, data, column, known, (*notes, why))
+    if column.numbers is not None and column.format not in (PLAIN, SINGLE):
+        # Dates, percentages, … as texts: a class is called what the table calls it.
+        column = read_column(table, name, as_categories=True, target=True).take(known)
     labels, codes = _labels(column)
     where = f"{table.source}: the target {name!r}"
     if len(labels) < 2:

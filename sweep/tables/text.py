@@ -14,9 +14,11 @@ from __future__ import annotations
 import csv
 import gzip
 import itertools
+import re
 import warnings
 import zlib
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +33,7 @@ from sweep.tables.types import Table
 from sweep.wording import count, listed
 
 PIECE_ROWS = 1 << 16
+DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,9 @@ def _parse(
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         _check_widths(dialect, source, len(names))
         raise DataError(f"{source}: cannot be read as a table ({str(error).strip()})") from error
+    if expected is not None and dialect.decimal == ",":
+        for name in expected.levels & {*chosen}:
+            frame[name] = frame[name].str.replace(DECIMAL_COMMA, r"\1.\2", regex=True)
     if len(frame) and frame[chosen[-1]].isna().any():
         _check_widths(dialect, source, len(names))  # short rows are filled up silently
     return frame
@@ -240,5 +246,7 @@ def _check_widths(dialect: Dialect, source: str, width: int) -> None:
 
 def _line_of(dialect: Dialect, header: bool, row: int) -> int | None:
     """The line a data row starts on, both 1-based: blank lines and line breaks inside cells count as lines."""
-    found = next(itertools.islice(dialect.rows(), row - 1 + header, None), None)
-    return None if found is None else found[0]
+    with suppress(csv.Error):  # a cell too long for it, which pandas reads
+        found = next(itertools.islice(dialect.rows(), row - 1 + header, None), None)
+        return None if found is None else found[0]
+    return None
