@@ -156,7 +156,7 @@ CASES: dict[str, Case] = {
     "zipped": Case("zipped.csv.gz"),
     "latin": Case("latin.csv"),
     "names of rows": Case("rows.csv", ("data.drop=['column1']",)),
-    "parquet": Case("table.parquet"),
+    "parquet": Case("table.parquet", ("data.categorical=['few']",)),
     "far from zero": Case("far.csv"),
     "as people write": Case("people.csv"),
     "one format": Case("people.csv", ("data.drop=['grouped', 'euros', 'share', 'german', 'english', 'slashes']",)),
@@ -212,11 +212,13 @@ def write_tables(folder: Path) -> None:
         flag=rng.random(rows) < 0.5,
         small=a.astype(np.float32),
         span=pd.to_timedelta(b, unit="h"),
+        few=np.array([0.1, 0.2, 0.7], np.float32)[np.arange(rows) % 3],
     )
     typed.to_parquet(folder / "table.parquet")
     days = [f"2024-01-{1 + row % 28:02d}" for row in range(rows)]
+    ever = [("0001-01-01", "2024-05-06", "9999-12-31")[row % 3] for row in range(rows)]
     far = pd.DataFrame(
-        {"time": 1.7e9 + rng.integers(0, 3600, rows), "day": days, "tiny": a * 1e-30, "a": a, "y": label}
+        {"time": 1.7e9 + rng.integers(0, 3600, rows), "day": days, "ever": ever, "tiny": a * 1e-30, "a": a, "y": label}
     )
     far.to_csv(folder / "far.csv", index=False)
     dates = pd.Series(pd.date_range("1990-01-01", periods=rows, freq="19D"))

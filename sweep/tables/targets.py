@@ -94,14 +94,15 @@ def read_target(table: Table, data: DataSpec) -> Target:
     if len(known) == 0:
         raise DataError(f"{table.source}: all cells of the target {name!r} are missing")
     declared = isinstance(table.frame[name].dtype, pd.CategoricalDtype)
-    notes = [f"target {name!r}: {column.written}"] if column.written else []
+    notes = []
     if len(known) < len(table.frame):
         gone = len(table.frame) - len(known)
         notes.append(f"{gone} of {len(table.frame)} rows are left out: their target {name!r} is missing")
         column = column.take(known)
     classification, why = _is_classification(column, data.task, declared=declared)
     if not classification:
-        return _regression(table, data, column, known, (*notes, why))
+        written = [f"target {name!r}: {column.written}"] if column.written else []
+        return _regression(table, data, column, known, (*written, *notes, why))
     if column.numbers is not None and column.format not in (PLAIN, SINGLE):
         # Dates, percentages, … as texts: a class is called what the table calls it.
         column = read_column(table, name, as_categories=True, target=True).take(known)

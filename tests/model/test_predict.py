@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from sweep import metrics, wording
+from sweep.commands.predict import predict
 from sweep.errors import DataError
 from sweep.model.folder import read_model
 from sweep.records import Task
@@ -197,6 +198,18 @@ def test_targets_are_the_same_however_they_are_written(worlds: Callable[[Task], 
     table = from_frame(frame.assign(y="much"), "frame")
     with pytest.raises(DataError, match=r"column 'y', row 1: the target is text there"):
         numbers.score(table, numbers.predict(table))
+
+
+def test_a_target_with_a_decimal_comma_is_scored_in_its_own_unit(
+    worlds: Callable[[Task], World], tmp_path: Path
+) -> None:
+    """``112,500`` has three decimals, not a comma between thousands."""
+    made, rows = worlds("regression").refit().model, make_rows("regression")
+    lines = [[cell.replace(".", ",") for cell in (*row[:-1], row[-1] and f"{row[-1]}0")] for row in rows]
+    (tmp_path / "german.csv").write_text("\n".join(";".join(line) for line in [COLUMNS, *lines]))
+    german = predict(made, str(tmp_path / "german.csv"), passes=0, seed=0, unseen="error")
+    plain = predict(made, str(worlds("regression").table), passes=0, seed=0, unseen="error")
+    assert german.remarks[-1].partition(": ")[2] == plain.remarks[-1].partition(": ")[2] != ""
 
 
 # --- what is wrong ----------------------------------------------------------------------------------------------------

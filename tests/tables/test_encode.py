@@ -311,6 +311,17 @@ def test_task_detection(y: Any, task: str, classes: tuple[str, ...]) -> None:
         assert (found.info.target_mean, found.info.target_scale) == (values.mean(), values.std())
 
 
+@pytest.mark.parametrize(
+    "classes", [("5 %", "10 %"), ("$5", "$7", "$10"), ("12:05", "13:10"), ("2020-01-01", "2021-05-05"), ("1,5", "2,5")]
+)
+def test_classes_are_called_what_the_table_calls_them(classes: tuple[str, ...]) -> None:
+    y = [classes[row % len(classes)] for row in range(12)]
+    found = encoded(table_of(x=X, y=y))
+    assert found.info.classes == classes
+    assert [classes[code] for code in found.target] == y
+    assert not [note for note in found.info.notes if "is read as" in note]
+
+
 def test_the_task_can_be_given() -> None:
     numbers = table_of(x=X, y=[1, 2, 3, 4] * 3)
     assert encoded(numbers).info.task == "multiclass"

@@ -486,6 +486,31 @@ def test_a_decimal_comma_shows_in_columns_of_numbers_only(tmp_path: Path) -> Non
         read(recipe, tmp_path, "a;b\n7,25;1.0\n8.5;1.1x\n")
 
 
+def test_levels_with_a_decimal_comma(tmp_path: Path) -> None:
+    rows = "".join(f"{n};{['1,5', '2,50', '3', '1,500'][n % 4]};{'mr'[n % 2]}\n" for n in range(ROWS))
+    recipe = recipe_of(tmp_path, f"a;c;y\n{rows}", categorical=("c",))
+    assert recipe.names == ("a", "c=1.5", "c=2.5", "c=3")
+    assert read(recipe, tmp_path, "a;c\n1;1,500\n1;2,5\n1;3,0\n") == [[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]]
+    (unseen,) = recipe.apply(read_for(recipe, str(tmp_path / "t.csv"), None)).unseen or (None,)
+    assert unseen is None
+
+
+def test_dates_and_spans_of_arrow() -> None:
+    when = pd.Series(cycle(*pd.date_range("2020-01-01", periods=5, freq="36h"))).dt.as_unit("ms")
+    dates = pd.Series(cycle(datetime.date(2020, 1, 1), None, datetime.date(9999, 12, 31)))
+    arrow = {
+        "date32[pyarrow]": (dates, dates),
+        "timestamp[ms][pyarrow]": (when, when),
+        "timestamp[ms, tz=UTC][pyarrow]": (when, when.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")),
+        "duration[ms][pyarrow]": (when - when[0], when - when[0]),
+    }
+    for name, (plain, typed) in arrow.items():
+        first, again = (from_frame(pd.DataFrame({"d": one}), "x") for one in (plain, typed.astype(name)))
+        matrix, recipe, _ = encode_features(first)
+        same(recipe.apply(again).features, matrix)
+        assert encode_features(again)[1].plans[0].kind == "datetime"
+
+
 def test_levels_of_a_small_file_stay_text(tmp_path: Path) -> None:
     rows = "".join(f"{['01', '1', '10', 'x', 'True'][n % 5]},{n / 4},{'mr'[n % 2]}\n" for n in range(ROWS + 1))
     recipe = recipe_of(tmp_path, f"code,x,y\n{rows}")

@@ -201,6 +201,12 @@ def test_blank_lines_do_not_count(tmp_path: Path) -> None:
     assert [table.line_of(row) for row in (1, 2, 3)] == [5, 7, None]
 
 
+def test_a_line_behind_a_cell_too_long_to_find_it(tmp_path: Path) -> None:
+    table = read(tmp_path, "a,b\n" + "1,x\n" * 100_000 + f"2,{'x' * 200_000}\n3,y\n")
+    assert table.cell("b", 1) == "t.csv, column 'b', row 1 (line 2)"
+    assert table.cell("b", 100_002) == "t.csv, column 'b', row 100002"
+
+
 def test_lines_of_rows(tmp_path: Path) -> None:
     table = read(tmp_path, 'a,b\n1,"x\ny"\n2,z\n')
     assert [table.line_of(row) for row in (1, 2)] == [2, 4]
