@@ -274,8 +274,9 @@ def test_every_format_is_that_of_the_command(here: Path, capsys: pytest.CaptureF
         api.export("small", "yaml")
     with pytest.raises(UserError, match="--trial is for --format predictions"):
         api.export("small", trial=1)
-    with pytest.raises(UserError, match="the number of networks must be from 1 to 1000, however: 0"):
-        api.export("small", "onnx", ensemble=0)
+    for networks in (0, 1001):
+        with pytest.raises(UserError, match=f"the number of networks must be from 1 to 1000, however: {networks}"):
+            api.export("small", "onnx", ensemble=networks)
 
 
 def test_a_report_is_a_frame_that_reaches_nothing_around_it(here: Path) -> None:

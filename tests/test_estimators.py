@@ -207,6 +207,7 @@ def test_what_is_left_out_is_said() -> None:
         fitted = DropoutMLPClassifier(**SMALL).fit(frame, y)
     assert caught[0].filename == __file__
     assert any("'note' is left out" in note for note in fitted.notes_)
+    assert not [note for note in fitted.notes_ if "data." in note or "drop" in note]
     with pytest.warns(UserWarning, match="'note' is left out") as caught:
         swept = DropoutSweepClassifier(**SWEEP).fit(frame, y)
     assert len(caught) == 1

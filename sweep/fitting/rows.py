@@ -36,11 +36,14 @@ from sweep.tables.types import Table
 
 _SOURCE = "X"
 _TABLES = re.compile(rf"\b({'|'.join(SECTIONS)})\.(?=[a-z])")  # of a definition
+_LEAVES_OUT = re.compile(r": drop = \[.*?\] leaves it out")
 _WORDS = {
     "or drop (left out)": "or leave it out",
     "name the column in drop": "leave the column out",
     "name it in drop": "leave it out",
+    "; drop says so": "",
     "seed must be": "random_state must be",
+    "seed: ": "random_state: ",
     "{ choices = [[..], [..]] }": '{"choices": [[..], [..]]}',
     "{ choices = [..] }": '{"choices": [..]}',
     "{ low, high, log, step }": '{"low": .., "high": .., "log": .., "step": ..}',
@@ -86,11 +89,17 @@ def value_errors(estimator: BaseEstimator) -> Iterator[None]:
         yield
     except UserError as error:
         name = type(estimator).__name__
-        said = _TABLES.sub("", str(error))
-        for here, there in _WORDS.items():
-            said = said.replace(here, there)
+        said = in_parameters(str(error))
         # Problems of parameters name the estimator each.
         raise ValueError(said if isinstance(error, DefinitionError) else f"{name}: {said}") from error
+
+
+def in_parameters(said: str) -> str:
+    """What is said of a definition, said of parameters."""
+    said = _LEAVES_OUT.sub(": leave it out if it says nothing", _TABLES.sub("", said))
+    for here, there in _WORDS.items():
+        said = said.replace(here, there)
+    return said
 
 
 def read_rows(
@@ -142,6 +151,7 @@ def read_rows(
     features, recipe, notes = encode_features(
         Table(frame, _SOURCE), categorical=_named(name, frame, categorical), align=ALIGN
     )
+    notes = [in_parameters(note) for note in notes]
     if as_frame:
         _warn(notes)
     data = _dataset(features, recipe, target, classes, codes, notes)

@@ -77,8 +77,10 @@ def test_only_a_model_is_replaced_and_only_when_asked(model: Path, tmp_path: Pat
         write(FolderTarget(model, force=True), made)
     other = tmp_path / "other"
     other.mkdir()
-    with pytest.raises(UserError, match="other exists already, and is no model"):
-        write(FolderTarget(other, force=True), made)
+    for manifest in ("", "[" * 100_000):
+        (other / "manifest.json").write_text(manifest)
+        with pytest.raises(UserError, match="other exists already, and is no model"):
+            write(FolderTarget(other, force=True), made)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match=r"must be a folder, however: .*file is a file"):
         write(FolderTarget(tmp_path / "file", force=True), made)
