@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import warnings
 from collections import UserDict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+import sweep
 from sweep.analysis.summary import summarise
 from sweep.estimators import (
     DropoutMLPClassifier,
@@ -220,6 +222,30 @@ def test_networks_that_diverge_are_told() -> None:
         fitted = DropoutMLPClassifier(**settings, ensemble=2).fit(X, y)
     assert caught[0].filename == __file__
     assert len(np.unique(fitted.predict_proba(X), axis=0)) == 1
+
+
+def test_a_sweep_never_changes_the_filters_of_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They belong to the process: of two threads that change them and put them back, one puts back the other's."""
+    changed: list[str] = []
+
+    class Watched(warnings.catch_warnings):
+        def __enter__(self) -> Any:
+            changed.append(sys._getframe(1).f_code.co_filename)
+            return super().__enter__()
+
+    monkeypatch.setattr(warnings, "catch_warnings", Watched)
+    frame, y = people()
+    DropoutSweepClassifier(**{**SWEEP, "trials": 2}, answer=2).fit(frame, y).predict(frame)
+    assert [name for name in changed if Path(name).is_relative_to(Path(sweep.__file__).parent)] == []
+
+
+def test_a_network_that_diverges_after_a_sweep_is_told() -> None:
+    X, y = load_iris(return_X_y=True)
+    settings = {**SWEEP, "trials": 1, "placement": "none", "learning_rate": 1e30, "max_norm": "off", "lr_decay": 1.0}
+    with pytest.warns(ConvergenceWarning, match="1 of 1 networks diverged") as caught:
+        fitted = DropoutSweepClassifier(**settings).fit(X, y)
+    assert caught[0].filename == __file__
+    assert fitted.best_estimator_.n_features_in_ == 4
 
 
 def test_another_fit_leaves_nothing_of_the_one_before() -> None:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sweep.fitting import network
 from sweep.fitting.parameters import seed_of, whole
-from sweep.fitting.rows import read_features, read_rows, value_errors
+from sweep.fitting.rows import Reading, Rows, read_features, read_rows, value_errors
 from sweep.networks import Networks
 
 Floats = NDArray[np.float64]
@@ -32,6 +32,11 @@ class Tagged(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
 class _Network(Tagged):
     """One network, or an ensemble, with given hyperparameters."""
 
+    networks_: Networks
+    reading_: Reading
+    notes_: tuple[str, ...]
+    classes_: NDArray[Any]
+
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, classifier: bool) -> Self:
         weights = getattr(self, "class_weight", None)
         with value_errors(self):
@@ -44,11 +49,7 @@ class _Network(Tagged):
                 sample_weight=sample_weight,
                 class_weight=weights if isinstance(weights, Mapping) else None,
             )
-            self.networks_: Networks = network.train(self, rows)
-        self.reading_ = rows.reading
-        self.notes_: tuple[str, ...] = rows.data.info.notes
-        if rows.classes is not None:
-            self.classes_ = rows.classes
+            train_on(rows, self)
         return self
 
     def _features(self, X: Any) -> NDArray[np.float32]:
@@ -60,6 +61,22 @@ class _Network(Tagged):
         features = self._features(X)
         passes, rng = whole("n_passes", n_passes, 2), np.random.default_rng(seed_of(random_state))
         return self.networks_.spread(features, passes, rng)
+
+
+def train_on(rows: Rows, estimator: _Network) -> None:
+    """Trains an estimator of one network on rows that have been read: sets what it has learned, but not its columns.
+
+    Warns:
+        ConvergenceWarning: Some networks diverged.
+
+    Raises:
+        UserError: Parameters are wrong.
+    """
+    estimator.networks_ = network.train(estimator, rows)
+    estimator.reading_ = rows.reading
+    estimator.notes_ = rows.data.info.notes
+    if rows.classes is not None:
+        estimator.classes_ = rows.classes
 
 
 class DropoutMLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]  # as above

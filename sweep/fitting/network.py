@@ -50,7 +50,7 @@ def train(estimator: BaseEstimator, rows: Rows) -> Networks:
     networks = train_whole(rows.data, configuration, plan, members=given["ensemble"], device=device)
     if networks.diverged:
         said = f"{networks.diverged} of {networks.members} networks diverged, and predict a constant"
-        warnings.warn(f"{said}: a lower learning_rate may help", ConvergenceWarning, stacklevel=4)
+        warnings.warn(f"{said}: a lower learning_rate may help", ConvergenceWarning, stacklevel=5)
     return networks
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -10,12 +9,11 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sweep.fitting import search
-from sweep.fitting.mlp import DropoutMLPClassifier, DropoutMLPRegressor, Tagged
+from sweep.fitting.mlp import DropoutMLPClassifier, DropoutMLPRegressor, Tagged, train_on
 from sweep.fitting.rows import read_rows, value_errors
 from sweep.networks import Floats
 from sweep.records import HonestScore
@@ -78,11 +76,13 @@ class _Sweep(Tagged):
             }
             if classifier:
                 settings["class_weight"] = weights
-            one = DropoutMLPClassifier if classifier else DropoutMLPRegressor
-            with warnings.catch_warnings():  # of the rows, which have been said
-                warnings.filterwarnings("ignore", category=UserWarning)
-                warnings.filterwarnings("default", category=ConvergenceWarning)
-                self.best_estimator_ = one(**settings).fit(X, y, sample_weight)
+            best_estimator = DropoutMLPClassifier(**settings) if classifier else DropoutMLPRegressor(**settings)
+            for columns in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self, columns):
+                    setattr(best_estimator, columns, getattr(self, columns))
+            with value_errors(self):
+                train_on(rows, best_estimator)  # not `fit`: it would say again what is wrong with the rows
+            self.best_estimator_ = best_estimator
         return self
 
     def _best(self) -> Any:
