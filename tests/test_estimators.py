@@ -172,6 +172,30 @@ def test_levels_never_seen_can_be_none_of_those_that_were() -> None:
     assert fitted.predict(frame.assign(city="Paris")).shape == (200,)
 
 
+def test_a_sweep_reads_rows_by_its_own_parameters() -> None:
+    frame, y = people()
+    strange, settings = frame.assign(city="Paris"), {**SWEEP, "trials": 2}
+    classifier = DropoutSweepClassifier(**settings).fit(frame, y)
+    regressor = DropoutSweepRegressor(**settings).fit(frame, y == "good")
+    asked = [
+        classifier.predict,
+        classifier.predict_proba,
+        classifier.predict_proba_spread,
+        regressor.predict,
+        regressor.predict_spread,
+    ]
+    for predict in asked:
+        own = f"^{type(predict.__self__).__name__}: column 'city': 1 level never seen .*handle_unknown"
+        with pytest.raises(ValueError, match=own):
+            predict(strange)
+    for swept in (classifier, regressor):
+        swept.set_params(handle_unknown="ignore")
+        np.testing.assert_array_equal(swept.predict(frame), swept.best_estimator_.predict(frame))
+    for predict in asked:
+        said = predict(strange)
+        assert len(said[0] if isinstance(said, tuple) else said) == 200
+
+
 def test_labels_of_every_kind_and_many_classes() -> None:
     X, y = load_digits(return_X_y=True)
     X, y = X[:600], y[:600]

@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sweep.fitting import search
-from sweep.fitting.mlp import DropoutMLPClassifier, DropoutMLPRegressor, Tagged, train_on
+from sweep.fitting.mlp import DropoutMLPClassifier, DropoutMLPRegressor, Predicting, train_on
 from sweep.fitting.rows import read_rows, value_errors
 from sweep.networks import Floats
 from sweep.records import HonestScore
@@ -31,7 +31,7 @@ def _refitted(estimator: Any) -> bool:
     return True
 
 
-class _Sweep(Tagged):
+class _Sweep(Predicting):
     """What both have in common."""
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any, *, classifier: bool) -> Self:
@@ -85,15 +85,15 @@ class _Sweep(Tagged):
             self.best_estimator_ = best_estimator
         return self
 
-    def _best(self) -> Any:
+    def _trained(self) -> Any:
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_
 
     @available_if(_refitted)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     def predict(self, X: Any) -> NDArray[Any]:
         """``[n]``: by the best configuration, trained on all rows."""
-        said: NDArray[Any] = self._best().predict(X)
-        return said
+        outputs = self._outputs(X)
+        return self.classes_[outputs.argmax(1)] if is_classifier(self) else outputs
 
 
 class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # scikit-learn ships no types
@@ -273,14 +273,12 @@ class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # 
     @available_if(_refitted)  # type: ignore[untyped-decorator]  # as above
     def predict_proba(self, X: Any) -> Floats:
         """``[n, classes]``: by the best configuration, trained on all rows."""
-        said: Floats = self._best().predict_proba(X)
-        return said
+        return self._outputs(X)
 
     @available_if(_refitted)  # type: ignore[untyped-decorator]  # as above
     def predict_proba_spread(self, X: Any, n_passes: int = 100, random_state: Any = None) -> tuple[Floats, Floats]:
         """See :meth:`DropoutMLPClassifier.predict_proba_spread`."""
-        said: tuple[Floats, Floats] = self._best().predict_proba_spread(X, n_passes, random_state)
-        return said
+        return self._spread(X, n_passes, random_state)
 
 
 class DropoutSweepRegressor(RegressorMixin, _Sweep):  # type: ignore[misc]  # as above
@@ -390,5 +388,4 @@ class DropoutSweepRegressor(RegressorMixin, _Sweep):  # type: ignore[misc]  # as
     @available_if(_refitted)  # type: ignore[untyped-decorator]  # as above
     def predict_spread(self, X: Any, n_passes: int = 100, random_state: Any = None) -> tuple[Floats, Floats]:
         """See :meth:`DropoutMLPRegressor.predict_spread`."""
-        said: tuple[Floats, Floats] = self._best().predict_spread(X, n_passes, random_state)
-        return said
+        return self._spread(X, n_passes, random_state)
