@@ -590,6 +590,28 @@ def test_processes_give_the_same_numbers_also_from_a_script_without_a_main_guard
                 "the device must be auto, cpu or cuda:N, however: None",
             ],
         ),
+        *(
+            (
+                DropoutMLPRegressor(epochs=0, ensemble=0).set_params(hidden=hidden),
+                ["hidden must be a list of widths", f"however: {said}", "epochs must be", "ensemble must be"],
+            )
+            for hidden, said in (
+                ("8", '"8"'),
+                (8, "8"),
+                (np.int64(8), "8"),
+                (8.0, "8.0"),
+                (np.array(8), "8"),
+                ({8}, ""),
+            )
+        ),
+        (
+            DropoutMLPRegressor(epochs=0).set_params(hidden=[[[8], [8, 4]]], dropout_hidden=[0.1, [0.2, 0.3]]),
+            [
+                "hidden must be the units",
+                "dropout_hidden must be a rate from 0 to below 1, or several",
+                "epochs must be",
+            ],
+        ),
         (DropoutMLPRegressor().set_params(hidden=[[8], [4]]), ["the units of each layer of one network, however"]),
         (DropoutMLPRegressor().set_params(hidden={"choices": [[8], [4]]}), ["hidden must be the units of each layer"]),
         (DropoutMLPRegressor(random_state=-1), ["random_state must be at least 0, however: -1"]),
