@@ -34,7 +34,9 @@ from sweep.estimators import (
 )
 from sweep.launch.inline import InlineLauncher
 from sweep.run.loop import run_sweep
+from sweep.run.prepare import Setup, prediction_bytes
 from sweep.spec import definition
+from sweep.store import codec
 from sweep.store.store import Store
 
 SMALL: dict[str, Any] = {"hidden": (16,), "epochs": 20, "random_state": 0}
@@ -533,6 +535,45 @@ def test_a_sweep_in_a_database_goes_on_there(sqlite_url: str) -> None:
     np.testing.assert_array_equal(anew.fit(X, y).predict_proba(X), more.predict_proba(X))
     with pytest.raises(ValueError, match="the sweep wine"):
         DropoutSweepClassifier(**SWEEP, storage=sqlite_url, name="wine").fit(X[:-1], y[:-1])
+
+
+def test_a_sweep_too_large_for_memory_is_refused_before_it_trains(
+    monkeypatch: pytest.MonkeyPatch, sqlite_url: str
+) -> None:
+    def trains(*_: Any, **__: Any) -> None:
+        raise RuntimeError("it trains")
+
+    monkeypatch.setattr("sweep.fitting.search.run_sweep", trains)
+    y = np.arange(2000) % 100
+    large = DropoutSweepClassifier(28, repeats=10, folds=2, checkpoints=12, epochs=120, random_state=0)
+    with pytest.raises(ValueError, match=r".") as caught:
+        large.fit(y[:, None], y)
+    assert str(caught.value) == (
+        "DropoutSweepClassifier: storage must name a file, such as sqlite:///sweep.db, or a server, to hold "
+        "1.26 GiB of predictions (28 trials), however: None (memory, which holds 1 GiB)"
+    )
+    for one in (clone(large).set_params(storage=sqlite_url), clone(large).set_params(trials=20)):
+        with pytest.raises(RuntimeError, match="it trains"):
+            one.fit(y[:, None], y)
+
+
+def test_the_predictions_of_a_sweep_are_as_large_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    pack = codec.pack_half
+
+    def counted(values: NDArray[np.float32]) -> bytes:
+        written.append(values.size * 2)
+        return pack(values)
+
+    said: list[int] = []
+
+    def noted(setup: Setup) -> None:
+        said.append(prediction_bytes(setup))
+
+    monkeypatch.setattr("sweep.store.convert.pack_half", counted)
+    monkeypatch.setattr("sweep.fitting.search.check_memory", noted)
+    DropoutSweepClassifier(**{**SWEEP, "repeats": 2}).fit(*load_wine(return_X_y=True))
+    assert said == [sum(written)]
 
 
 def test_without_refit_nothing_predicts() -> None:

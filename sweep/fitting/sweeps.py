@@ -142,7 +142,8 @@ class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # 
         ensemble: Networks that are trained then, whose probabilities are averaged.
         name: Of the sweep in its database; one that is there on other rows, as in the next fold of a cross-validation,
             is an error.
-        storage: URL of the database, in which a sweep of that name is gone on with; ``None`` for one in memory.
+        storage: URL of the database, in which a sweep of that name is gone on with; ``None`` for one in memory, which
+            holds 1 GiB.
         n_jobs: Processes that train; ``None`` for this one, -1 for one a core.
         categorical: Names or positions of columns of categories that do not look like it.
         handle_unknown: ``"error"``, or ``"ignore"`` for levels that ``fit`` never saw to be none of those it saw: in
