@@ -331,11 +331,11 @@ def predict(
     """
     from sweep.commands import predict as predicting
 
-    own = model if isinstance(model, str | PathLike) else model.refit.model
+    own, folder = (model, model) if isinstance(model, str | PathLike) else (model.refit.model, model.path)
     if output is None:
         return predicting.predict(own, str(table), passes=passes, seed=seed, unseen=unseen)
     to = file_target(Path(output), force=force, storage=database_url(None), source=str(table))
-    to = predicting.beside_model(to, own)
+    to = predicting.beside_model(to, folder)
     to.check()
     to.write(predicting.predict(own, str(table), passes=passes, seed=seed, unseen=unseen).written(to.path.name))
     return to.path

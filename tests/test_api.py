@@ -256,6 +256,10 @@ def test_a_model_predicts_as_the_folder_that_the_commands_write(here: Path, caps
         api.predict(model, "table.csv", passes=2, seed=-1)
     with pytest.raises(UserError, match=r"card\.md is a file of the model"):
         api.predict("model", "table.csv", output="model/card.md", force=True)
+    with pytest.raises(UserError, match=r"card\.md is a file of the model"):
+        api.predict(written, "table.csv", output="other/card.md", force=True)
+    assert (here / "other" / "card.md").read_text() == written.refit.card
+    assert api.predict(model, "table.csv", output="other.csv") == Path("other.csv")
 
 
 def test_every_format_is_that_of_the_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

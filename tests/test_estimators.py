@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import warnings
 from collections import UserDict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+import sweep
 from sweep.analysis.summary import summarise
 from sweep.estimators import (
     DropoutMLPClassifier,
@@ -32,7 +34,9 @@ from sweep.estimators import (
 )
 from sweep.launch.inline import InlineLauncher
 from sweep.run.loop import run_sweep
+from sweep.run.prepare import Setup, prediction_bytes
 from sweep.spec import definition
+from sweep.store import codec
 from sweep.store.store import Store
 
 SMALL: dict[str, Any] = {"hidden": (16,), "epochs": 20, "random_state": 0}
@@ -170,6 +174,30 @@ def test_levels_never_seen_can_be_none_of_those_that_were() -> None:
     assert fitted.predict(frame.assign(city="Paris")).shape == (200,)
 
 
+def test_a_sweep_reads_rows_by_its_own_parameters() -> None:
+    frame, y = people()
+    strange, settings = frame.assign(city="Paris"), {**SWEEP, "trials": 2}
+    classifier = DropoutSweepClassifier(**settings).fit(frame, y)
+    regressor = DropoutSweepRegressor(**settings).fit(frame, y == "good")
+    asked = [
+        classifier.predict,
+        classifier.predict_proba,
+        classifier.predict_proba_spread,
+        regressor.predict,
+        regressor.predict_spread,
+    ]
+    for predict in asked:
+        own = f"^{type(predict.__self__).__name__}: column 'city': 1 level never seen .*handle_unknown"
+        with pytest.raises(ValueError, match=own):
+            predict(strange)
+    for swept in (classifier, regressor):
+        swept.set_params(handle_unknown="ignore")
+        np.testing.assert_array_equal(swept.predict(frame), swept.best_estimator_.predict(frame))
+    for predict in asked:
+        said = predict(strange)
+        assert len(said[0] if isinstance(said, tuple) else said) == 200
+
+
 def test_labels_of_every_kind_and_many_classes() -> None:
     X, y = load_digits(return_X_y=True)
     X, y = X[:600], y[:600]
@@ -221,6 +249,30 @@ def test_networks_that_diverge_are_told() -> None:
         fitted = DropoutMLPClassifier(**settings, ensemble=2).fit(X, y)
     assert caught[0].filename == __file__
     assert len(np.unique(fitted.predict_proba(X), axis=0)) == 1
+
+
+def test_a_sweep_never_changes_the_filters_of_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They belong to the process: of two threads that change them and put them back, one puts back the other's."""
+    changed: list[str] = []
+
+    class Watched(warnings.catch_warnings):
+        def __enter__(self) -> Any:
+            changed.append(sys._getframe(1).f_code.co_filename)
+            return super().__enter__()
+
+    monkeypatch.setattr(warnings, "catch_warnings", Watched)
+    frame, y = people()
+    DropoutSweepClassifier(**{**SWEEP, "trials": 2}, answer=2).fit(frame, y).predict(frame)
+    assert [name for name in changed if Path(name).is_relative_to(Path(sweep.__file__).parent)] == []
+
+
+def test_a_network_that_diverges_after_a_sweep_is_told() -> None:
+    X, y = load_iris(return_X_y=True)
+    settings = {**SWEEP, "trials": 1, "placement": "none", "learning_rate": 1e30, "max_norm": "off", "lr_decay": 1.0}
+    with pytest.warns(ConvergenceWarning, match="1 of 1 networks diverged") as caught:
+        fitted = DropoutSweepClassifier(**settings).fit(X, y)
+    assert caught[0].filename == __file__
+    assert fitted.best_estimator_.n_features_in_ == 4
 
 
 def test_another_fit_leaves_nothing_of_the_one_before() -> None:
@@ -486,6 +538,45 @@ def test_a_sweep_in_a_database_goes_on_there(sqlite_url: str) -> None:
         DropoutSweepClassifier(**SWEEP, storage=sqlite_url, name="wine").fit(X[:-1], y[:-1])
 
 
+def test_a_sweep_too_large_for_memory_is_refused_before_it_trains(
+    monkeypatch: pytest.MonkeyPatch, sqlite_url: str
+) -> None:
+    def trains(*_: Any, **__: Any) -> None:
+        raise RuntimeError("it trains")
+
+    monkeypatch.setattr("sweep.fitting.search.run_sweep", trains)
+    y = np.arange(2000) % 100
+    large = DropoutSweepClassifier(28, repeats=10, folds=2, checkpoints=12, epochs=120, random_state=0)
+    with pytest.raises(ValueError, match=r".") as caught:
+        large.fit(y[:, None], y)
+    assert str(caught.value) == (
+        "DropoutSweepClassifier: storage must name a file, such as sqlite:///sweep.db, or a server, to hold "
+        "1.26 GiB of predictions (28 trials), however: None (memory, which holds 1 GiB)"
+    )
+    for one in (clone(large).set_params(storage=sqlite_url), clone(large).set_params(trials=20)):
+        with pytest.raises(RuntimeError, match="it trains"):
+            one.fit(y[:, None], y)
+
+
+def test_the_predictions_of_a_sweep_are_as_large_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    pack = codec.pack_half
+
+    def counted(values: NDArray[np.float32]) -> bytes:
+        written.append(values.size * 2)
+        return pack(values)
+
+    said: list[int] = []
+
+    def noted(setup: Setup) -> None:
+        said.append(prediction_bytes(setup))
+
+    monkeypatch.setattr("sweep.store.convert.pack_half", counted)
+    monkeypatch.setattr("sweep.fitting.search.check_memory", noted)
+    DropoutSweepClassifier(**{**SWEEP, "repeats": 2}).fit(*load_wine(return_X_y=True))
+    assert said == [sum(written)]
+
+
 def test_without_refit_nothing_predicts() -> None:
     X, y = load_iris(return_X_y=True)
     fitted = DropoutSweepClassifier(**SWEEP, refit=False).fit(X, y)
@@ -539,6 +630,28 @@ def test_processes_give_the_same_numbers_also_from_a_script_without_a_main_guard
                 "momentum must be one value, however: None",
                 "weight_decay must be one value, however: None",
                 "the device must be auto, cpu or cuda:N, however: None",
+            ],
+        ),
+        *(
+            (
+                DropoutMLPRegressor(epochs=0, ensemble=0).set_params(hidden=hidden),
+                ["hidden must be a list of widths", f"however: {said}", "epochs must be", "ensemble must be"],
+            )
+            for hidden, said in (
+                ("8", '"8"'),
+                (8, "8"),
+                (np.int64(8), "8"),
+                (8.0, "8.0"),
+                (np.array(8), "8"),
+                ({8}, ""),
+            )
+        ),
+        (
+            DropoutMLPRegressor(epochs=0).set_params(hidden=[[[8], [8, 4]]], dropout_hidden=[0.1, [0.2, 0.3]]),
+            [
+                "hidden must be the units",
+                "dropout_hidden must be a rate from 0 to below 1, or several",
+                "epochs must be",
             ],
         ),
         (DropoutMLPRegressor().set_params(hidden=[[8], [4]]), ["the units of each layer of one network, however"]),

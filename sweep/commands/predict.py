@@ -96,9 +96,9 @@ def predict(model: str | PathLike[str] | Model, table: str, *, passes: int, seed
     return Predicted(table, found, tuple(remarks))
 
 
-def beside_model(to: Target, model: str | PathLike[str] | Model) -> Target:
-    """The same target, which none of the files of a model is."""
-    if isinstance(model, Model):
+def beside_model(to: Target, folder: str | PathLike[str] | None) -> Target:
+    """The same target, which none of the files of a model is; ``None`` is the folder of one in memory alone."""
+    if folder is None:
         return to
-    own = dict.fromkeys((Path(model) / name for name in (*FILES, MANIFEST)), "a file of the model")
+    own = dict.fromkeys((Path(folder) / name for name in (*FILES, MANIFEST)), "a file of the model")
     return replace(to, never={**to.never, **own})

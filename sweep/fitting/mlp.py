@@ -13,14 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from sweep.fitting import network
 from sweep.fitting.parameters import seed_of, whole
-from sweep.fitting.rows import read_features, read_rows, value_errors
+from sweep.fitting.rows import Reading, Rows, read_features, read_rows, value_errors
 from sweep.networks import Networks
 
 Floats = NDArray[np.float64]
 
 
-class Tagged(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """What all four say of themselves."""
+class Predicting(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """What all four say of themselves, and how they predict."""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -28,9 +28,40 @@ class Tagged(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
         tags.input_tags.categorical = True
         return tags
 
+    def _trained(self) -> Any:
+        """The estimator that has the networks.
 
-class _Network(Tagged):
+        Raises:
+            NotFittedError: There is none yet.
+        """
+        check_is_fitted(self, "networks_")
+        return self
+
+    def _outputs(self, X: Any) -> Floats:
+        """``[n, classes]``, or ``[n]`` of a regressor: the mean over the ensemble, dropout off."""
+        networks, features = self._read(X)
+        return networks.predict(features)
+
+    def _spread(self, X: Any, n_passes: int, random_state: Any) -> tuple[Floats, Floats]:
+        """Mean and standard deviation over passes with dropout on, each shaped as :meth:`_outputs`."""
+        networks, features = self._read(X)
+        passes, rng = whole("n_passes", n_passes, 2), np.random.default_rng(seed_of(random_state))
+        return networks.spread(features, passes, rng)
+
+    def _read(self, X: Any) -> tuple[Networks, NDArray[np.float32]]:
+        """The networks, and X as they take it, read by this estimator's own parameters."""
+        trained = self._trained()  # first: it says so if nothing was fitted
+        with value_errors(self):
+            return trained.networks_, read_features(self, X, trained.reading_, self.handle_unknown)
+
+
+class _Network(Predicting):
     """One network, or an ensemble, with given hyperparameters."""
+
+    networks_: Networks
+    reading_: Reading
+    notes_: tuple[str, ...]
+    classes_: NDArray[Any]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, classifier: bool) -> Self:
         weights = getattr(self, "class_weight", None)
@@ -44,22 +75,24 @@ class _Network(Tagged):
                 sample_weight=sample_weight,
                 class_weight=weights if isinstance(weights, Mapping) else None,
             )
-            self.networks_: Networks = network.train(self, rows)
-        self.reading_ = rows.reading
-        self.notes_: tuple[str, ...] = rows.data.info.notes
-        if rows.classes is not None:
-            self.classes_ = rows.classes
+            train_on(rows, self)
         return self
 
-    def _features(self, X: Any) -> NDArray[np.float32]:
-        check_is_fitted(self, "networks_")
-        with value_errors(self):
-            return read_features(self, X, self.reading_, self.handle_unknown)
 
-    def _spread(self, X: Any, n_passes: int, random_state: Any) -> tuple[Floats, Floats]:
-        features = self._features(X)
-        passes, rng = whole("n_passes", n_passes, 2), np.random.default_rng(seed_of(random_state))
-        return self.networks_.spread(features, passes, rng)
+def train_on(rows: Rows, estimator: _Network) -> None:
+    """Trains an estimator of one network on rows that have been read: sets what it has learned, but not its columns.
+
+    Warns:
+        ConvergenceWarning: Some networks diverged.
+
+    Raises:
+        UserError: Parameters are wrong.
+    """
+    estimator.networks_ = network.train(estimator, rows)
+    estimator.reading_ = rows.reading
+    estimator.notes_ = rows.data.info.notes
+    if rows.classes is not None:
+        estimator.classes_ = rows.classes
 
 
 class DropoutMLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]  # as above
@@ -160,8 +193,7 @@ class DropoutMLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]  # 
 
     def predict_proba(self, X: Any) -> Floats:
         """``[n, classes]``: the mean over the ensemble, dropout off."""
-        features = self._features(X)  # first: it says so if nothing was fitted
-        return self.networks_.predict(features)
+        return self._outputs(X)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """``[n]``: the most probable class of each row."""
@@ -248,8 +280,7 @@ class DropoutMLPRegressor(RegressorMixin, _Network):  # type: ignore[misc]  # as
 
     def predict(self, X: Any) -> Floats:
         """``[n]``: the mean over the ensemble, dropout off."""
-        features = self._features(X)  # first: it says so if nothing was fitted
-        return self.networks_.predict(features)
+        return self._outputs(X)
 
     def predict_spread(self, X: Any, n_passes: int = 100, random_state: Any = None) -> tuple[Floats, Floats]:
         """Mean and standard deviation over passes with dropout on (Gal & Ghahramani 2016), ``[n]`` each.

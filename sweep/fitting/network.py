@@ -50,7 +50,7 @@ def train(estimator: BaseEstimator, rows: Rows) -> Networks:
     networks = train_whole(rows.data, configuration, plan, members=given["ensemble"], device=device)
     if networks.diverged:
         said = f"{networks.diverged} of {networks.members} networks diverged, and predict a constant"
-        warnings.warn(f"{said}: a lower learning_rate may help", ConvergenceWarning, stacklevel=4)
+        warnings.warn(f"{said}: a lower learning_rate may help", ConvergenceWarning, stacklevel=5)
     return networks
 
 
@@ -103,11 +103,11 @@ def _problems(given: Mapping[str, Any], depth: int | None, epochs: int | None) -
         if isinstance(given[name], Mapping) or (given[name] is None and name != "max_norm"):
             yield f"{name} must be one value, however: {given[name]!r}"
     units = given["hidden"]
-    if isinstance(units, Mapping) or (units is not None and np.ndim(units[0] if len(units) else 0)):
+    if isinstance(units, Mapping) or (_is_several(units) and any(map(_is_several, units))):
         yield f"hidden must be the units of each layer of one network, however: {units!r}"
     yield from unfit(given)
     hidden = given["dropout_hidden"]
-    single = isinstance(hidden, str) or np.ndim(hidden) == 0
+    single = not _is_several(hidden)
     if not _is_rate(given["dropout_input"]):
         yield f"dropout_input must be a rate from 0 to below 1, however: {given['dropout_input']!r}"
     if not all(map(_is_rate, [hidden] if single else hidden)):
@@ -118,6 +118,11 @@ def _problems(given: Mapping[str, Any], depth: int | None, epochs: int | None) -
     last = given["stop_epoch"]
     if last is not None and epochs is not None and not (is_whole(last, 1) and last <= epochs):
         yield f"stop_epoch must be an epoch from 1 to {epochs}, or None, however: {last!r}"
+
+
+def _is_several(value: Any) -> bool:
+    """Whether it holds values, in an order."""
+    return isinstance(value, list | tuple | range) or getattr(value, "ndim", 0) > 0
 
 
 def _is_rate(value: Any) -> bool:

@@ -30,7 +30,7 @@ from sweep.launch.base import Launcher
 from sweep.launch.choose import open_launcher
 from sweep.records import Configuration
 from sweep.run.loop import run_sweep
-from sweep.run.memory import prepared_memory
+from sweep.run.memory import check_memory, prepared_memory
 from sweep.run.prepare import Setup, prepare_given
 from sweep.run.study import open_storage
 from sweep.spec.definition import parse
@@ -148,7 +148,7 @@ def _setup(estimator: BaseEstimator, rows: Rows, given: Mapping[str, Any]) -> Se
     Raises:
         DefinitionError: Parameters are wrong, or do not fit the rows; all that are, are listed.
         DataError: The rows cannot be split so.
-        StorageError: The database cannot be used.
+        StorageError: The database cannot be used, or what is to be stored is too much for one in memory.
     """
     name = given["name"] or safe_name(type(estimator).__name__)
     problems = [f"{said} ({type(estimator).__name__})" for said in _problems(given)]
@@ -161,7 +161,10 @@ def _setup(estimator: BaseEstimator, rows: Rows, given: Mapping[str, Any]) -> Se
         raise DefinitionError([*error.problems, *problems]) from error
     if problems:
         raise DefinitionError(problems)
-    return prepare_given(_splittable(spec, rows), rows.data)
+    setup = prepare_given(_splittable(spec, rows), rows.data)
+    if given["storage"] is None:
+        check_memory(setup)
+    return setup
 
 
 def _stored_seed(storage: str | None, name: str) -> int | None:

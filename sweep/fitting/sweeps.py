@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sweep.fitting import search
-from sweep.fitting.mlp import DropoutMLPClassifier, DropoutMLPRegressor, Tagged
+from sweep.fitting.mlp import DropoutMLPClassifier, DropoutMLPRegressor, Predicting, train_on
 from sweep.fitting.rows import read_rows, value_errors
 from sweep.networks import Floats
 from sweep.records import HonestScore
@@ -33,7 +31,7 @@ def _refitted(estimator: Any) -> bool:
     return True
 
 
-class _Sweep(Tagged):
+class _Sweep(Predicting):
     """What both have in common."""
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any, *, classifier: bool) -> Self:
@@ -78,22 +76,24 @@ class _Sweep(Tagged):
             }
             if classifier:
                 settings["class_weight"] = weights
-            one = DropoutMLPClassifier if classifier else DropoutMLPRegressor
-            with warnings.catch_warnings():  # of the rows, which have been said
-                warnings.filterwarnings("ignore", category=UserWarning)
-                warnings.filterwarnings("default", category=ConvergenceWarning)
-                self.best_estimator_ = one(**settings).fit(X, y, sample_weight)
+            best_estimator = DropoutMLPClassifier(**settings) if classifier else DropoutMLPRegressor(**settings)
+            for columns in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self, columns):
+                    setattr(best_estimator, columns, getattr(self, columns))
+            with value_errors(self):
+                train_on(rows, best_estimator)  # not `fit`: it would say again what is wrong with the rows
+            self.best_estimator_ = best_estimator
         return self
 
-    def _best(self) -> Any:
+    def _trained(self) -> Any:
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_
 
     @available_if(_refitted)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     def predict(self, X: Any) -> NDArray[Any]:
         """``[n]``: by the best configuration, trained on all rows."""
-        said: NDArray[Any] = self._best().predict(X)
-        return said
+        outputs = self._outputs(X)
+        return self.classes_[outputs.argmax(1)] if is_classifier(self) else outputs
 
 
 class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # scikit-learn ships no types
@@ -142,7 +142,8 @@ class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # 
         ensemble: Networks that are trained then, whose probabilities are averaged.
         name: Of the sweep in its database; one that is there on other rows, as in the next fold of a cross-validation,
             is an error.
-        storage: URL of the database, in which a sweep of that name is gone on with; ``None`` for one in memory.
+        storage: URL of the database, in which a sweep of that name is gone on with; ``None`` for one in memory, which
+            holds 1 GiB.
         n_jobs: Processes that train; ``None`` for this one, -1 for one a core.
         categorical: Names or positions of columns of categories that do not look like it.
         handle_unknown: ``"error"``, or ``"ignore"`` for levels that ``fit`` never saw to be none of those it saw: in
@@ -273,14 +274,12 @@ class DropoutSweepClassifier(ClassifierMixin, _Sweep):  # type: ignore[misc]  # 
     @available_if(_refitted)  # type: ignore[untyped-decorator]  # as above
     def predict_proba(self, X: Any) -> Floats:
         """``[n, classes]``: by the best configuration, trained on all rows."""
-        said: Floats = self._best().predict_proba(X)
-        return said
+        return self._outputs(X)
 
     @available_if(_refitted)  # type: ignore[untyped-decorator]  # as above
     def predict_proba_spread(self, X: Any, n_passes: int = 100, random_state: Any = None) -> tuple[Floats, Floats]:
         """See :meth:`DropoutMLPClassifier.predict_proba_spread`."""
-        said: tuple[Floats, Floats] = self._best().predict_proba_spread(X, n_passes, random_state)
-        return said
+        return self._spread(X, n_passes, random_state)
 
 
 class DropoutSweepRegressor(RegressorMixin, _Sweep):  # type: ignore[misc]  # as above
@@ -390,5 +389,4 @@ class DropoutSweepRegressor(RegressorMixin, _Sweep):  # type: ignore[misc]  # as
     @available_if(_refitted)  # type: ignore[untyped-decorator]  # as above
     def predict_spread(self, X: Any, n_passes: int = 100, random_state: Any = None) -> tuple[Floats, Floats]:
         """See :meth:`DropoutMLPRegressor.predict_spread`."""
-        said: tuple[Floats, Floats] = self._best().predict_spread(X, n_passes, random_state)
-        return said
+        return self._spread(X, n_passes, random_state)

@@ -110,9 +110,23 @@ def _split(spec: SweepSpec, data: Dataset, errors: list[UserError]) -> Folds | N
 def assemble(spec: SweepSpec, data: Dataset, folds: Folds, trials: Budget) -> Setup:
     """The setup of parts that fit each other: what all trials share, and whose predictions are stored."""
     plan = training_plan(spec, data.info)
-    predictions = data.info.outputs * folds.repeats * len(plan.predicted_at)
-    folds = replace(folds, kept_rows=kept_rows(data.info.rows, spec.seed, predictions))
+    folds = replace(folds, kept_rows=kept_rows(data.info.rows, spec.seed, _numbers(data, folds, plan)))
     return Setup(spec, data, folds, plan, trials)
+
+
+def prediction_bytes(setup: Setup) -> int:
+    """Bytes of the out-of-fold predictions that all trials together store, before they are compressed.
+
+    Of trials that a pruner stops, fewer are stored.
+    """
+    kept = setup.folds.kept_rows
+    rows = setup.data.info.rows if kept is None else len(kept)
+    return 2 * setup.budget.trials * rows * _numbers(setup.data, setup.folds, setup.plan)
+
+
+def _numbers(data: Dataset, folds: Folds, plan: TrainingPlan) -> int:
+    """Stored of each row and trial: outputs x repeats x checkpoints."""
+    return data.info.outputs * folds.repeats * len(plan.predicted_at)
 
 
 @contextmanager

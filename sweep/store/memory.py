@@ -24,6 +24,9 @@ from sweep.errors import StorageError
 SHOWN = "memory"
 """The name of every such database in messages."""
 
+MOST_BYTES = 2**30
+"""What one holds: SQLite's SQLITE_CONFIG_MEMDB_MAXSIZE, which Python cannot set."""
+
 _FIRST_SQLITE = (3, 36)  # whose memdb can be shared
 
 
