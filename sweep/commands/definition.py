@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 from sweep.spec import definition as spec
 from sweep.spec.definition import Overrides
 from sweep.spec.model import SweepSpec
+from sweep.spec.values import toml_like
 from sweep.texts.document import Document
 
 Definition = str | PathLike[str] | Mapping[str, Any]
-"""A file, the name of a shipped definition, tables as TOML has them, or what ``init`` gave."""
+"""A file, the name of a shipped definition, tables as a file has them, or what ``init`` gave."""
 
 
 def load(
@@ -35,7 +35,7 @@ def load(
     options = {} if name is None else {f"{prefix}name": f"name={name}"}
     options |= {} if trials is None else {f"{prefix}trials": f"search.trials={trials}"}
     if isinstance(definition, Mapping):
-        return spec.from_tables(copy.deepcopy(dict(definition)), "the definition", None, changes or (), options)
+        return spec.from_tables(toml_like(definition), "the definition", None, changes or (), options)
     if isinstance(definition, Document):
         return spec.parse(definition, None, changes or (), options)
     return spec.load(str(definition), changes or (), options)

@@ -13,6 +13,7 @@ from sweep.data import Dataset
 from sweep.errors import UserError
 from sweep.spec.definition import from_tables
 from sweep.spec.model import SweepSpec
+from sweep.spec.values import toml_like
 from sweep.suggest.sizes import fit
 from sweep.training.device import resolve
 
@@ -73,7 +74,7 @@ def definition(
     for section, keys in SECTIONS.items():
         values = {key: given.get(key) for key in keys}
         values = {key: fitted.get(key) if value is None else value for key, value in values.items()}
-        tables[section] = {key: _plain(key, value) for key, value in values.items() if value is not None}
+        tables[section] = {key: _written(key, value) for key, value in values.items() if value is not None}
     if isinstance(given.get("class_weight"), Mapping):  # is in the weights of the rows
         del tables["training"]["class_weight"]
     return from_tables(tables, type(estimator).__name__)
@@ -114,14 +115,10 @@ def is_whole(value: Any, least: int) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
-def _plain(key: str, value: Any) -> Any:
-    """As TOML would have it. Several placements, or networks, are choices."""
-    if isinstance(value, Mapping):
-        return {str(inner): _plain("", content) for inner, content in value.items()}
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, tuple | list | range):
-        listed = [_plain("", one) for one in value]
-        several = key == "placement" or (key == "hidden" and any(isinstance(one, list) for one in listed))
-        return {"choices": listed} if several else listed
-    return value.item() if isinstance(value, np.generic) else value
+def _written(key: str, value: Any) -> Any:
+    """As a definition has it. Several placements, or networks, are choices."""
+    value = toml_like(value)
+    several = isinstance(value, list) and any(isinstance(one, list) for one in value)
+    if (key == "placement" and isinstance(value, list)) or (key == "hidden" and several):
+        return {"choices": value}
+    return value
