@@ -13,10 +13,10 @@ Functions are commands, arguments their options (docs/cli.md explains them). Thr
 process unless ``cluster="local"`` asks for others. ``changes`` stands for ``--set``, with values in place of text. And
 what a command writes into a file is returned where no ``output`` is given.
 
-``definition`` is a file, the name of a shipped one, a dictionary of tables as a file has them, or what :func:`init`
-returns; ``name`` is that of a sweep in the database; ``storage`` the database's URL, ``None`` for ``$SWEEP_STORAGE``,
-else ``sqlite:///sweep.db``. Ctrl-C, or a notebook's stop button, loses nothing that is finished: the same call goes on.
-Mistakes raise a subclass of :class:`sweep.errors.UserError`, whose message says what is allowed.
+``definition`` is a file, the name of a shipped one, a dictionary of tables as a file has them, or the text of one, as
+:func:`init` returns it; ``name`` is that of a sweep in the database; ``storage`` the database's URL, ``None`` for
+``$SWEEP_STORAGE``, else ``sqlite:///sweep.db``. Ctrl-C, or a notebook's stop button, loses nothing that is finished:
+the same call goes on. Mistakes raise a subclass of :class:`sweep.errors.UserError`, whose message says what is allowed.
 
 ``sweep runner`` and ``sweep dashboard`` serve until they are ended, and stay with the shell.
 """
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweep import kernels  # noqa: F401 - before Optuna
-from sweep.commands import options
+from sweep.commands import given, options
 from sweep.commands.database import database_url, opened
 from sweep.commands.display import display
 from sweep.commands.writing import file_target
@@ -64,12 +64,13 @@ def init(table: File, target: str | None = None, output: File | None = None, for
     """
     from sweep.suggest.definition import suggest
 
+    table = given.table(table)
     if output is None:
-        found = suggest(str(table), target, None)
+        found = suggest(table, target, None)
         return Document(found.text, f"definition of {found.name}", found.notes)
-    to = file_target(Path(output), force=force, storage=database_url(None), source=str(table))
+    to = file_target(Path(output), force=force, storage=database_url(None), source=table)
     to.check()
-    to.write(suggest(str(table), target, to.path).text)
+    to.write(suggest(table, target, to.path).text)
     return to.path
 
 
@@ -127,8 +128,8 @@ def run(
 
     spec, url = load(definition, name, trials, changes), database_url(storage)
     if queue:
-        given = {"cluster": cluster != "inline", "workers": workers is not None, "device": device != "auto"}
-        for option in (option for option, is_given in given.items() if is_given):
+        elsewhere = {"cluster": cluster != "inline", "workers": workers is not None, "device": device != "auto"}
+        for option in (option for option, is_given in elsewhere.items() if is_given):
             raise options.not_for_queue(option)
         from sweep.commands.queue import queue as queued
         from sweep.texts.states import Status
@@ -331,13 +332,13 @@ def predict(
     """
     from sweep.commands import predict as predicting
 
-    own = model if isinstance(model, str | PathLike) else model.refit.model
+    own, table = given.model(model), given.table(table)
     if output is None:
-        return predicting.predict(own, str(table), passes=passes, seed=seed, unseen=unseen)
-    to = file_target(Path(output), force=force, storage=database_url(None), source=str(table))
+        return predicting.predict(own, table, passes=passes, seed=seed, unseen=unseen)
+    to = file_target(Path(output), force=force, storage=database_url(None), source=table)
     to = predicting.beside_model(to, own)
     to.check()
-    to.write(predicting.predict(own, str(table), passes=passes, seed=seed, unseen=unseen).written(to.path.name))
+    to.write(predicting.predict(own, table, passes=passes, seed=seed, unseen=unseen).written(to.path.name))
     return to.path
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from typer.main import get_command
 
@@ -184,6 +185,29 @@ def test_a_definition_is_a_dictionary_a_file_or_what_init_gave(here: Path) -> No
     assert isinstance(written, Document)
     assert api.check(written, "other", trials=4, changes=tiny).setup.data.info.target == "healthy"
     assert api.check(Path("small.toml")).setup.spec.name == "small"
+
+
+def test_the_text_of_a_definition_may_be_edited(here: Path) -> None:
+    edited = str(api.init("table.csv")).replace("\nepochs = ", "\nepochs = 1")
+    with pytest.raises(DefinitionError, match=r"^the definition must be valid TOML, however: line 1"):
+        api.check("=" + edited)
+    with pytest.raises(DefinitionError, match=r"^training.checkpoints must be at least 1, however: 0 \(changes\)$"):
+        api.check(edited, "edited", changes={"training.checkpoints": 0})
+
+
+def test_what_is_no_file_is_named_by_its_type(here: Path) -> None:
+    frame: Any = pd.DataFrame({"a": range(999)})
+    for wrong in (lambda: api.init(frame), lambda: api.init(frame, output="x.toml"), lambda: api.predict(here, frame)):
+        with pytest.raises(
+            UserError, match=r"^the table must be a path, a URL.*: a value of the type DataFrame \(.*\)$"
+        ):
+            wrong()
+    with pytest.raises(UserError, match=r"^the model must be what fit returned, .*: a value of the type DataFrame$"):
+        api.predict(frame, "table.csv")
+    with pytest.raises(UserError, match=r"^the definition must be a file, .*: a value of the type DataFrame$"):
+        api.check(frame)
+    with pytest.raises(UserError, match=r"^the definition must be a file, .*: None$"):
+        api.run(None, quiet=True)  # type: ignore[arg-type]  # as a mistake
 
 
 def test_messages_name_what_was_given(here: Path) -> None:

@@ -21,7 +21,7 @@ def toml_like(value: Any) -> Any:
         return toml_like(value[()]) if value.ndim == 0 else [toml_like(one) for one in value]
     if isinstance(value, tuple | list | range):
         return [toml_like(one) for one in value]
-    if isinstance(value, np.floating) and not isinstance(value, float):
+    if isinstance(value, np.floating):
         return float(np.format_float_scientific(value))
     if isinstance(value, np.generic):
         return value.item()
