@@ -14,9 +14,10 @@ process unless ``cluster="local"`` asks for others. ``changes`` stands for ``--s
 what a command writes into a file is returned where no ``output`` is given.
 
 ``definition`` is a file, the name of a shipped one, a dictionary of tables as a file has them, or the text of one, as
-:func:`init` returns it; ``name`` is that of a sweep in the database; ``storage`` the database's URL, ``None`` for
-``$SWEEP_STORAGE``, else ``sqlite:///sweep.db``. Ctrl-C, or a notebook's stop button, loses nothing that is finished:
-the same call goes on. Mistakes raise a subclass of :class:`sweep.errors.UserError`, whose message says what is allowed.
+:func:`init` returns it; ``name`` is that of a sweep in the database; ``storage`` the database's URL, or
+the :class:`~pathlib.Path` of a SQLite file, ``None`` for ``$SWEEP_STORAGE``, else ``sqlite:///sweep.db``. Ctrl-C, or a
+notebook's stop button, loses nothing that is finished: the same call goes on. Mistakes raise a subclass of
+:class:`sweep.errors.UserError`, whose message says what is allowed.
 
 ``sweep runner`` and ``sweep dashboard`` serve until they are ended, and stay with the shell.
 """
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
 # --- make, check and run a sweep, and have it answer ------------------------------------------------------------------
 
 
-def init(table: File, target: str | None = None, output: File | None = None, force: bool = False) -> Document | Path:
+def init(
+    table: File, target: str | int | None = None, output: File | None = None, force: bool = False
+) -> Document | Path:
     """A definition fitted to a table: metric, epochs, network and search space by what the table holds.
 
     Args:
@@ -79,7 +82,7 @@ def check(
     name: str | None = None,
     trials: int | None = None,
     changes: Mapping[str, Any] | None = None,
-    storage: str | None = None,
+    storage: File | None = None,
 ) -> Checked:
     """What a definition would run, and about how long; a moment is trained to know that, and nothing is stored.
 
@@ -107,7 +110,7 @@ def run(
     queue: bool = False,
     priority: int = 0,
     quiet: bool = False,
-    storage: str | None = None,
+    storage: File | None = None,
 ) -> Best | Status:
     """Runs a sweep, or goes on with it, and gives the best configuration; with ``queue``, the state of the sweep.
 
@@ -128,9 +131,7 @@ def run(
 
     spec, url = load(definition, name, trials, changes), database_url(storage)
     if queue:
-        elsewhere = {"cluster": cluster != "inline", "workers": workers is not None, "device": device != "auto"}
-        for option in (option for option, is_given in elsewhere.items() if is_given):
-            raise options.not_for_queue(option)
+        options.check_queue(cluster=cluster != "inline", workers=workers is not None, device=device != "auto")
         from sweep.commands.queue import queue as queued
         from sweep.texts.states import Status
 
@@ -156,7 +157,7 @@ def answer(
     workers: int | None = None,
     device: str = "auto",
     quiet: bool = False,
-    storage: str | None = None,
+    storage: File | None = None,
 ) -> Answered:
     """Whether dropout helps, where, how much, and how sure that is: tested on fresh folds with fresh seeds.
 
@@ -193,7 +194,7 @@ def answer(
 # --- what a database holds --------------------------------------------------------------------------------------------
 
 
-def list(storage: str | None = None) -> Sweeps:  # noqa: A001 - the command's name
+def list(storage: File | None = None) -> Sweeps:  # noqa: A001 - the command's name
     """The sweeps of a database, oldest first."""
     from sweep.analysis.status import statuses
     from sweep.texts.states import Sweeps
@@ -202,7 +203,7 @@ def list(storage: str | None = None) -> Sweeps:  # noqa: A001 - the command's na
         return Sweeps(statuses(store))
 
 
-def status(name: str, storage: str | None = None) -> Status:
+def status(name: str, storage: File | None = None) -> Status:
     """How far a sweep is."""
     from sweep.analysis.status import status as found
     from sweep.texts.states import Status
@@ -211,7 +212,7 @@ def status(name: str, storage: str | None = None) -> Status:
         return Status(found(store, name))
 
 
-def best(name: str, storage: str | None = None) -> Best:
+def best(name: str, storage: File | None = None) -> Best:
     """The best configuration, with its honest score."""
     from sweep.analysis.summary import summarise
     from sweep.texts.best import Best
@@ -220,7 +221,7 @@ def best(name: str, storage: str | None = None) -> Best:
         return Best(summarise(store, name))
 
 
-def report(name: str, output: File | None = None, force: bool = False, storage: str | None = None) -> Report:
+def report(name: str, output: File | None = None, force: bool = False, storage: File | None = None) -> Report:
     """The page that shows the results; it begins with the answer, if :func:`answer` was asked for it.
 
     Args:
@@ -249,7 +250,7 @@ def export(
     trial: int | None = None,
     ensemble: int | None = None,
     force: bool = False,
-    storage: str | None = None,
+    storage: File | None = None,
 ) -> Document | bytes | Path:
     """The best configuration in a form that other programs read.
 
@@ -285,7 +286,7 @@ def fit(
     device: str = "auto",
     force: bool = False,
     quiet: bool = False,
-    storage: str | None = None,
+    storage: File | None = None,
 ) -> Fitted:
     """The best configuration trained on all rows: a model, for :func:`predict`.
 
@@ -345,7 +346,7 @@ def predict(
 # --- what is wanted of sweeps -----------------------------------------------------------------------------------------
 
 
-def pause(name: str, storage: str | None = None) -> str:
+def pause(name: str, storage: File | None = None) -> str:
     """Has a sweep rest until it is resumed; whoever runs it stops within seconds, and what is finished is kept."""
     from sweep.operate.orders import rest
 
@@ -353,7 +354,7 @@ def pause(name: str, storage: str | None = None) -> str:
         return rest(store, name, "paused")
 
 
-def resume(name: str, storage: str | None = None) -> str:
+def resume(name: str, storage: File | None = None) -> str:
     """Has runners go on with a sweep that rests or has failed. To go on in this process, call :func:`run` again."""
     from sweep.operate.orders import resume as go_on
 
@@ -361,7 +362,7 @@ def resume(name: str, storage: str | None = None) -> str:
         return go_on(store, name)
 
 
-def cancel(name: str, storage: str | None = None) -> str:
+def cancel(name: str, storage: File | None = None) -> str:
     """Gives a sweep up; whoever runs it stops within seconds, and what is finished is kept."""
     from sweep.operate.orders import rest
 
@@ -369,7 +370,7 @@ def cancel(name: str, storage: str | None = None) -> str:
         return rest(store, name, "cancelled")
 
 
-def delete(name: str, yes: bool = False, storage: str | None = None) -> str:
+def delete(name: str, yes: bool = False, storage: File | None = None) -> str:
     """Deletes a sweep: its study, its trials, its answer, its place in the queue. One that is run is cancelled first.
 
     Args:
@@ -386,7 +387,7 @@ def delete(name: str, yes: bool = False, storage: str | None = None) -> str:
     return f"deleted {name}"
 
 
-def storage_upgrade(dry_run: bool = False, storage: str | None = None) -> str:
+def storage_upgrade(dry_run: bool = False, storage: File | None = None) -> str:
     """Brings the tables of an older version up to date, ours and Optuna's. No run may be at work meanwhile.
 
     Args:

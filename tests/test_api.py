@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +195,57 @@ def test_the_text_of_a_definition_may_be_edited(here: Path) -> None:
         api.check(edited, "edited", changes={"training.checkpoints": 0})
 
 
+def test_a_target_is_a_name_or_a_position(here: Path) -> None:
+    last = str(api.init("table.csv", "healthy"))
+    columns = len((here / "table.csv").read_text().splitlines()[0].split(","))
+    assert str(api.init("table.csv", target=-1)) == last == str(api.init("table.csv", columns - 1))
+    with pytest.raises(
+        UserError, match=rf"the target must be a position from -{columns} to {columns - 1}, however: 99$"
+    ):
+        api.init("table.csv", target=99)
+    with pytest.raises(UserError, match=r"^the target must be the name of a column, or a position, however: 2.5$"):
+        api.init("table.csv", target=2.5)  # type: ignore[arg-type]  # as a mistake
+
+
+def test_a_database_is_named_by_its_path(here: Path) -> None:
+    assert str(api.best("small", storage=Path("sweep.db"))) == str(api.best("small"))
+    assert str(api.status("small", storage=here / "sweep.db")) == str(api.status("small"))
+    with pytest.raises(UserError, match=r"^storage must be a database URL, or the path of a SQLite file, however: 3$"):
+        api.best("small", storage=3)  # type: ignore[arg-type]  # as a mistake
+
+
+def test_numbers_that_are_none_are_named(here: Path) -> None:
+    loose: Any = api  # mistakes, which mypy sees too
+    model = api.fit("small", quiet=True)
+    wrong: list[tuple[str, Callable[..., Any]]] = [
+        ("the number of repeats must be a whole number of at least 2 .*: 'a'", lambda: loose.answer("small", "a")),
+        (
+            "the number of workers must be a whole number of at least 1, however: 2.5",
+            lambda: loose.run("small.toml", workers=2.5),
+        ),
+        ("the number of networks must be a whole number from 1 to .*: '2'", lambda: loose.fit("small", ensemble="2")),
+        (
+            "the ensemble must be a whole number of networks, at least 1, however: 1.5",
+            lambda: loose.export("small", "onnx", ensemble=1.5),
+        ),
+        (
+            "passes must be 0, or a whole number of at least 2 for a spread, however: 2.5",
+            lambda: loose.predict(model, "table.csv", passes=2.5),
+        ),
+        (
+            "the seed must be a whole number of at least 0, however: None",
+            lambda: loose.predict(model, "table.csv", passes=2, seed=None),
+        ),
+        (
+            "the priority must be a whole number from -1000 to 1000, however: 'high'",
+            lambda: loose.run("small.toml", queue=True, priority="high"),
+        ),
+    ]
+    for message, call in wrong:
+        with pytest.raises(UserError, match=f"^{message}$"):
+            call()
+
+
 def test_what_is_no_file_is_named_by_its_type(here: Path) -> None:
     frame: Any = pd.DataFrame({"a": range(999)})
     for wrong in (lambda: api.init(frame), lambda: api.init(frame, output="x.toml"), lambda: api.predict(here, frame)):
@@ -276,7 +327,7 @@ def test_a_model_predicts_as_the_folder_that_the_commands_write(here: Path, caps
         api.fit("small", output="other", quiet=True)
     with pytest.raises(UserError, match="unseen must be error or ignore, however: maybe"):
         api.predict(model, "table.csv", unseen="maybe")
-    with pytest.raises(UserError, match="the seed must be at least 0, however: -1"):
+    with pytest.raises(UserError, match="the seed must be a whole number of at least 0, however: -1"):
         api.predict(model, "table.csv", passes=2, seed=-1)
     with pytest.raises(UserError, match=r"card\.md is a file of the model"):
         api.predict("model", "table.csv", output="model/card.md", force=True)
@@ -298,7 +349,7 @@ def test_every_format_is_that_of_the_command(here: Path, capsys: pytest.CaptureF
         api.export("small", "yaml")
     with pytest.raises(UserError, match="--trial is for --format predictions"):
         api.export("small", trial=1)
-    with pytest.raises(UserError, match="the ensemble must be at least 1 network, however: 0"):
+    with pytest.raises(UserError, match="the ensemble must be a whole number of networks, at least 1, however: 0"):
         api.export("small", "onnx", ensemble=0)
 
 

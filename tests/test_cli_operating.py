@@ -85,7 +85,7 @@ def test_what_is_queued_is_listed_and_shown(small: Program) -> None:
 @pytest.mark.parametrize("priority", ["1001", "-1001"])
 def test_a_priority_that_there_is_not(small: Program, priority: str) -> None:
     refused = small(*QUEUE, f"--priority={priority}", status=2)
-    assert refused.err == f"error: the priority must be from -1000 to 1000, however: {priority}\n"
+    assert refused.err == f"error: the priority must be a whole number from -1000 to 1000, however: {priority}\n"
     assert not (small.folder / "sweep.db").exists()
 
 

@@ -32,6 +32,7 @@ from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, assemble
 from sweep.space.arms import arms, budget
 from sweep.spec.model import SweepSpec
+from sweep.spec.values import is_whole
 from sweep.store.rows import SweepRecord
 from sweep.store.store import Store
 
@@ -110,8 +111,8 @@ def pose_nested(question: Question, store: Store, outer: int | None = None) -> N
             f"the sweep {sweep.name} is on a time series: nested cross-validation needs folds that leave out any rows, "
             "and one history has none; ask without --nested"
         )
-    if number < 2:
-        raise UserError(f"the number of outer folds must be at least 2, however: {number}")
+    if not is_whole(number, 2):
+        raise UserError(f"the number of outer folds must be a whole number of at least 2, however: {number!r}")
     try:
         folds = make_folds(replace(validation, folds=number, repeats=1), setup.data, _seed(setup.spec.seed))
     except DataError as error:

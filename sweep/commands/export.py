@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sweep.analysis.summary import summarise
 from sweep.errors import UserError
+from sweep.spec.values import is_whole
 from sweep.store.store import Store
 
 FORMATS = ("toml", "json", "python", "keras", "onnx", "sklearn", "predictions")
@@ -32,8 +33,8 @@ def check(form: str, trial: int | None, ensemble: int | None, *, printed: bool =
     if ensemble is not None and form not in NETWORKS:
         allowed = " or ".join(f"--format {one}" for one in NETWORKS)
         raise UserError(f"--ensemble must be given with {allowed}, however: --format {form}")
-    if ensemble is not None and ensemble < 1:
-        raise UserError(f"the ensemble must be at least 1 network, however: {ensemble}")
+    if ensemble is not None and not is_whole(ensemble, 1):
+        raise UserError(f"the ensemble must be a whole number of networks, at least 1, however: {ensemble!r}")
     if form != "onnx":
         return
     if printed:

@@ -13,7 +13,7 @@ from sweep.data import Dataset
 from sweep.errors import UserError
 from sweep.spec.definition import from_tables
 from sweep.spec.model import SweepSpec
-from sweep.spec.values import toml_like
+from sweep.spec.values import is_whole, toml_like
 from sweep.suggest.sizes import fit
 from sweep.training.device import resolve
 
@@ -108,11 +108,6 @@ def whole(name: str, value: Any, least: int) -> int:
     if is_whole(value, least):
         return int(value)
     raise ValueError(f"{name} must be a whole number of at least {least}, however: {value!r}")
-
-
-def is_whole(value: Any, least: int) -> bool:
-    """Whether it is a whole number of at least ``least``."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
 def _written(key: str, value: Any) -> Any:

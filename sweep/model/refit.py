@@ -15,6 +15,7 @@ from sweep.model.config import config_text
 from sweep.model.model import Model, features_hash
 from sweep.records import ALIGN, Configuration
 from sweep.run.prepare import training_plan
+from sweep.spec.values import is_whole
 from sweep.store.store import Store
 from sweep.tables.encode import Encoded
 from sweep.tables.load import load_encoded
@@ -107,8 +108,10 @@ def refit(
         MismatchError: It has changed.
         UserError: There is no such device, or the number of networks is not allowed.
     """
-    if not 1 <= ensemble <= MOST_NETWORKS:
-        raise UserError(f"the number of networks must be from 1 to {MOST_NETWORKS}, however: {ensemble}")
+    if not is_whole(ensemble, 1) or ensemble > MOST_NETWORKS:
+        raise UserError(
+            f"the number of networks must be a whole number from 1 to {MOST_NETWORKS}, however: {ensemble!r}"
+        )
     device = resolve(device)
     sweep = store.sweep(summary.name)
     if sweep is None:

@@ -26,3 +26,8 @@ def toml_like(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def is_whole(value: Any, least: int) -> bool:
+    """Whether it is a whole number of at least ``least``, Python's or NumPy's."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)

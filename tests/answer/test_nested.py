@@ -443,7 +443,7 @@ def test_a_time_series_is_refused(store: Store) -> None:
 @pytest.mark.parametrize(
     ("outer", "message"),
     [
-        (1, "the number of outer folds must be at least 2, however: 1"),
+        (1, "the number of outer folds must be a whole number of at least 2, however: 1"),
         (16, r"the rows cannot be split into 16 outer folds \(--outer\): .*each class needs at least 16 rows"),
     ],
 )

@@ -306,7 +306,7 @@ def test_a_model_can_be_written_again_and_stays_the_same(written: Path, tmp_path
     write(FolderTarget(tmp_path / "again"), made)
     for name in ("weights.safetensors", "preprocessing.json"):
         assert (tmp_path / "again" / name).read_bytes() == (written / name).read_bytes()
-    with pytest.raises(UserError, match="passes must be 0, or at least 2"):
+    with pytest.raises(UserError, match="passes must be 0, or a whole number of at least 2"):
         made.predict(None, passes=1)  # type: ignore[arg-type]  # it is refused before
     with pytest.raises(UserError, match="unseen must be error or ignore, however: keep"):
         made.predict(None, unseen="keep")  # type: ignore[arg-type]  # as above
