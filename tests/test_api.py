@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.main import get_command
@@ -25,6 +26,7 @@ from sweep.commands.export import FORMATS
 from sweep.commands.predict import Predicted
 from sweep.commands.report import Report
 from sweep.errors import DefinitionError, NotFoundError, UserError
+from sweep.estimators import DropoutSweepClassifier
 from sweep.report.html import MARK
 from sweep.texts.answered import Answered
 from sweep.texts.best import Best
@@ -259,6 +261,35 @@ def test_what_is_no_file_is_named_by_its_type(here: Path) -> None:
         api.check(frame)
     with pytest.raises(UserError, match=r"^the definition must be a file, .*: None$"):
         api.run(None, quiet=True)  # type: ignore[arg-type]  # as a mistake
+
+
+def test_a_small_space_is_tried_as_a_whole_where_nobody_gives_a_number(here: Path) -> None:
+    fixed: dict[str, Any] = {"momentum": 0.9, "max_norm": 2, "lr_decay": 0.1}
+    tables: dict[str, Any] = {
+        "name": "grid",
+        "data": {"source": "table.csv"},
+        "network": {"hidden": [4]},
+        "training": {"epochs": 2},
+        "space": {"placement": "none", "learning_rate": {"choices": [0.1, 0.2]}, **fixed},
+        "validation": {"folds": 3},
+        "search": {"sampler": "grid"},
+    }
+    budget = api.check(tables).setup.budget
+    assert (budget.trials, budget.note) == (2, "the space has only 2 distinct configurations")
+    with pytest.raises(UserError, match=r"^search.trials must be at most 2 .*, however: 128"):
+        api.check(tables, trials=128)
+    for _ in range(2):  # the second one has nothing left to do
+        found = api.run(tables, quiet=True)
+        assert isinstance(found, Best)
+        assert len(found.summary.trials) == 2
+    tables["space"]["learning_rate"]["choices"].append(0.3)
+    with pytest.raises(UserError, match="learning_rate"):
+        api.run(tables, quiet=True)
+    frame = pd.read_csv("table.csv").select_dtypes("number").dropna(axis=1)
+    search = DropoutSweepClassifier(
+        sampler="grid", placement="none", learning_rate={"choices": [0.1, 0.2]}, **fixed, hidden=[4], epochs=2, folds=3
+    ).fit(frame, np.arange(len(frame)) % 2)
+    assert len(search.cv_results_["params"]) == 2
 
 
 def test_messages_name_what_was_given(here: Path) -> None:

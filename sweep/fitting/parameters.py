@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from sweep.data import Dataset
 from sweep.errors import UserError
+from sweep.space.arms import within_space
 from sweep.spec.definition import from_tables
 from sweep.spec.model import SweepSpec
 from sweep.spec.values import is_whole, toml_like
@@ -77,7 +78,8 @@ def definition(
         tables[section] = {key: _written(key, value) for key, value in values.items() if value is not None}
     if isinstance(given.get("class_weight"), Mapping):  # is in the weights of the rows
         del tables["training"]["class_weight"]
-    return from_tables(tables, type(estimator).__name__)
+    spec = from_tables(tables, type(estimator).__name__)
+    return within_space(spec) if given.get("trials") is None else spec
 
 
 def seed_of(random_state: Any) -> int:
