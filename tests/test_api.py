@@ -307,7 +307,7 @@ def test_messages_name_what_was_given(here: Path) -> None:
         api.best("nothing")
     with pytest.raises(UserError, match="workers is for a run here"):
         api.run("small.toml", queue=True, workers=2, quiet=True)
-    with pytest.raises(UserError, match="priority is for --queue, however: 3"):
+    with pytest.raises(UserError, match=r"priority is for a sweep that is queued \(.*\), however: 3"):
         api.run("small.toml", priority=3, quiet=True)
 
 
@@ -378,7 +378,7 @@ def test_every_format_is_that_of_the_command(here: Path, capsys: pytest.CaptureF
     assert Path("rows.parquet").read_bytes()[:4] == b"PAR1"
     with pytest.raises(UserError, match=r"the format must be one of toml, json, .*, however: yaml"):
         api.export("small", "yaml")
-    with pytest.raises(UserError, match="--trial is for --format predictions"):
+    with pytest.raises(UserError, match="a trial is for the format predictions, however:"):
         api.export("small", trial=1)
     with pytest.raises(UserError, match="the ensemble must be a whole number of networks, at least 1, however: 0"):
         api.export("small", "onnx", ensemble=0)

@@ -29,10 +29,9 @@ def check(form: str, trial: int | None, ensemble: int | None, *, printed: bool =
     if form not in FORMATS:
         raise UserError(f"the format must be one of {', '.join(FORMATS)}, however: {form}")
     if trial is not None and form != "predictions":
-        raise UserError(f"--trial is for --format predictions, however: --format {form}")
+        raise UserError(f"a trial is for the format predictions, however: {form}")
     if ensemble is not None and form not in NETWORKS:
-        allowed = " or ".join(f"--format {one}" for one in NETWORKS)
-        raise UserError(f"--ensemble must be given with {allowed}, however: --format {form}")
+        raise UserError(f"the ensemble is for the formats {' and '.join(NETWORKS)}, however: {form}")
     if ensemble is not None and not is_whole(ensemble, 1):
         raise UserError(f"the ensemble must be a whole number of networks, at least 1, however: {ensemble!r}")
     if form != "onnx":

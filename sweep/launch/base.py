@@ -74,7 +74,7 @@ def check_cluster(cluster: str, workers: int | None = None) -> None:
         raise UserError(f"the number of workers must be a whole number of at least 1, however: {workers!r}")
     if cluster == "inline":
         if workers not in (None, 1):
-            raise UserError(f"with --cluster inline the number of workers must be 1, however: {workers}")
+            raise UserError(f"with the cluster inline the number of workers must be 1, however: {workers}")
     elif cluster != "local":
         if "://" not in cluster:
             known = "inline, local or an address such as tcp://host:8786"

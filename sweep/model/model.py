@@ -149,7 +149,10 @@ class Model:
         foreign = [one for one in applied.unseen if not one.rare]
         if foreign and unseen == "error":
             said = "; ".join(one.said for one in foreign)
-            raise DataError(f"{table.source}: {said} (with --unseen ignore they are none of the levels that were)")
+            raise DataError(
+                f"{table.source}: {said} (with --unseen ignore, in Python unseen='ignore', they are none of the levels "
+                "that were)"
+            )
         notes = (*table.notes, *applied.notes, *map(str, applied.unseen))
         spread: Floats | None = None
         if passes and not any(self.networks.dropout):

@@ -55,7 +55,7 @@ def choose_trial(summary: SweepSummary, number: int | None = None, placement: st
         UserError: Both are given.
     """
     if number is not None and placement is not None:
-        raise UserError("a trial is chosen by --trial or by --placement, however: both are given")
+        raise UserError("a trial is chosen by its number or by a placement, however: both are given")
     if summary.best is None:
         raise NotFoundError(f"no trial of sweep {summary.name} has finished yet: there is nothing to train")
     if number is not None:

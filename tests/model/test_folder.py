@@ -68,7 +68,7 @@ def test_a_folder_has_the_permissions_of_any_new_folder(written: Path, tmp_path:
 
 def test_only_a_model_is_replaced_and_only_when_asked(model: Path, tmp_path: Path) -> None:
     made = read_model(model)
-    with pytest.raises(UserError, match=r"model exists already: .* --force"):
+    with pytest.raises(UserError, match=r"model exists already: .*--force"):
         write(FolderTarget(model), made)
     write(FolderTarget(model, force=True), made)
     assert (model / "card.md").read_text() == "card\n"
