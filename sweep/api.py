@@ -13,10 +13,11 @@ Functions are commands, arguments their options (docs/cli.md explains them). Thr
 process unless ``cluster="local"`` asks for others. ``changes`` stands for ``--set``, with values in place of text. And
 what a command writes into a file is returned where no ``output`` is given.
 
-``definition`` is a file, the name of a shipped one, a dictionary of tables as a file has them, or what :func:`init`
-returns; ``name`` is that of a sweep in the database; ``storage`` the database's URL, ``None`` for ``$SWEEP_STORAGE``,
-else ``sqlite:///sweep.db``. Ctrl-C, or a notebook's stop button, loses nothing that is finished: the same call goes on.
-Mistakes raise a subclass of :class:`sweep.errors.UserError`, whose message says what is allowed.
+``definition`` is a file, the name of a shipped one, a dictionary of tables as a file has them, or the text of one, as
+:func:`init` returns it; ``name`` is that of a sweep in the database; ``storage`` the database's URL, or
+the :class:`~pathlib.Path` of a SQLite file, ``None`` for ``$SWEEP_STORAGE``, else ``sqlite:///sweep.db``. Ctrl-C, or a
+notebook's stop button, loses nothing that is finished: the same call goes on. Mistakes raise a subclass of
+:class:`sweep.errors.UserError`, whose message says what is allowed.
 
 ``sweep runner`` and ``sweep dashboard`` serve until they are ended, and stay with the shell.
 """
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweep import kernels  # noqa: F401 - before Optuna
-from sweep.commands import options
+from sweep.commands import given, options
 from sweep.commands.database import database_url, opened
 from sweep.commands.display import display
 from sweep.commands.writing import file_target
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
 # --- make, check and run a sweep, and have it answer ------------------------------------------------------------------
 
 
-def init(table: File, target: str | None = None, output: File | None = None, force: bool = False) -> Document | Path:
+def init(
+    table: File, target: str | int | None = None, output: File | None = None, force: bool = False
+) -> Document | Path:
     """A definition fitted to a table: metric, epochs, network and search space by what the table holds.
 
     Args:
@@ -64,12 +67,13 @@ def init(table: File, target: str | None = None, output: File | None = None, for
     """
     from sweep.suggest.definition import suggest
 
+    table = given.table(table)
     if output is None:
-        found = suggest(str(table), target, None)
+        found = suggest(table, target, None)
         return Document(found.text, f"definition of {found.name}", found.notes)
-    to = file_target(Path(output), force=force, storage=database_url(None), source=str(table))
+    to = file_target(Path(output), force=force, storage=database_url(None), source=table)
     to.check()
-    to.write(suggest(str(table), target, to.path).text)
+    to.write(suggest(table, target, to.path).text)
     return to.path
 
 
@@ -78,7 +82,7 @@ def check(
     name: str | None = None,
     trials: int | None = None,
     changes: Mapping[str, Any] | None = None,
-    storage: str | None = None,
+    storage: File | None = None,
 ) -> Checked:
     """What a definition would run, and about how long; a moment is trained to know that, and nothing is stored.
 
@@ -106,7 +110,7 @@ def run(
     queue: bool = False,
     priority: int = 0,
     quiet: bool = False,
-    storage: str | None = None,
+    storage: File | None = None,
 ) -> Best | Status:
     """Runs a sweep, or goes on with it, and gives the best configuration; with ``queue``, the state of the sweep.
 
@@ -127,9 +131,7 @@ def run(
 
     spec, url = load(definition, name, trials, changes), database_url(storage)
     if queue:
-        given = {"cluster": cluster != "inline", "workers": workers is not None, "device": device != "auto"}
-        for option in (option for option, is_given in given.items() if is_given):
-            raise options.not_for_queue(option)
+        options.check_queue(cluster=cluster != "inline", workers=workers is not None, device=device != "auto")
         from sweep.commands.queue import queue as queued
         from sweep.texts.states import Status
 
@@ -155,7 +157,7 @@ def answer(
     workers: int | None = None,
     device: str = "auto",
     quiet: bool = False,
-    storage: str | None = None,
+    storage: File | None = None,
 ) -> Answered:
     """Whether dropout helps, where, how much, and how sure that is: tested on fresh folds with fresh seeds.
 
@@ -192,7 +194,7 @@ def answer(
 # --- what a database holds --------------------------------------------------------------------------------------------
 
 
-def list(storage: str | None = None) -> Sweeps:  # noqa: A001 - the command's name
+def list(storage: File | None = None) -> Sweeps:  # noqa: A001 - the command's name
     """The sweeps of a database, oldest first."""
     from sweep.analysis.status import statuses
     from sweep.texts.states import Sweeps
@@ -201,7 +203,7 @@ def list(storage: str | None = None) -> Sweeps:  # noqa: A001 - the command's na
         return Sweeps(statuses(store))
 
 
-def status(name: str, storage: str | None = None) -> Status:
+def status(name: str, storage: File | None = None) -> Status:
     """How far a sweep is."""
     from sweep.analysis.status import status as found
     from sweep.texts.states import Status
@@ -210,7 +212,7 @@ def status(name: str, storage: str | None = None) -> Status:
         return Status(found(store, name))
 
 
-def best(name: str, storage: str | None = None) -> Best:
+def best(name: str, storage: File | None = None) -> Best:
     """The best configuration, with its honest score."""
     from sweep.analysis.summary import summarise
     from sweep.texts.best import Best
@@ -219,7 +221,7 @@ def best(name: str, storage: str | None = None) -> Best:
         return Best(summarise(store, name))
 
 
-def report(name: str, output: File | None = None, force: bool = False, storage: str | None = None) -> Report:
+def report(name: str, output: File | None = None, force: bool = False, storage: File | None = None) -> Report:
     """The page that shows the results; it begins with the answer, if :func:`answer` was asked for it.
 
     Args:
@@ -248,7 +250,7 @@ def export(
     trial: int | None = None,
     ensemble: int | None = None,
     force: bool = False,
-    storage: str | None = None,
+    storage: File | None = None,
 ) -> Document | bytes | Path:
     """The best configuration in a form that other programs read.
 
@@ -284,7 +286,7 @@ def fit(
     device: str = "auto",
     force: bool = False,
     quiet: bool = False,
-    storage: str | None = None,
+    storage: File | None = None,
 ) -> Fitted:
     """The best configuration trained on all rows: a model, for :func:`predict`.
 
@@ -331,20 +333,20 @@ def predict(
     """
     from sweep.commands import predict as predicting
 
-    own, folder = (model, model) if isinstance(model, str | PathLike) else (model.refit.model, model.path)
+    (own, folder), table = given.model(model), given.table(table)
     if output is None:
-        return predicting.predict(own, str(table), passes=passes, seed=seed, unseen=unseen)
-    to = file_target(Path(output), force=force, storage=database_url(None), source=str(table))
+        return predicting.predict(own, table, passes=passes, seed=seed, unseen=unseen)
+    to = file_target(Path(output), force=force, storage=database_url(None), source=table)
     to = predicting.beside_model(to, folder)
     to.check()
-    to.write(predicting.predict(own, str(table), passes=passes, seed=seed, unseen=unseen).written(to.path.name))
+    to.write(predicting.predict(own, table, passes=passes, seed=seed, unseen=unseen).written(to.path.name))
     return to.path
 
 
 # --- what is wanted of sweeps -----------------------------------------------------------------------------------------
 
 
-def pause(name: str, storage: str | None = None) -> str:
+def pause(name: str, storage: File | None = None) -> str:
     """Has a sweep rest until it is resumed; whoever runs it stops within seconds, and what is finished is kept."""
     from sweep.operate.orders import rest
 
@@ -352,7 +354,7 @@ def pause(name: str, storage: str | None = None) -> str:
         return rest(store, name, "paused")
 
 
-def resume(name: str, storage: str | None = None) -> str:
+def resume(name: str, storage: File | None = None) -> str:
     """Has runners go on with a sweep that rests or has failed. To go on in this process, call :func:`run` again."""
     from sweep.operate.orders import resume as go_on
 
@@ -360,7 +362,7 @@ def resume(name: str, storage: str | None = None) -> str:
         return go_on(store, name)
 
 
-def cancel(name: str, storage: str | None = None) -> str:
+def cancel(name: str, storage: File | None = None) -> str:
     """Gives a sweep up; whoever runs it stops within seconds, and what is finished is kept."""
     from sweep.operate.orders import rest
 
@@ -368,7 +370,7 @@ def cancel(name: str, storage: str | None = None) -> str:
         return rest(store, name, "cancelled")
 
 
-def delete(name: str, yes: bool = False, storage: str | None = None) -> str:
+def delete(name: str, yes: bool = False, storage: File | None = None) -> str:
     """Deletes a sweep: its study, its trials, its answer, its place in the queue. One that is run is cancelled first.
 
     Args:
@@ -385,7 +387,7 @@ def delete(name: str, yes: bool = False, storage: str | None = None) -> str:
     return f"deleted {name}"
 
 
-def storage_upgrade(dry_run: bool = False, storage: str | None = None) -> str:
+def storage_upgrade(dry_run: bool = False, storage: File | None = None) -> str:
     """Brings the tables of an older version up to date, ours and Optuna's. No run may be at work meanwhile.
 
     Args:

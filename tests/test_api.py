@@ -7,10 +7,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from typer.main import get_command
 
@@ -24,6 +26,7 @@ from sweep.commands.export import FORMATS
 from sweep.commands.predict import Predicted
 from sweep.commands.report import Report
 from sweep.errors import DefinitionError, NotFoundError, UserError
+from sweep.estimators import DropoutSweepClassifier
 from sweep.report.html import MARK
 from sweep.texts.answered import Answered
 from sweep.texts.best import Best
@@ -186,6 +189,109 @@ def test_a_definition_is_a_dictionary_a_file_or_what_init_gave(here: Path) -> No
     assert api.check(Path("small.toml")).setup.spec.name == "small"
 
 
+def test_the_text_of_a_definition_may_be_edited(here: Path) -> None:
+    edited = str(api.init("table.csv")).replace("\nepochs = ", "\nepochs = 1")
+    with pytest.raises(DefinitionError, match=r"^the definition must be valid TOML, however: line 1"):
+        api.check("=" + edited)
+    with pytest.raises(DefinitionError, match=r"^training.checkpoints must be at least 1, however: 0 \(changes\)$"):
+        api.check(edited, "edited", changes={"training.checkpoints": 0})
+
+
+def test_a_target_is_a_name_or_a_position(here: Path) -> None:
+    last = str(api.init("table.csv", "healthy"))
+    columns = len((here / "table.csv").read_text().splitlines()[0].split(","))
+    assert str(api.init("table.csv", target=-1)) == last == str(api.init("table.csv", columns - 1))
+    with pytest.raises(
+        UserError, match=rf"the target must be a position from -{columns} to {columns - 1}, however: 99$"
+    ):
+        api.init("table.csv", target=99)
+    with pytest.raises(UserError, match=r"^the target must be the name of a column, or a position, however: 2.5$"):
+        api.init("table.csv", target=2.5)  # type: ignore[arg-type]  # as a mistake
+
+
+def test_a_database_is_named_by_its_path(here: Path) -> None:
+    assert str(api.best("small", storage=Path("sweep.db"))) == str(api.best("small"))
+    assert str(api.status("small", storage=here / "sweep.db")) == str(api.status("small"))
+    with pytest.raises(UserError, match=r"^storage must be a database URL, or the path of a SQLite file, however: 3$"):
+        api.best("small", storage=3)  # type: ignore[arg-type]  # as a mistake
+
+
+def test_numbers_that_are_none_are_named(here: Path) -> None:
+    loose: Any = api  # mistakes, which mypy sees too
+    model = api.fit("small", quiet=True)
+    wrong: list[tuple[str, Callable[..., Any]]] = [
+        ("the number of repeats must be a whole number of at least 2 .*: 'a'", lambda: loose.answer("small", "a")),
+        (
+            "the number of workers must be a whole number of at least 1, however: 2.5",
+            lambda: loose.run("small.toml", workers=2.5),
+        ),
+        ("the number of networks must be a whole number from 1 to .*: '2'", lambda: loose.fit("small", ensemble="2")),
+        (
+            "the ensemble must be a whole number of networks, at least 1, however: 1.5",
+            lambda: loose.export("small", "onnx", ensemble=1.5),
+        ),
+        (
+            "passes must be 0, or a whole number of at least 2 for a spread, however: 2.5",
+            lambda: loose.predict(model, "table.csv", passes=2.5),
+        ),
+        (
+            "the seed must be a whole number of at least 0, however: None",
+            lambda: loose.predict(model, "table.csv", passes=2, seed=None),
+        ),
+        (
+            "the priority must be a whole number from -1000 to 1000, however: 'high'",
+            lambda: loose.run("small.toml", queue=True, priority="high"),
+        ),
+    ]
+    for message, call in wrong:
+        with pytest.raises(UserError, match=f"^{message}$"):
+            call()
+
+
+def test_what_is_no_file_is_named_by_its_type(here: Path) -> None:
+    frame: Any = pd.DataFrame({"a": range(999)})
+    for wrong in (lambda: api.init(frame), lambda: api.init(frame, output="x.toml"), lambda: api.predict(here, frame)):
+        with pytest.raises(
+            UserError, match=r"^the table must be a path, a URL.*: a value of the type DataFrame \(.*\)$"
+        ):
+            wrong()
+    with pytest.raises(UserError, match=r"^the model must be what fit returned, .*: a value of the type DataFrame$"):
+        api.predict(frame, "table.csv")
+    with pytest.raises(UserError, match=r"^the definition must be a file, .*: a value of the type DataFrame$"):
+        api.check(frame)
+    with pytest.raises(UserError, match=r"^the definition must be a file, .*: None$"):
+        api.run(None, quiet=True)  # type: ignore[arg-type]  # as a mistake
+
+
+def test_a_small_space_is_tried_as_a_whole_where_nobody_gives_a_number(here: Path) -> None:
+    fixed: dict[str, Any] = {"momentum": 0.9, "max_norm": 2, "lr_decay": 0.1}
+    tables: dict[str, Any] = {
+        "name": "grid",
+        "data": {"source": "table.csv"},
+        "network": {"hidden": [4]},
+        "training": {"epochs": 2},
+        "space": {"placement": "none", "learning_rate": {"choices": [0.1, 0.2]}, **fixed},
+        "validation": {"folds": 3},
+        "search": {"sampler": "grid"},
+    }
+    budget = api.check(tables).setup.budget
+    assert (budget.trials, budget.note) == (2, "the space has only 2 distinct configurations")
+    with pytest.raises(UserError, match=r"^search.trials must be at most 2 .*, however: 128"):
+        api.check(tables, trials=128)
+    for _ in range(2):  # the second one has nothing left to do
+        found = api.run(tables, quiet=True)
+        assert isinstance(found, Best)
+        assert len(found.summary.trials) == 2
+    tables["space"]["learning_rate"]["choices"].append(0.3)
+    with pytest.raises(UserError, match="learning_rate"):
+        api.run(tables, quiet=True)
+    frame = pd.read_csv("table.csv").select_dtypes("number").dropna(axis=1)
+    search = DropoutSweepClassifier(
+        sampler="grid", placement="none", learning_rate={"choices": [0.1, 0.2]}, **fixed, hidden=[4], epochs=2, folds=3
+    ).fit(frame, np.arange(len(frame)) % 2)
+    assert len(search.cv_results_["params"]) == 2
+
+
 def test_messages_name_what_was_given(here: Path) -> None:
     with pytest.raises(DefinitionError, match=r"training.epochs must be .* \(changes\)"):
         api.check("small.toml", changes={"training.epochs": 0})
@@ -201,7 +307,7 @@ def test_messages_name_what_was_given(here: Path) -> None:
         api.best("nothing")
     with pytest.raises(UserError, match="workers is for a run here"):
         api.run("small.toml", queue=True, workers=2, quiet=True)
-    with pytest.raises(UserError, match="priority is for --queue, however: 3"):
+    with pytest.raises(UserError, match=r"priority is for a sweep that is queued \(.*\), however: 3"):
         api.run("small.toml", priority=3, quiet=True)
 
 
@@ -252,7 +358,7 @@ def test_a_model_predicts_as_the_folder_that_the_commands_write(here: Path, caps
         api.fit("small", output="other", quiet=True)
     with pytest.raises(UserError, match="unseen must be error or ignore, however: maybe"):
         api.predict(model, "table.csv", unseen="maybe")
-    with pytest.raises(UserError, match="the seed must be at least 0, however: -1"):
+    with pytest.raises(UserError, match="the seed must be a whole number of at least 0, however: -1"):
         api.predict(model, "table.csv", passes=2, seed=-1)
     with pytest.raises(UserError, match=r"card\.md is a file of the model"):
         api.predict("model", "table.csv", output="model/card.md", force=True)
@@ -276,10 +382,12 @@ def test_every_format_is_that_of_the_command(here: Path, capsys: pytest.CaptureF
     assert Path("rows.parquet").read_bytes()[:4] == b"PAR1"
     with pytest.raises(UserError, match=r"the format must be one of toml, json, .*, however: yaml"):
         api.export("small", "yaml")
-    with pytest.raises(UserError, match="--trial is for --format predictions"):
+    with pytest.raises(UserError, match="a trial is for the format predictions, however:"):
         api.export("small", trial=1)
     for networks in (0, 1001):
-        with pytest.raises(UserError, match=f"the number of networks must be from 1 to 1000, however: {networks}"):
+        with pytest.raises(
+            UserError, match=f"the ensemble must be a whole number of networks from 1 to 1000, however: {networks}"
+        ):
             api.export("small", "onnx", ensemble=networks)
 
 

@@ -125,7 +125,7 @@ def test_rules_of_thumb_are_checked_when_asked_for_and_kept(answered: Program) -
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("--repeats", "1"), "must be at least 2"),
+        (("--repeats", "1"), "must be a whole number of at least 2"),
         (("--cluster", "moon"), "the cluster must be"),
         (("--workers", "0"), "workers"),
     ],
@@ -232,9 +232,9 @@ def test_nested_says_whether_tuning_dropout_pays_and_is_not_lost(
 
 def test_nested_that_cannot_be_is_refused_and_nothing_is_trained(finished: Program) -> None:
     for change, message in (
-        (("--outer", "3"), "--outer is the number of outer folds of --nested, which is not given"),
+        (("--outer", "3"), "the number of outer folds is for nested cross-validation, which is not asked for"),
         (("--nested", "--outer", "1"), "--outer"),
-        (("--nested", "--outer", "40"), "the rows cannot be split into 40 outer folds (--outer)"),
+        (("--nested", "--outer", "40"), "the rows cannot be split into 40 outer folds"),
     ):
         assert message in finished(*ANSWER, *change, status=2).err
     with Store.open("sqlite:///sweep.db") as store:
@@ -245,4 +245,4 @@ def test_nested_that_cannot_be_is_refused_and_nothing_is_trained(finished: Progr
 
 def test_nested_of_a_time_series_is_refused(small: Program) -> None:
     small(*RUN, "--set", "validation.scheme=timeseries")
-    assert "one history has none; ask without --nested" in small(*ANSWER, "--nested", status=2).err
+    assert "one history has none; ask without it" in small(*ANSWER, "--nested", status=2).err

@@ -85,12 +85,13 @@ def test_what_is_queued_is_listed_and_shown(small: Program) -> None:
 @pytest.mark.parametrize("priority", ["1001", "-1001"])
 def test_a_priority_that_there_is_not(small: Program, priority: str) -> None:
     refused = small(*QUEUE, f"--priority={priority}", status=2)
-    assert refused.err == f"error: the priority must be from -1000 to 1000, however: {priority}\n"
+    assert refused.err == f"error: the priority must be a whole number from -1000 to 1000, however: {priority}\n"
     assert not (small.folder / "sweep.db").exists()
 
 
 def test_a_priority_without_a_queue(small: Program) -> None:
-    assert small(*RUN, "--priority", "3", status=2).err == "error: --priority is for --queue, however: 3\n"
+    refused = small(*RUN, "--priority", "3", status=2).err
+    assert refused == "error: --priority is for a sweep that is queued (--queue, in Python queue=True), however: 3\n"
     assert "should be a valid integer" in small(*QUEUE, "--priority", "high", status=2).err
 
 
@@ -99,7 +100,7 @@ def test_a_priority_without_a_queue(small: Program) -> None:
 )
 def test_a_queue_has_the_workers_of_its_runner(small: Program, option: tuple[str, str]) -> None:
     refused = small("run", "small.toml", "--queue", *option, status=2)
-    assert f"{option[0]} is for a run here: with --queue it is the `sweep runner` that has workers" in refused.err
+    assert f"{option[0]} is for a run here: of a queued sweep it is the `sweep runner` that has workers" in refused.err
     assert not list(small.folder.glob("*.db"))
 
 

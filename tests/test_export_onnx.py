@@ -260,7 +260,7 @@ def test_networks_too_large_for_one_file_are_refused(
     networks: dict[str, Trained], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sweep.export.onnx_graph.LARGEST_FILE", 1000)
-    with pytest.raises(UserError, match=r"must be below 2 GiB, however 2 networks .* a smaller --ensemble fits"):
+    with pytest.raises(UserError, match=r"must be below 2 GiB, however 2 networks .* a smaller ensemble fits"):
         to_onnx(networks["multiclass-two"])
 
 
@@ -328,4 +328,4 @@ def test_it_goes_to_a_file_alone_and_with_an_ensemble_only_where_there_are_netwo
     said = small("export", "small", "--format", "onnx", status=2).err
     assert "the format onnx must be written to a file, however: standard output" in said
     said = small("export", "small", "--ensemble", "2", status=2).err
-    assert "--ensemble must be given with --format onnx or --format sklearn, however: --format toml" in said
+    assert "the ensemble is for the formats onnx and sklearn, however: toml" in said

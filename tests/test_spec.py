@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sweep.commands import definition
 from sweep.errors import DefinitionError, NotFoundError
 from sweep.spec.definition import load, parse, shipped_definitions
 from sweep.spec.layers import layer_names
@@ -295,3 +300,22 @@ def test_other_options_are_named_as_the_place() -> None:
     assert first == "search.trials must be set once, however: 4 (--set) and -3 (--trials)"
     assert second.startswith("name must be 1 to 100 letters")
     assert second.endswith('however: "a b" (--name)')
+
+
+def test_values_of_a_program_are_those_of_a_file() -> None:
+    tables = {
+        "name": np.str_("a"),
+        "data": MappingProxyType({"source": Path("/x.csv")}),
+        "network": {"hidden": np.array([8, 4])},
+        "training": {"nesterov": np.True_},
+        "space": {"learning_rate": np.float32(0.1), "momentum": {"choices": (np.float16(0.9), 0.5)}},
+    }
+    changes = {"training.epochs": np.int64(20), "space.max_norm": np.array(2.5), "data.target": np.int8(-2)}
+    spec = definition.load(tables, None, None, changes)
+    assert spec.network.hidden == ((8, 4),)
+    assert (spec.space.learning_rate, spec.space.momentum) == (Fixed(0.1), Choices((0.9, 0.5)))
+    assert (spec.training.epochs, spec.space.max_norm, spec.data.target) == (20, Fixed(2.5), -2)
+    assert parse(to_toml(spec)) == replace(spec, origin=None)
+    assert definition.load(tables, None, None, {"network.hidden": (8,)}).network.hidden == ((8,),)
+    with pytest.raises(DefinitionError, match=r"space.momentum must be .*, however: \"Decimal\('0.9'\)\" \(changes\)"):
+        definition.load(tables, None, None, {"space.momentum": Decimal("0.9")})

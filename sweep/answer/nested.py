@@ -32,6 +32,7 @@ from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, assemble
 from sweep.space.arms import arms, budget
 from sweep.spec.model import SweepSpec
+from sweep.spec.values import is_whole
 from sweep.store.rows import SweepRecord
 from sweep.store.store import Store
 
@@ -108,14 +109,14 @@ def pose_nested(question: Question, store: Store, outer: int | None = None) -> N
     if setup.folds.scheme == "timeseries":
         raise UserError(
             f"the sweep {sweep.name} is on a time series: nested cross-validation needs folds that leave out any rows, "
-            "and one history has none; ask without --nested"
+            "and one history has none; ask without it"
         )
-    if number < 2:
-        raise UserError(f"the number of outer folds must be at least 2, however: {number}")
+    if not is_whole(number, 2):
+        raise UserError(f"the number of outer folds must be a whole number of at least 2, however: {number!r}")
     try:
         folds = make_folds(replace(validation, folds=number, repeats=1), setup.data, _seed(setup.spec.seed))
     except DataError as error:
-        raise DataError(f"the rows cannot be split into {number} outer folds (--outer): {error}") from None
+        raise DataError(f"the rows cannot be split into {number} outer folds: {error}") from None
     trials: dict[Side, int] = {side: budget(_spec(setup.spec, sweep.trials, 0, side)).trials for side in SIDES}
     stored = stored_places(store, sweep.key, number, sweep.trials)
     missing = tuple(place for place in _places(number) if place not in stored)
@@ -200,8 +201,9 @@ def inner_setup(nested: NestedQuestion, place: Place) -> Setup:
         folds = make_folds(spec.validation, data, spec.seed)
     except DataError as error:
         raise DataError(
-            f"--nested splits the rows twice, and the training rows of outer fold {fold + 1} of {nested.outer} are too "
-            f"few for the folds of the definition (more outer folds, --outer, leave more of them): {error}"
+            "nested cross-validation splits the rows twice, and the training rows of outer fold "
+            f"{fold + 1} of {nested.outer} are too few for the folds of the definition (more outer folds leave more): "
+            f"{error}"
         ) from None
     return assemble(spec, data, folds, budget(spec))
 

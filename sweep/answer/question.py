@@ -16,6 +16,7 @@ from sweep.errors import MismatchError, NotFoundError, UserError
 from sweep.folds import Folds, fresh_folds
 from sweep.records import Configuration, TableInfo
 from sweep.run.prepare import Setup, prepare
+from sweep.spec.values import is_whole
 from sweep.store.rows import SweepRecord
 from sweep.store.store import Store
 
@@ -131,10 +132,12 @@ def _repeats(store: Store, summary: SweepSummary, choice: Choice, wanted: int | 
     if wanted is None:
         return done or default_repeats(len(summary.trials), len(choice.configurations))
     fewest = max(done, FEWEST_REPEATS)
-    if wanted < fewest:
+    if not is_whole(wanted, fewest):
         why = f"the answer of {summary.name} rests on that many already" if done else "one cannot tell rows from seeds"
-        raise UserError(f"the number of repeats must be at least {fewest} ({why}), however: {wanted}")
-    return wanted
+        raise UserError(
+            f"the number of repeats must be a whole number of at least {fewest} ({why}), however: {wanted!r}"
+        )
+    return int(wanted)
 
 
 def stored_table(store: Store, sweep: SweepRecord) -> bytes | None:

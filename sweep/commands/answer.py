@@ -52,7 +52,7 @@ def answer_sweep(
     """
     check_cluster(cluster, workers)
     if outer is not None and not nested:
-        raise UserError("--outer is the number of outer folds of --nested, which is not given")
+        raise UserError("the number of outer folds is for nested cross-validation, which is not asked for")
     own_device = training_device(device, cluster)
     with Store.open(storage) as store:
         display.doing("reading the sweep")

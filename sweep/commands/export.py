@@ -5,6 +5,7 @@ from __future__ import annotations
 from sweep.analysis.summary import summarise
 from sweep.errors import UserError
 from sweep.networks import MOST_NETWORKS
+from sweep.spec.values import is_whole
 from sweep.store.store import Store
 
 FORMATS = ("toml", "json", "python", "keras", "onnx", "sklearn", "predictions")
@@ -29,12 +30,13 @@ def check(form: str, trial: int | None, ensemble: int | None, *, printed: bool =
     if form not in FORMATS:
         raise UserError(f"the format must be one of {', '.join(FORMATS)}, however: {form}")
     if trial is not None and form != "predictions":
-        raise UserError(f"--trial is for --format predictions, however: --format {form}")
+        raise UserError(f"a trial is for the format predictions, however: {form}")
     if ensemble is not None and form not in NETWORKS:
-        allowed = " or ".join(f"--format {one}" for one in NETWORKS)
-        raise UserError(f"--ensemble must be given with {allowed}, however: --format {form}")
-    if ensemble is not None and not 1 <= ensemble <= MOST_NETWORKS:
-        raise UserError(f"the number of networks must be from 1 to {MOST_NETWORKS}, however: {ensemble}")
+        raise UserError(f"the ensemble is for the formats {' and '.join(NETWORKS)}, however: {form}")
+    if ensemble is not None and not (is_whole(ensemble, 1) and ensemble <= MOST_NETWORKS):
+        raise UserError(
+            f"the ensemble must be a whole number of networks from 1 to {MOST_NETWORKS}, however: {ensemble!r}"
+        )
     if form != "onnx":
         return
     if printed:

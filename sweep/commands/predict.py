@@ -15,6 +15,7 @@ from sweep.export.files import Target
 from sweep.model.folder import FILES, MANIFEST, read_model
 from sweep.model.model import Model, Predictions
 from sweep.model.predictions import written
+from sweep.spec.values import is_whole
 from sweep.tables.load import read_for
 from sweep.texts import html
 
@@ -82,8 +83,8 @@ def predict(model: str | PathLike[str] | Model, table: str, *, passes: int, seed
     """
     if unseen not in ("error", "ignore"):
         raise UserError(f"unseen must be error or ignore, however: {unseen}")
-    if seed < 0:
-        raise UserError(f"the seed must be at least 0, however: {seed}")
+    if not is_whole(seed, 0):
+        raise UserError(f"the seed must be a whole number of at least 0, however: {seed!r}")
     trained = model if isinstance(model, Model) else read_model(Path(model))
     rows = read_for(trained.recipe, table, None, number_target=trained.predicts_numbers)
     found = trained.predict(rows, passes=passes, seed=seed, unseen=unseen)

@@ -52,7 +52,9 @@ class Target:
             raise UserError(f"{path} is {kept}, which is never replaced: choose another file with -o")
         if exists and not replaceable:
             other = ", and is no file that this command wrote" if self.own else ""
-            raise UserError(f"{path} exists already{other}: choose another file with -o, or replace it with --force")
+            raise UserError(
+                f"{path} exists already{other}: choose another file, or replace it (--force, in Python force=True)"
+            )
 
     def write(self, content: str | bytes) -> None:
         """Writes it, texts as UTF-8. A program that reads it at the same time sees the old file or the new one.

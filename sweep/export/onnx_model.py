@@ -130,7 +130,7 @@ def _check_size(trained: Trained) -> None:
     if size > LARGEST_FILE:
         raise UserError(
             f"an ONNX file must be below 2 GiB, however {wording.count(networks.members, 'network')} of this size "
-            f"have {size / 2**30:.1f} GiB of weights: a smaller --ensemble fits"
+            f"have {size / 2**30:.1f} GiB of weights: a smaller ensemble fits"
         )
 
 

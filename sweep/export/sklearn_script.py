@@ -230,7 +230,7 @@ class _Script:
         if kind not in "iuf":
             raise UserError(
                 f"{self.info.source}, column {name!r}: the target of a regression must be written as plain numbers for "
-                "--format sklearn, however it holds amounts, times or dates"
+                "the format sklearn, however it holds amounts, times or dates"
             )
         return ""
 

@@ -11,13 +11,14 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from sweep.errors import DefinitionError
-from sweep.fitting.parameters import definition, is_whole, seed_of, unfit
+from sweep.fitting.parameters import definition, seed_of, unfit
 from sweep.fitting.rows import Rows
 from sweep.networks import Networks
 from sweep.records import Configuration, Hyperparameters
 from sweep.run.prepare import training_plan
 from sweep.spec.layers import layer_names, placement_name
 from sweep.spec.model import OFF, Fixed, SpaceSpec
+from sweep.spec.values import is_whole
 from sweep.training.device import resolve
 from sweep.training.whole import train_whole
 

@@ -12,8 +12,10 @@ from sklearn.utils import check_random_state
 from sweep.data import Dataset
 from sweep.errors import UserError
 from sweep.networks import MOST_NETWORKS
+from sweep.space.arms import within_space
 from sweep.spec.definition import from_tables
 from sweep.spec.model import SweepSpec
+from sweep.spec.values import is_whole, toml_like
 from sweep.suggest.sizes import fit
 from sweep.training.device import resolve
 
@@ -74,10 +76,11 @@ def definition(
     for section, keys in SECTIONS.items():
         values = {key: given.get(key) for key in keys}
         values = {key: fitted.get(key) if value is None else value for key, value in values.items()}
-        tables[section] = {key: _plain(key, value) for key, value in values.items() if value is not None}
+        tables[section] = {key: _written(key, value) for key, value in values.items() if value is not None}
     if isinstance(given.get("class_weight"), Mapping):  # is in the weights of the rows
         del tables["training"]["class_weight"]
-    return from_tables(tables, type(estimator).__name__)
+    spec = from_tables(tables, type(estimator).__name__)
+    return within_space(spec) if given.get("trials") is None else spec
 
 
 def seed_of(random_state: Any) -> int:
@@ -110,19 +113,10 @@ def whole(name: str, value: Any, least: int) -> int:
     raise ValueError(f"{name} must be a whole number of at least {least}, however: {value!r}")
 
 
-def is_whole(value: Any, least: int) -> bool:
-    """Whether it is a whole number of at least ``least``."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
-
-
-def _plain(key: str, value: Any) -> Any:
-    """As TOML would have it. Several placements, or networks, are choices."""
-    if isinstance(value, Mapping):
-        return {str(inner): _plain("", content) for inner, content in value.items()}
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, tuple | list | range):
-        listed = [_plain("", one) for one in value]
-        several = key == "placement" or (key == "hidden" and any(isinstance(one, list) for one in listed))
-        return {"choices": listed} if several else listed
-    return value.item() if isinstance(value, np.generic) else value
+def _written(key: str, value: Any) -> Any:
+    """As a definition has it. Several placements, or networks, are choices."""
+    value = toml_like(value)
+    several = isinstance(value, list) and any(isinstance(one, list) for one in value)
+    if (key == "placement" and isinstance(value, list)) or (key == "hidden" and several):
+        return {"choices": value}
+    return value

@@ -25,9 +25,9 @@ from sklearn.utils.validation import (
 
 from sweep.data import Dataset, from_encoded
 from sweep.errors import DefinitionError, UserError
-from sweep.fitting.parameters import is_whole
 from sweep.records import ALIGN, TableInfo, Task
 from sweep.spec.schema import SECTIONS
+from sweep.spec.values import is_whole
 from sweep.tables.encode import Encoded, content_hash, encode_features
 from sweep.tables.load import from_frame
 from sweep.tables.recipe import Recipe

@@ -24,7 +24,7 @@ from sweep.commands.progress import Display
 from sweep.commands.run import Teller
 from sweep.errors import DefinitionError, NotFoundError
 from sweep.fitting.network import parameters_of
-from sweep.fitting.parameters import definition, is_whole, seed_of, unfit
+from sweep.fitting.parameters import definition, seed_of, unfit
 from sweep.fitting.rows import Rows
 from sweep.launch.base import Launcher
 from sweep.launch.choose import open_launcher
@@ -35,6 +35,7 @@ from sweep.run.prepare import Setup, prepare_given
 from sweep.run.study import open_storage
 from sweep.spec.definition import parse
 from sweep.spec.model import SweepSpec, safe_name
+from sweep.spec.values import is_whole
 from sweep.store.store import Store
 from sweep.texts.answered import Answered
 from sweep.training.device import resolve

@@ -48,6 +48,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from sweep.errors import UserError
 from sweep.records import BlockJob, TrialResult
+from sweep.spec.values import is_whole
 
 if TYPE_CHECKING:
     # Not at run time: torch takes seconds to import, and workers can start meanwhile.
@@ -69,11 +70,11 @@ def check_cluster(cluster: str, workers: int | None = None) -> None:
     Raises:
         UserError: ``cluster`` is none of these, or ``workers`` does not go with it.
     """
-    if workers is not None and workers < 1:
-        raise UserError(f"the number of workers must be at least 1, however: {workers}")
+    if workers is not None and not is_whole(workers, 1):
+        raise UserError(f"the number of workers must be a whole number of at least 1, however: {workers!r}")
     if cluster == "inline":
         if workers not in (None, 1):
-            raise UserError(f"with --cluster inline the number of workers must be 1, however: {workers}")
+            raise UserError(f"with the cluster inline the number of workers must be 1, however: {workers}")
     elif cluster != "local":
         if "://" not in cluster:
             known = "inline, local or an address such as tcp://host:8786"

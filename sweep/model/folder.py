@@ -97,7 +97,9 @@ class FolderTarget:
                 "not replaced: choose another folder with -o"
             )
         if not self.force:
-            raise UserError(f"{path} exists already: choose another folder with -o, or replace the model with --force")
+            raise UserError(
+                f"{path} exists already: choose another folder, or replace the model (--force, in Python force=True)"
+            )
 
     def write(self, model: Model, *, config: str, card: str) -> None:
         """Writes a model.

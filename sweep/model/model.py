@@ -15,6 +15,7 @@ from sweep.errors import DataError, UserError
 from sweep.metrics import METRICS, compute
 from sweep.networks import Networks
 from sweep.records import Task
+from sweep.spec.values import is_whole
 from sweep.tables.formats import NUMBER
 from sweep.tables.recipe import Recipe
 from sweep.tables.targets import read_truth
@@ -146,15 +147,18 @@ class Model:
             DataError: The table does not fit: columns, cells, levels.
             UserError: Passes or ``unseen`` are none of these.
         """
-        if passes < 0 or passes == 1:
-            raise UserError(f"passes must be 0, or at least 2 for a spread, however: {passes}")
+        if not is_whole(passes, 0) or passes == 1:
+            raise UserError(f"passes must be 0, or a whole number of at least 2 for a spread, however: {passes!r}")
         if unseen not in ("error", "ignore"):
             raise UserError(f"unseen must be error or ignore, however: {unseen}")
         applied = self.recipe.apply(table)
         foreign = [one for one in applied.unseen if not one.rare]
         if foreign and unseen == "error":
             said = "; ".join(one.said for one in foreign)
-            raise DataError(f"{table.source}: {said} (with --unseen ignore they are none of the levels that were)")
+            raise DataError(
+                f"{table.source}: {said} (with --unseen ignore, in Python unseen='ignore', they are none of the levels "
+                "that were)"
+            )
         notes = (*table.notes, *applied.notes, *map(str, applied.unseen))
         spread: Floats | None = None
         if passes and not any(self.networks.dropout):

@@ -16,6 +16,7 @@ from sweep.model.model import Model, features_hash
 from sweep.networks import MOST_NETWORKS
 from sweep.records import ALIGN, Configuration
 from sweep.run.prepare import training_plan
+from sweep.spec.values import is_whole
 from sweep.store.store import Store
 from sweep.tables.encode import Encoded
 from sweep.tables.load import load_encoded
@@ -52,7 +53,7 @@ def choose_trial(summary: SweepSummary, number: int | None = None, placement: st
         UserError: Both are given.
     """
     if number is not None and placement is not None:
-        raise UserError("a trial is chosen by --trial or by --placement, however: both are given")
+        raise UserError("a trial is chosen by its number or by a placement, however: both are given")
     if summary.best is None:
         raise NotFoundError(f"no trial of sweep {summary.name} has finished yet: there is nothing to train")
     if number is not None:
@@ -105,8 +106,10 @@ def refit(
         MismatchError: It has changed.
         UserError: There is no such device, or the number of networks is not allowed.
     """
-    if not 1 <= ensemble <= MOST_NETWORKS:
-        raise UserError(f"the number of networks must be from 1 to {MOST_NETWORKS}, however: {ensemble}")
+    if not is_whole(ensemble, 1) or ensemble > MOST_NETWORKS:
+        raise UserError(
+            f"the number of networks must be a whole number from 1 to {MOST_NETWORKS}, however: {ensemble!r}"
+        )
     device = resolve(device)
     sweep = store.sweep(summary.name)
     if sweep is None:

@@ -24,6 +24,7 @@ from sweep.spec.definition import parse
 from sweep.spec.model import SweepSpec
 from sweep.spec.source import is_local, shown_source
 from sweep.spec.toml import to_toml
+from sweep.spec.values import is_whole
 from sweep.store.rows import NewOrder, OrderRecord, OrderState, SweepRecord
 from sweep.store.store import Store
 from sweep.tables.packed import Packed
@@ -40,8 +41,10 @@ def check_priority(priority: int) -> None:
     Raises:
         UserError: There is not.
     """
-    if priority not in PRIORITIES:
-        raise UserError(f"the priority must be from {PRIORITIES[0]} to {PRIORITIES[-1]}, however: {priority}")
+    if not is_whole(priority, PRIORITIES[0]) or priority not in PRIORITIES:
+        raise UserError(
+            f"the priority must be a whole number from {PRIORITIES[0]} to {PRIORITIES[-1]}, however: {priority!r}"
+        )
 
 
 def submit(store: Store, spec: SweepSpec, table: Packed, task: Task, priority: int = 0) -> OrderRecord:
@@ -73,7 +76,7 @@ def _order(spec: SweepSpec, table: Packed, task: Task, priority: int) -> NewOrde
     return NewOrder(
         name=spec.name,
         definition=to_toml(anywhere(spec)),
-        priority=priority,
+        priority=int(priority),
         trials=budget(spec).trials,
         metric=spec.validation.metric or metrics.default_metric(task),
         source=shown_source(spec.data.source),

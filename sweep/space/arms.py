@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -173,6 +173,15 @@ def turn_of(sizes: tuple[int | None, ...], number: int) -> Turn | None:
     return None
 
 
+def within_space(spec: SweepSpec) -> SweepSpec:
+    """The same with no more trials than there are distinct configurations: for who has given no number of trials."""
+    sizes = [arm.size for arm in arms(spec)]
+    total = sum(size or 0 for size in sizes)
+    if None in sizes or total >= spec.search.trials:
+        return spec
+    return replace(spec, search=replace(spec.search, trials=total), default_trials=True)
+
+
 def used_up(spec: SweepSpec, sizes: tuple[int | None, ...]) -> DefinitionError:
     """The error for more trials than the space has configurations."""
     total = sum(size or 0 for size in sizes)
@@ -198,7 +207,11 @@ def budget(spec: SweepSpec) -> Budget:
     rounds = _rounds(sizes, wanted)
     per_arm = {arm.name: rounds if size is None else min(size, rounds) for arm, size in zip(every, sizes, strict=True)}
     trials = sum(per_arm.values())
-    return Budget(trials, per_arm, _note(spec, trials, rounds, per_arm))
+    note = _note(spec, trials, rounds, per_arm)
+    if spec.default_trials and len(finite) == len(sizes) and sum(finite) == trials:
+        every_one = f"the space has only {trials} distinct configuration{'s' if trials > 1 else ''}"
+        note = every_one if note is None else f"{every_one}; {note}"
+    return Budget(trials, per_arm, note)
 
 
 def batch_size(spec: SweepSpec) -> int:

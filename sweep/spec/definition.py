@@ -202,6 +202,7 @@ def _build(model: DefinitionModel, origin: Path | None) -> SweepSpec:
         search=SearchSpec(**search.model_dump()),
         chosen=None if model.chosen is None else _chosen(model.chosen),
         origin=None if origin is None else origin.absolute(),
+        default_trials="trials" not in search.model_fields_set,
     )
 
 

@@ -218,6 +218,7 @@ class SweepSpec:
     Attributes:
         chosen: How its configuration was chosen, in an exported definition.
         origin: The file it was read from, absolute; ``None`` for a definition without a file.
+        default_trials: Whether nobody has given ``search.trials``.
     """
 
     format: int
@@ -231,6 +232,7 @@ class SweepSpec:
     search: SearchSpec
     chosen: Chosen | None = None
     origin: Path | None = field(default=None, compare=False)
+    default_trials: bool = field(default=False, compare=False)
 
     @property
     def base_dir(self) -> Path | None:

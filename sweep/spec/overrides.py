@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sweep.spec.schema import default_range
 from sweep.spec.source import absolute_source
+from sweep.spec.values import toml_like
 
 # Taken as they stand when they are not in quotes: a study may be called 2024.
 _TEXT_KEYS = frozenset({"name", "data.source", "data.groups", "data.positive", "validation.metric"})
@@ -45,8 +44,7 @@ class Changes:
         for path, value in values.items():
             keys = [key.strip() for key in str(path).split(".")]
             if all(keys):
-                own = os.fspath(value) if isinstance(value, os.PathLike) else copy.deepcopy(value)
-                self._give(keys, str(value), own, option)
+                self._give(keys, str(value), toml_like(value), option)
             else:
                 self.complaints.append(
                     f'a change must name a key such as training.epochs, however: "{path}" ({option})'

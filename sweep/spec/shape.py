@@ -49,9 +49,14 @@ class Problem:
             value = "it is not there"
         else:
             known = shown_source(self.value) if isinstance(self.value, str) else self.value
-            value = json.dumps(known, ensure_ascii=False, default=str)
+            value = json.dumps(known, ensure_ascii=False, default=_shown)
             value = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
         return f"{self.key} {self.rule}, however: {value} ({place})"
+
+
+def _shown(value: Any) -> str:
+    """A value that JSON has none of: dates are TOML's own, the others say what they are: ``Decimal('0.1')``."""
+    return str(value) if hasattr(value, "isoformat") else repr(value)
 
 
 class Absent:

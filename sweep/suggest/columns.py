@@ -107,7 +107,7 @@ class Survey:
     dates: tuple[str, ...]
 
 
-def survey(table: Table, target: str | None) -> Survey:
+def survey(table: Table, target: str | int | None) -> Survey:
     """Looks at every column.
 
     Args:

@@ -68,7 +68,7 @@ class _Choice:
     class_weight: str = "none"
 
 
-def suggest(source: str, target: str | None = None, path: Path | None = None) -> Suggestion:
+def suggest(source: str, target: str | int | None = None, path: Path | None = None) -> Suggestion:
     """Fits a definition to a table.
 
     Args:

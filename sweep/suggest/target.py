@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sweep.errors import DataError
+from sweep.spec.values import toml_like
 from sweep.tables.describe import ColumnSummary
 from sweep.tables.targets import find_column
 from sweep.tables.types import Table
@@ -46,18 +47,23 @@ class Guess:
     others: tuple[str, ...] = ()
 
 
-def guess(table: Table, wanted: str | None, columns: Columns) -> Guess:
+def guess(table: Table, wanted: str | int | None, columns: Columns) -> Guess:
     """The column to predict, and why.
 
     Args:
         table: As read.
-        wanted: Its name or position; ``None`` to guess it.
+        wanted: Its name or position, the latter also as text where no column is called so; ``None`` to guess it.
         columns: Every column of the table: its summary, or why it cannot be read.
 
     Raises:
         DataError: There is no such column, or it cannot be told.
     """
+    wanted = toml_like(wanted)
+    if isinstance(wanted, int) and not isinstance(wanted, bool):
+        return Guess(find_column(table, wanted, "the target"))
     if wanted is not None:
+        if not isinstance(wanted, str):
+            raise DataError(f"the target must be the name of a column, or a position, however: {wanted!r}")
         position = re.fullmatch(r"-?\d{1,6}", wanted) if wanted not in table.columns else None
         return Guess(find_column(table, int(wanted) if position else wanted, "the target"))
     if table.default_target is not None:

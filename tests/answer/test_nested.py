@@ -436,15 +436,15 @@ def test_groups_stay_whole_in_both_splits(tmp_path: Path) -> None:
 def test_a_time_series_is_refused(store: Store) -> None:
     question = pose(store, "small", 2)
     setup = replace(question.setup, folds=replace(question.setup.folds, scheme="timeseries"))
-    with pytest.raises(UserError, match=r"small is on a time series: .* one history has none; ask without --nested"):
+    with pytest.raises(UserError, match=r"small is on a time series: .* one history has none; ask without it"):
         pose_nested(replace(question, setup=setup), store)
 
 
 @pytest.mark.parametrize(
     ("outer", "message"),
     [
-        (1, "the number of outer folds must be at least 2, however: 1"),
-        (16, r"the rows cannot be split into 16 outer folds \(--outer\): .*each class needs at least 16 rows"),
+        (1, "the number of outer folds must be a whole number of at least 2, however: 1"),
+        (16, r"the rows cannot be split into 16 outer folds: .*each class needs at least 16 rows"),
     ],
 )
 def test_outer_folds_that_cannot_be_are_refused(store: Store, outer: int, message: str) -> None:
@@ -458,7 +458,9 @@ def test_training_rows_that_are_too_few_are_known_before_anything_runs(store: St
     target = torch.zeros(30)
     target[:3] = 1
     setup = replace(question.setup, data=replace(question.setup.data, target=target))
-    with pytest.raises(DataError, match=r"--nested splits the rows twice, and the training rows of outer fold 1 of 3"):
+    with pytest.raises(
+        DataError, match=r"nested cross-validation splits the rows twice, and the training rows of outer fold 1 of 3"
+    ):
         pose_nested(replace(question, setup=setup), store)
 
 

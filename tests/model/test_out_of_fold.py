@@ -80,7 +80,7 @@ def test_the_command_writes_csv_and_parquet(program: Program, binary: World) -> 
     assert list(found) == ["row", "repeat", "fold", "target", "prediction", "probability sick", "probability well"]
     assert "trial must be a finished one" in program(*arguments, "--trial", "99", status=2).err
     refused = program("export", "binary", "--trial", "1", "--storage", binary.url, status=2)
-    assert "--trial is for --format predictions, however: --format toml" in refused.err
+    assert "a trial is for the format predictions, however: toml" in refused.err
 
 
 def test_rows_that_no_fold_tests_are_empty(binary: World, tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def test_fit_takes_another_trial_quietly_and_never_replaces_unasked(program: Pro
     assert trial == next(arm.best.number for arm in binary.summary().arms if arm.placement == "none")
     refused = program(*arguments, status=2)
     assert (
-        "binary-model exists already: choose another folder with -o, or replace the model with --force" in refused.err
+        "binary-model exists already: choose another folder, or replace the model (--force, in Python force=True)"
+        in refused.err
     )
     program("fit", "binary", "--storage", binary.url, "--trial", "1", "-o", "binary-model", "--force", "--quiet")
     assert read_model("binary-model").trial == 1

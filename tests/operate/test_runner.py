@@ -353,7 +353,7 @@ def test_what_may_not_be_queued(tmp_path: Path, sqlite_url: str) -> None:
     before = order(sqlite_url)
     with pytest.raises(MismatchError, match="a sweep named small is queued with another definition or another table"):
         queue(sqlite_url, tmp_path, *FEW, "seed=4")
-    with pytest.raises(UserError, match="the priority must be from -1000 to 1000, however: 1001"):
+    with pytest.raises(UserError, match="the priority must be a whole number from -1000 to 1000, however: 1001"):
         queue(sqlite_url, tmp_path, *FEW, priority=1001)
     work(sqlite_url)
     with pytest.raises(MismatchError, match="was started with another definition"):
