@@ -227,7 +227,7 @@ def test_numbers_that_are_none_are_named(here: Path) -> None:
         ),
         ("the number of networks must be a whole number from 1 to .*: '2'", lambda: loose.fit("small", ensemble="2")),
         (
-            "the ensemble must be a whole number of networks, at least 1, however: 1.5",
+            "the ensemble must be a whole number of networks from 1 to 1000, however: 1.5",
             lambda: loose.export("small", "onnx", ensemble=1.5),
         ),
         (
