@@ -326,7 +326,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "export without database": (("export", "small"), ("no database",)),
     "dashboard without database": (("dashboard",), ("no database",)),
     "onnx without a file": (("export", "small", "--format", "onnx"), ("to a file", "standard output", "-o")),
-    "no networks to average": (("export", "small", "--ensemble", "2"), ("--ensemble", "--format onnx", "toml")),
+    "no networks to average": (("export", "small", "--ensemble", "2"), ("the ensemble", "onnx and sklearn", "toml")),
     "no such format": (
         ("export", "small", "--format", "yaml"),
         ("'--format': 'yaml' is not one of 'toml', 'json', 'python', 'keras', 'onnx',",),
