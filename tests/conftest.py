@@ -25,41 +25,56 @@ forkserver._MODULES.append("sweep.run.loop")
 
 # What these run again and again, quicker tests run, too.
 UNTRACED = (
+    "answer/test_confirm.py",
     "answer/test_nested.py",
+    "answer/test_rules_trained.py",
     "faults/",
     "launch/test_crew.py",
     "launch/test_faults.py",
     "launch/test_scheduler.py",
+    "model/test_card.py",
+    "model/test_refit.py",
     "operate/test_remove.py",
     "operate/test_runner.py",
+    "run/test_loop.py",
     "run/test_resume.py",
+    "tables/test_packed.py",
     "test_benchmarks.py",
+    "test_cli_output.py",
     "test_compose.py",
     "test_disk.py",
     "test_docs.py",
+    "test_effects.py",
     "test_estimator_checks.py",
     "test_everywhere.py",
     "test_export_training.py",
+    "test_honest.py",
     "test_kill.py",
     "test_outages.py",
+    "test_refusals.py",
+    "test_report.py",
     "test_round_trips.py",
     "test_rungs.py",
+    "test_space_lag.py",
     "test_studies.py",
     "test_suggest.py",
+    "test_summary.py",
+    "test_terminate.py",
+    "test_train.py",
+    "test_trials.py",
     "test_validity.py",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """To be traced for coverage makes a test slower by half: those that run on SQLite, and are quick, are enough."""
+    """To be traced for coverage makes a test slower by two thirds: of many cases of a test the first is enough."""
+    traced: set[str] = set()
     for item in items:
         file = item.path.relative_to(Path(__file__).parent).as_posix()
-        case = getattr(item, "callspec", None)
-        repeated = case is not None and "postgresql" in filter(
-            lambda value: isinstance(value, str), case.params.values()
-        )
-        if repeated or file.startswith(UNTRACED):
+        test = item.nodeid.partition("[")[0]
+        if test in traced or file.startswith(UNTRACED):
             item.add_marker("no_cover")
+        traced.add(test)
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
 
+from sweep.folds import Folds
 from sweep.records import BlockJob, Task
 from sweep.training import estimate
 from sweep.training.estimate import block_seconds
@@ -24,6 +26,26 @@ def test_an_estimate_is_a_time_and_trains_little(task: Task) -> None:
     assert math.isfinite(seconds)
     # A million epochs of 19 mini-batches take minutes at the very least; the test would not end if they were trained.
     assert seconds > 60
+
+
+@pytest.mark.parametrize("disturbed", [(), (1, 2), (3,), (1, 2, 4)])
+def test_what_else_runs_in_one_moment_does_not_make_it_nothing(
+    disturbed: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_dataset("binary", rows=400)
+    folds = make_splits(data, folds=4)
+    calls = count()
+
+    def seconds(few: object, few_folds: Folds, job: BlockJob, epochs: int, device: str) -> float:
+        quiet = 0.001 + 0.0001 * epochs * estimate._steps(few_folds, 16)
+        return quiet + (0.5 if next(calls) in disturbed else 0)
+
+    monkeypatch.setattr(estimate, "_seconds", seconds)
+    plan = make_plan("binary", epochs=10_000, checkpoints=(10_000,), batch_size=16)
+    truth = 0.0001 * 10_000 * estimate._steps(folds, 16)
+    found = block_seconds(data, folds, BlockJob((0,), random_trials(1, (5,)), plan))
+    assert found >= 0.9 * truth
+    assert found == pytest.approx(truth, rel=0.1) or set(disturbed) & {3, 4}
 
 
 def test_a_sample_has_rows_of_every_split_and_no_others() -> None:
