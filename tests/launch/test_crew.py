@@ -134,10 +134,10 @@ def test_a_worker_that_is_given_up_while_it_is_met_gets_no_work() -> None:
 
 def test_a_coordinator_that_was_stopped_takes_no_worker_for_silent_or_hung(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-Z stops it with its workers, for as long as somebody likes; ``fg`` goes on."""
-    monkeypatch.setattr("sweep.launch.board.UNMEASURED_SECONDS", 4.0)
-    monkeypatch.setattr("sweep.launch.board.HUNG_SECONDS", 4.0)
+    monkeypatch.setattr("sweep.launch.board.UNMEASURED_SECONDS", 8.0)
+    monkeypatch.setattr("sweep.launch.board.HUNG_SECONDS", 8.0)
     monkeypatch.setattr("sweep.launch.board.HUNG_TIMES", 0.0)
-    monkeypatch.setattr("sweep.launch.crew.SILENT_SECONDS", 4.0)
+    monkeypatch.setattr("sweep.launch.crew.SILENT_SECONDS", 8.0)
     with two_workers() as (launcher, told):
         jobs = [make_job(0, **LONG), make_job(1, **LONG)]
         workers = pids_of(launcher)
@@ -145,7 +145,7 @@ def test_a_coordinator_that_was_stopped_takes_no_worker_for_silent_or_hung(monke
             launcher.submit(job)
         wait_until_begun(launcher, 2)
         everyone = " ".join(map(str, [*workers, os.getpid()]))
-        with subprocess.Popen(["/bin/sh", "-c", f"kill -STOP {everyone}; sleep 6; kill -CONT {everyone}"]):
+        with subprocess.Popen(["/bin/sh", "-c", f"kill -STOP {everyone}; sleep 10; kill -CONT {everyone}"]):
             found = {done.job.numbers: done.results for done in launcher.finished()}
         assert told == []
         assert pids_of(launcher) == workers
