@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,8 +17,13 @@ from sweep.launch import forkserver
 from sweep.report.html import render
 from sweep.run.study import optuna_storage
 from sweep.store.store import Store
+from tests import scratch, shared_sql
 from tests.command_line import DEFINITION, Program, write_table
 from tests.postgres import Databases, server
+
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch.scratch()))  # of ``tmp_path``
+
+shared_sql.share()
 
 # What processes of tests are forked from imports what they need, beside what workers need.
 forkserver._MODULES.append("sweep.run.loop")

@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+
+from tests import scratch
 
 # Becomes the server: as another user when root (PostgreSQL refuses to run as root), and told to stop by the kernel when
 # the test process is gone, however it went. The order matters: a change of user forgets the death signal (1).
@@ -48,7 +49,7 @@ def server() -> Iterator[Path]:
         RuntimeError: The wheel is missing, or the server does not start.
     """
     # Not pytest's own folder: a socket's path is at most 107 bytes, and the server's user must be able to reach it.
-    with tempfile.TemporaryDirectory(prefix="sweep-postgres-", dir="/tmp") as folder:
+    with scratch.folder("postgres") as folder:
         home = Path(folder)
         command = prepared(home)
         with (home / "log").open("a") as output:

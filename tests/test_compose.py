@@ -12,7 +12,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from sweep.launch.inline import InlineLauncher
 from sweep.run.loop import run_sweep
 from sweep.spec.definition import load as load_definition
 from sweep.store.store import Store
+from tests import scratch
 from tests.compose import FILE, ROOT, Composition, Container, Unset, load, wait_until
 from tests.processes import children
 from tests.small_sweep import DEFINITION, assert_complete, assert_same, what_is_left, write_table
@@ -232,7 +232,7 @@ PROGRESS = 4
 def cluster(tmp_path: Path) -> Iterator[Composition]:
     """All services, started."""
     # Its path has to be short, and the server's own user must reach it.
-    with tempfile.TemporaryDirectory(prefix="sweep-compose-", dir="/tmp") as socket:
+    with scratch.folder("compose") as socket:
         composition = Composition(tmp_path, Path(socket), ENVIRONMENT)
         try:
             with composition:

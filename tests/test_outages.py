@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +31,7 @@ from sweep.store.failures import UnreachableError
 from sweep.store.patience import Outage
 from sweep.store.rows import RungDecision
 from sweep.store.store import Store
+from tests import scratch
 from tests.postgres import prepared
 from tests.proxy import Proxy, proxy
 from tests.small_sweep import assert_complete, assert_same, small_spec, what_is_left
@@ -194,7 +194,7 @@ def test_connections_have_a_name_and_end_when_the_network_does(
 @pytest.fixture
 def way(postgres_url: str, postgres_server: Path) -> Iterator[tuple[Proxy, str]]:
     """A way to a fresh database that can be cut, and the URL by it."""
-    short = tempfile.TemporaryDirectory(prefix="sweep-proxy-", dir="/tmp")
+    short = scratch.folder("proxy")
     with short as folder, proxy(postgres_server, Path(folder)) as cut:
         yield cut, make_url(postgres_url).update_query_dict({"host": folder}).render_as_string()
 
@@ -345,7 +345,7 @@ def test_a_server_restarted_in_the_middle_of_a_sweep_costs_waiting_alone(tmp_pat
     undisturbed = f"sqlite:///{tmp_path / 'undisturbed.db'}"
     run_sweep(spec, storage=undisturbed, launcher=InlineLauncher())
 
-    with tempfile.TemporaryDirectory(prefix="sweep-restart-", dir="/tmp") as folder:
+    with scratch.folder("restart") as folder:
         home = Path(folder)
         command = [*prepared(home), "-c", "synchronous_commit=on"]  # or a killed server forgets what it has confirmed
         servers = [_start(command, home)]

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from sweep.spec.definition import load
 from sweep.spec.model import SweepSpec
 from sweep.spec.toml import to_toml
 from sweep.store.store import Store
+from tests import scratch
 from tests.compose import Composition
 from tests.small_sweep import Left, assert_complete, assert_same, what_is_left
 
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of who is killed")
     options = parser.parse_args()
     spec = load(options.definition, options.set)
-    with tempfile.TemporaryDirectory(prefix="sweep-soak-", dir="/tmp") as name:
+    with scratch.folder("soak") as name:
         folder = Path(name)
         begun = time.monotonic()
         expected = undisturbed(spec, folder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from sweep.launch.inline import InlineLauncher
 from sweep.run.loop import run_sweep
 from sweep.spec.model import SweepSpec
+from tests import scratch
 from tests.faults.runs import started
 from tests.postgres import prepared
 from tests.small_sweep import Left, assert_same, small_spec, what_is_left
@@ -63,7 +63,7 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="sweep-away-", dir="/tmp") as home:
+    with scratch.folder("away") as home:
         own = Server(Path(home))
         own.start()
         try:
