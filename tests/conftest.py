@@ -73,7 +73,7 @@ UNTRACED = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """To be traced for coverage makes a test slower by two thirds: of many cases of a test the first is enough."""
+    """To be traced for coverage makes a test much slower: of many cases of a test the first is enough."""
     traced: set[str] = set()
     for item in items:
         file = item.path.relative_to(Path(__file__).parent).as_posix()

@@ -75,7 +75,7 @@ class Databases:
         name = f"t{uuid.uuid4().hex}"
         self._made.append(name)
         copied = f"TEMPLATE {_name(template)} " if template else ""
-        # Copying files is quickest with fsync off: 13 ms.
+        # Copying files is quickest with fsync off, and in memory.
         self._connection.execute(f"CREATE DATABASE {name} {copied}STRATEGY FILE_COPY")
         return f"postgresql+psycopg://postgres@/{name}?host={self._home}"
 

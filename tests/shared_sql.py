@@ -1,7 +1,7 @@
 """Compiled SQL that all engines of a test process share.
 
 SQLAlchemy keeps what it has compiled by engine. A program has few of them and keeps them; tests have thousands, and
-spent a sixth of their time on compiling the same statements.
+would compile the same statements again and again.
 """
 
 from __future__ import annotations

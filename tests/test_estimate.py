@@ -28,10 +28,11 @@ def test_an_estimate_is_a_time_and_trains_little(task: Task) -> None:
     assert seconds > 60
 
 
-@pytest.mark.parametrize("disturbed", [(), (1, 2), (3,), (1, 2, 4)])
-def test_what_else_runs_in_one_moment_does_not_make_it_nothing(
-    disturbed: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("disturbed", "most"), [((), 1.1), ((1, 2), 1.1), ((1, 2, 4), 1.1), ((3,), 10)])
+def test_what_else_runs_in_a_moment_does_not_make_it_nothing(
+    disturbed: tuple[int, ...], most: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of the measurements some take half a second more; the longer one, or all of them, make it too long at worst."""
     data = make_dataset("binary", rows=400)
     folds = make_splits(data, folds=4)
     calls = count()
@@ -44,8 +45,16 @@ def test_what_else_runs_in_one_moment_does_not_make_it_nothing(
     plan = make_plan("binary", epochs=10_000, checkpoints=(10_000,), batch_size=16)
     truth = 0.0001 * 10_000 * estimate._steps(folds, 16)
     found = block_seconds(data, folds, BlockJob((0,), random_trials(1, (5,)), plan))
-    assert found >= 0.9 * truth
-    assert found == pytest.approx(truth, rel=0.1) or set(disturbed) & {3, 4}
+    assert 0.9 * truth <= found <= most * truth
+
+
+def test_measurements_that_say_nothing_make_it_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_dataset("binary", rows=400)
+    folds = make_splits(data, folds=4)
+    monkeypatch.setattr(estimate, "_seconds", lambda *_: 0.1)  # for one epoch and for five of 16 mini-batches
+    plan = make_plan("binary", epochs=10_000, checkpoints=(10_000,), batch_size=16)
+    found = block_seconds(data, folds, BlockJob((0,), random_trials(1, (5,)), plan))
+    assert found >= 0.1 / (5 * 16) * 10_000 * estimate._steps(folds, 16)
 
 
 def test_a_sample_has_rows_of_every_split_and_no_others() -> None:

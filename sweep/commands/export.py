@@ -33,7 +33,7 @@ def check(form: str, trial: int | None, ensemble: int | None, *, printed: bool =
         raise UserError(f"a trial is for the format predictions, however: {form}")
     if ensemble is not None and form not in NETWORKS:
         raise UserError(f"the ensemble is for the formats {' and '.join(NETWORKS)}, however: {form}")
-    if ensemble is not None and not (is_whole(ensemble, 1) and ensemble <= MOST_NETWORKS):
+    if ensemble is not None and not is_whole(ensemble, 1, MOST_NETWORKS):
         raise UserError(
             f"the ensemble must be a whole number of networks from 1 to {MOST_NETWORKS}, however: {ensemble!r}"
         )

@@ -92,7 +92,7 @@ def seed_of(random_state: Any) -> int:
 
 def unfit(given: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the parameters that all estimators have and no definition."""
-    if not is_whole(given["ensemble"], 1) or given["ensemble"] > MOST_NETWORKS:
+    if not is_whole(given["ensemble"], 1, MOST_NETWORKS):
         yield f"ensemble must be a number of networks from 1 to {MOST_NETWORKS}, however: {given['ensemble']!r}"
     if given["handle_unknown"] not in ("error", "ignore"):
         yield f'handle_unknown must be "error" or "ignore", however: {given["handle_unknown"]!r}'

@@ -106,7 +106,7 @@ def refit(
         MismatchError: It has changed.
         UserError: There is no such device, or the number of networks is not allowed.
     """
-    if not is_whole(ensemble, 1) or ensemble > MOST_NETWORKS:
+    if not is_whole(ensemble, 1, MOST_NETWORKS):
         raise UserError(
             f"the number of networks must be a whole number from 1 to {MOST_NETWORKS}, however: {ensemble!r}"
         )

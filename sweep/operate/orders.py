@@ -41,7 +41,7 @@ def check_priority(priority: int) -> None:
     Raises:
         UserError: There is not.
     """
-    if not is_whole(priority, PRIORITIES[0]) or priority not in PRIORITIES:
+    if not is_whole(priority, PRIORITIES[0], PRIORITIES[-1]):
         raise UserError(
             f"the priority must be a whole number from {PRIORITIES[0]} to {PRIORITIES[-1]}, however: {priority!r}"
         )

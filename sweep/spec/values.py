@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,6 @@ def toml_like(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def is_whole(value: Any, least: int) -> bool:
-    """Whether it is a whole number of at least ``least``, Python's or NumPy's."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
+def is_whole(value: Any, least: int, most: float = math.inf) -> bool:
+    """Whether it is a whole number from ``least`` to ``most``, both included, Python's or NumPy's."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(least <= value <= most)

@@ -23,9 +23,7 @@ QUICK, SLOW = 16, 2
 # What may be spent on the longer of the two measurements, in seconds.
 MOMENT = 0.4
 MOST_EPOCHS = 40
-# Of the longer measurement: one more than the shorter would be lost in the noise of a busy machine.
-FEWEST_EPOCHS = 4
-# So often it is repeated where it was no longer than the shorter one.
+# So often both are taken where the longer one was no longer: something else ran during the other.
 ATTEMPTS = 3
 
 
@@ -44,13 +42,13 @@ def block_seconds(data: Dataset, folds: Folds, job: BlockJob, device: str = "cpu
     if first < MOMENT:
         few, few_folds = _sample(data, folds, QUICK * size)
     short = min(_seconds(few, few_folds, job, 1, device) for _ in range(2 if first < MOMENT else 1))
-    epochs = max(FEWEST_EPOCHS if first < MOMENT else 1, min(MOST_EPOCHS, int(MOMENT / short)))
     for _ in range(ATTEMPTS):
+        epochs = max(1, min(MOST_EPOCHS, int(MOMENT / short)))
         longer = _seconds(few, few_folds, job, 1 + epochs, device)
         if longer > short:
             step = (longer - short) / (epochs * _steps(few_folds, size))
             break
-        short = min(short, _seconds(few, few_folds, job, 1, device))  # something else was running then
+        short = min(short, _seconds(few, few_folds, job, 1, device))
     else:
         step = longer / ((1 + epochs) * _steps(few_folds, size))  # too much rather than nothing
     evaluation = max(short - step * _steps(few_folds, size), 0.0) * data.info.rows / few.info.rows
