@@ -45,8 +45,7 @@ def stopped(*processes: int) -> Iterator[None]:
 def test_a_worker_that_stays_silent_does_not_keep_others_from_work(
     two: DaskLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sweep.launch.cluster.CONNECT_SECONDS", 1.0)
-    monkeypatch.setattr("sweep.launch.cluster.IMPORT_SECONDS", 1.0)
+    monkeypatch.setattr("sweep.launch.cluster.CONNECT_SECONDS", 6.0)  # in which a slow machine's worker answers
     first, second = sorted(pids_of(two))
     with stopped(first), DaskLauncher(address=address_of(two)) as launcher:
         launcher.share(DATA, FOLDS)
@@ -56,7 +55,8 @@ def test_a_worker_that_stays_silent_does_not_keep_others_from_work(
         found = {done.job.numbers: done.results for done in launcher.finished()}
         for job in jobs:
             assert_same(found[job.numbers], train_block(DATA, FOLDS, job))
-    with stopped(first, second), pytest.raises(LaunchError, match=r"no worker of tcp://\S+ answers within 1 s"):
+    monkeypatch.setattr("sweep.launch.cluster.CONNECT_SECONDS", 3.0)  # in which its scheduler does
+    with stopped(first, second), pytest.raises(LaunchError, match=r"no worker of tcp://\S+ answers within 3 s"):
         DaskLauncher(address=address_of(two))
 
 
