@@ -87,6 +87,21 @@ _ROWS["0005"] = _ROWS["0004"] | {
         "updated_at": _WHEN,
     },
 }  # fmt: skip
+_ROWS["0006"] = _ROWS["0005"] | {
+    "sweep_uploads": {
+        "id": "9a", "name": "t.csv", "size": 3, "table_sha256": "78", "detected": {"rows": 2}, "created_at": _WHEN,
+    },
+    "sweep_jobs": {
+        "id": "bc", "key": "bc", "kind": "export", "sweep": "one", "request": {}, "state": "done", "attempts": 1,
+        "token": "de", "expires_at": 1.5, "progress": "half", "result": {"a": 1}, "file_name": "a.txt",
+        "media_type": "text/plain", "sha256": "f0", "bytes": _BLOB, "created_at": _WHEN, "updated_at": _WHEN,
+    },
+    "sweep_log": {"id": 1, "sweep": "one", "level": "info", "trial": 3, "said": "begins", "at": _WHEN},
+    "sweep_runners": {
+        "token": "12", "machine": "boot", "host": "here", "pid": 1, "started": 1.5, "workers": "local", "doing": "one",
+        "since": 2.5, "seen_at": 3.5,
+    },
+}  # fmt: skip
 
 
 @contextmanager

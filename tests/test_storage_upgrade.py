@@ -94,7 +94,7 @@ def test_from_the_first_schema(storage_url: str, program: Program) -> None:
     before = _all_tables(storage_url)
     at = ("--storage", storage_url)
     planned = program("storage", "upgrade", "--dry-run", *at).out
-    assert "sweep's tables from revision 0001 to 0005\n    0002  Predictions at all checkpoints" in planned
+    assert "sweep's tables from revision 0001 to 0006\n    0002  Predictions at all checkpoints" in planned
     assert "  Optuna's tables from version v3.0.0.c to v3.2.0.a" in planned
     assert _all_tables(storage_url) == before
 
@@ -114,13 +114,13 @@ def _all_tables(url: str) -> list[dict[str, object]]:
 def test_a_copy_of_a_sqlite_database_is_kept(sqlite_url: str, tmp_path: Path) -> None:
     make_old(sqlite_url)
     before = _all_tables(sqlite_url)
-    (tmp_path / "sweep.db.before-0005").write_text("somebody else's")
+    (tmp_path / "sweep.db.before-0006").write_text("somebody else's")
     said = list[str]()
     upgrade(sqlite_url, said.append, lambda _: None)
-    kept = tmp_path / "sweep.db.before-0005.2"
+    kept = tmp_path / "sweep.db.before-0006.2"
     assert said == [f"the database as it was is kept in {kept}"]
     assert _all_tables(f"sqlite:///{kept}") == before
-    assert {path.name for path in tmp_path.iterdir()} == {"sweep.db", "sweep.db.before-0005", kept.name}
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep.db", "sweep.db.before-0006", kept.name}
 
 
 @pytest.mark.parametrize("command_line", [RUN, ("answer", "one"), ("list",), ("status", "one"), ("best", "one")])

@@ -260,3 +260,70 @@ class Order(Base):
     reason: Mapped[str | None] = mapped_column(Text)  # why it failed
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class Upload(Base):
+    """A table that somebody handed in, and what was seen in it."""
+
+    __tablename__ = "sweep_uploads"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))  # of the file, without folders
+    size: Mapped[int]  # of the file as it came
+    table_sha256: Mapped[str] = mapped_column(ForeignKey(StoredTable.sha256), index=True)
+    detected: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class Job(Base):
+    """Something asked of runners that is not a sweep: an estimate, a file, an answer."""
+
+    __tablename__ = "sweep_jobs"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)  # whoever asks for the same again gets this job
+    kind: Mapped[str] = mapped_column(String(16))
+    sweep: Mapped[str | None] = mapped_column(String(512), index=True)  # its name
+    request: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16), index=True)  # queued, running, done or failed
+    attempts: Mapped[int]
+    token: Mapped[str | None] = mapped_column(String(32))  # of whoever works at it
+    expires_at: Mapped[float]  # its lease, by the clock of the database
+    progress: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[dict[str, Any] | None]
+    reason: Mapped[str | None] = mapped_column(Text)  # why it failed
+    file_name: Mapped[str | None] = mapped_column(String(255))
+    media_type: Mapped[str | None] = mapped_column(String(255))
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    content: Mapped[bytes | None] = mapped_column("bytes", deferred=True)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class LogLine(Base):
+    """Something that happened to a sweep, in a sentence."""
+
+    __tablename__ = "sweep_log"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sweep: Mapped[str] = mapped_column(String(512), index=True)  # its name: it may not have begun
+    level: Mapped[str] = mapped_column(String(8))  # info or warning
+    trial: Mapped[int | None]
+    said: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
+class Runner(Base):
+    """A runner that is at work here, or was. Instants are seconds since the epoch by the clock of the database."""
+
+    __tablename__ = "sweep_runners"
+
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    machine: Mapped[str] = mapped_column(String(128))
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    started: Mapped[float]
+    workers: Mapped[str] = mapped_column(Text)  # such as "local"
+    doing: Mapped[str | None] = mapped_column(Text)  # name of the sweep that it runs
+    since: Mapped[float]
+    seen_at: Mapped[float]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
 from sweep.store import convert, statements
-from sweep.store.models import Order, StoredTable
+from sweep.store.models import Order, StoredTable, Upload
 from sweep.store.opened import OpenedDatabase
 from sweep.store.rows import NewOrder, OrderRecord, OrderState
 
@@ -40,11 +40,7 @@ class Orders(OpenedDatabase):
 
         def save(session: Session) -> OrderRecord:
             if table is not None:
-                row = {"sha256": order.table_sha256, "size": len(table), "bytes": table, "created_at": at}
-                # An update that changes nothing, so that the row is locked: nobody drops it as unused meanwhile.
-                upsert = statements.upsert(session, StoredTable).values(row)
-                locked = upsert.on_conflict_do_update(index_elements=[StoredTable.sha256], set_={"size": len(table)})
-                session.execute(locked)
+                self._hold_table(session, str(order.table_sha256), table, at)
             insert = statements.upsert(session, Order).values({**values, "revision": 1, "created_at": at})
             changed = {**values, "revision": Order.revision + 1}
             session.execute(insert.on_conflict_do_update(index_elements=[Order.name], set_=changed))
@@ -121,8 +117,16 @@ class Orders(OpenedDatabase):
             raise StorageError(f"the stored table {sha256} is damaged: its SHA-256 differs ({self.shown})")
         return content
 
+    def _hold_table(self, session: Session, sha256: str, table: bytes, at: datetime) -> None:
+        """Stores a table unless it is there; until the transaction is over nobody drops it as unused."""
+        row = {"sha256": sha256, "size": len(table), "bytes": table, "created_at": at}
+        upsert = statements.upsert(session, StoredTable).values(row)
+        # An update that changes nothing, so that the row is locked.
+        session.execute(upsert.on_conflict_do_update(index_elements=[StoredTable.sha256], set_={"size": len(table)}))
+
     def _drop_unused_tables(self) -> None:
-        used = exists().where(Order.table_sha256 == StoredTable.sha256)
+        ordered = exists().where(Order.table_sha256 == StoredTable.sha256)
+        uploaded = exists().where(Upload.table_sha256 == StoredTable.sha256)
         # On its own, so that an order that takes up such a table in this very moment costs nothing but this.
         with suppress(IntegrityError):
-            self._write(lambda session: session.execute(delete(StoredTable).where(~used)))
+            self._write(lambda session: session.execute(delete(StoredTable).where(~ordered, ~uploaded)))

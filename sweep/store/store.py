@@ -18,9 +18,11 @@ from sweep.errors import AlreadyThereError, NotFoundError
 from sweep.store import convert, statements
 from sweep.store.artifacts import Artifacts
 from sweep.store.confirmations import Confirmations
+from sweep.store.jobs import Jobs
 from sweep.store.leases import Leases
+from sweep.store.logbook import Logbook
 from sweep.store.models import Dataset, Fold, Rung, Sweep, Trial
-from sweep.store.orders import Orders
+from sweep.store.presence import Presence
 from sweep.store.rows import (
     DatasetRecord,
     FoldScores,
@@ -30,12 +32,13 @@ from sweep.store.rows import (
     TrialRecord,
 )
 from sweep.store.studies import Studies
+from sweep.store.uploads import Uploads
 
 # Trials read at once when all of a sweep's arrays are gone through: at most about 40 MB of stored predictions.
 _CHUNK = 16
 
 
-class Store(Artifacts, Confirmations, Leases, Orders, Studies):
+class Store(Artifacts, Confirmations, Jobs, Leases, Logbook, Presence, Studies, Uploads):
     """Our tables in one database. Open one with :meth:`open`; close it, or use it in a ``with`` statement.
 
     Every method is one transaction. Whatever the database refuses is a :class:`StorageError` that names it.

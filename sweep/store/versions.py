@@ -31,7 +31,7 @@ from sweep.store.patience import nothing
 VERSION_TABLE = "sweep_alembic_version"
 
 # Oldest first; the last one is what models.py describes.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 HEAD = REVISIONS[-1]
 
 State = Literal["absent", "older", "current", "newer"]
