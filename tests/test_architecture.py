@@ -25,6 +25,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("run", "analysis", "answer", "operate"),
     ("figures", "texts", "report", "export", "model"),
     ("commands", "fitting", "estimators", "api"),
+    ("service",),
     ("cli",),
 )
 ALL = tuple(name for row in ROWS for name in row)
@@ -64,10 +65,16 @@ DOORS: dict[str, set[str]] = {
     },
     "rich": {"commands.progress", "commands.display"},
     "IPython": {"commands.notebook", "kernels"},
-    "optuna_dashboard": {"cli.dashboard"},
-    "pydantic": {"spec.schema", "spec.shape"},
+    "optuna_dashboard": {"cli.dashboard", "service.dashboard"},
+    "pydantic": {"spec.schema", "spec.shape", "service"},
+    "fastapi": {"service"},
+    "starlette": {"service"},
+    "uvicorn": {"service.server"},
+    "a2wsgi": {"service.dashboard"},
+    "prometheus_client": {"service.metrics"},
+    "httpx2": {"commands.remote"},
     "pandas": {"tables", "suggest", "fitting.rows"},
-    "jinja2": {"report.html", "export.script"},
+    "jinja2": {"report.html", "export.script", "service.pages"},
     "onnx": {"export.onnx_graph", "export.onnx_model"},
     "onnxruntime": {"export.onnx_model"},
 }

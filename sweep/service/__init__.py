@@ -1,0 +1,18 @@
+"""The service: pages and a REST API over a database of sweeps. It never imports PyTorch and never trains.
+
+======================  =========================================================================================
+``app``                 everything below put together: :func:`~sweep.service.app.create_app`
+``options``             what the service is started with
+``state``               what requests share: the database, what is remembered of it, helping processes
+``problems``            one shape for whatever goes wrong
+``access`` ``guard``    who may do what; hosts, cross-site requests, headers, sizes
+``v1/``                 the REST API: sweeps, jobs, uploads, definitions
+``intake`` ``reader``   tables handed in: streamed to disk, read in a process with limits
+``snapshots`` ``live``  how far sweeps are, read once for all who ask; server-sent events
+``renderer``            a process that makes reports, figures and summaries
+``pages``               what a browser shows; templates and assets are in ``dashboards/``
+``dashboard``           Optuna's dashboard behind the same login
+``metrics`` ``logs``    for whoever operates it
+``server``              the process: addresses, TLS, a runner beside it
+======================  =========================================================================================
+"""

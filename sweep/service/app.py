@@ -1,0 +1,42 @@
+"""Everything of the service put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from sweep.service import problems
+from sweep.service.options import ServeOptions
+from sweep.service.problems import Problem
+from sweep.service.state import Service
+
+
+def create_app(options: ServeOptions) -> FastAPI:
+    """The service as an ASGI application; the database is opened when it starts.
+
+    Raises:
+        UserError: At its start, by what starts it: the database cannot be used.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with Service(options) as service:
+            app.state.service = service
+            yield
+
+    app = FastAPI(
+        title="sweep",
+        summary="Does dropout help on your table of data, where, and how much?",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,  # its page would load its parts from the network
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        responses={
+            "default": {"model": Problem, "description": "What went wrong.", "content": {problems.MEDIA_TYPE: {}}}
+        },
+    )
+    problems.add_handlers(app)
+    return app

@@ -1,0 +1,44 @@
+"""What requests share."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Annotated, Self, cast
+
+from fastapi import Depends, Request
+
+from sweep.service.options import ServeOptions
+from sweep.store.store import Store
+
+
+class Service:
+    """The database and what is kept beside it, for as long as the service runs. Use it in a ``with`` statement.
+
+    Attributes:
+        options: What it was started with.
+        store: The database; its methods may be called from several threads.
+    """
+
+    def __init__(self, options: ServeOptions) -> None:
+        self.options = options
+        self._open = ExitStack()
+        # A service may be started before anything was ever stored.
+        self.store = self._open.enter_context(Store.open(options.storage, create=True))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request has come to."""
+    return cast("Service", request.app.state.service)
+
+
+TheService = Annotated[Service, Depends(service_of)]
+"""Of a path operation: the service."""
