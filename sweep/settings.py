@@ -4,6 +4,8 @@
 ``SWEEP_STORAGE``             database URL used when ``--storage`` is not given
 ``SWEEP_LOG``                 log level: ``debug``, ``info``, ``warning`` (default), ``error``
 ``SWEEP_CACHE``               folder for downloaded tables (default ``~/.cache/sweep``)
+``SWEEP_SERVER``              URL of a service used when neither ``--server`` nor ``--storage`` is given
+``SWEEP_TOKEN``               token that the command line shows it
 ============================  ==================================================================
 """
 
@@ -39,3 +41,13 @@ def cache_dir() -> Path:
     """Folder for downloaded tables. Not created here."""
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sweep"
     return Path(os.environ.get("SWEEP_CACHE") or default)
+
+
+def server_url() -> str | None:
+    """URL of the service from ``SWEEP_SERVER``, if there is one."""
+    return os.environ.get("SWEEP_SERVER") or None
+
+
+def server_token() -> str | None:
+    """What the command line shows a service, from ``SWEEP_TOKEN``."""
+    return os.environ.get("SWEEP_TOKEN") or None
