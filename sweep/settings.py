@@ -3,9 +3,12 @@
 ============================  ==================================================================
 ``SWEEP_STORAGE``             database URL used when ``--storage`` is not given
 ``SWEEP_LOG``                 log level: ``debug``, ``info``, ``warning`` (default), ``error``
+``SWEEP_LOG_FORMAT``          ``text`` (default) or ``json``: a JSON document a line
 ``SWEEP_CACHE``               folder for downloaded tables (default ``~/.cache/sweep``)
 ``SWEEP_SERVER``              URL of a service used when neither ``--server`` nor ``--storage`` is given
 ``SWEEP_TOKEN``               token that the command line shows it
+``SWEEP_OPERATOR_TOKEN``      of ``sweep serve``: who has it may do everything; taken out of the environment when read
+``SWEEP_VIEWER_TOKEN``        likewise: who has it may look
 ============================  ==================================================================
 """
 
@@ -18,6 +21,7 @@ from sweep.errors import UserError
 
 DEFAULT_STORAGE = "sqlite:///sweep.db"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 
 
 def storage_url() -> str:
@@ -51,3 +55,33 @@ def server_url() -> str | None:
 def server_token() -> str | None:
     """What the command line shows a service, from ``SWEEP_TOKEN``."""
     return os.environ.get("SWEEP_TOKEN") or None
+
+
+def log_format() -> str:
+    """``"text"`` or ``"json"``, from ``SWEEP_LOG_FORMAT``.
+
+    Raises:
+        UserError: It is neither.
+    """
+    found = (os.environ.get("SWEEP_LOG_FORMAT") or "text").lower()
+    if found not in LOG_FORMATS:
+        raise UserError(f"SWEEP_LOG_FORMAT must be {' or '.join(LOG_FORMATS)}, however: {found}")
+    return found
+
+
+def take_tokens() -> dict[str, str]:
+    """Tokens by role from ``SWEEP_OPERATOR_TOKEN`` and ``SWEEP_VIEWER_TOKEN``: read once, then no longer there.
+
+    Processes that are started later inherit the environment without them.
+    """
+    found = {role: os.environ.pop(f"SWEEP_{role.upper()}_TOKEN", "") for role in ("operator", "viewer")}
+    return {role: token for role, token in found.items() if token}
+
+
+def child_environment(storage: str) -> dict[str, str]:
+    """The environment of a ``sweep`` that is started by this one.
+
+    Args:
+        storage: Database URL. It may hold a password, and what stands in a command line all users of a machine can see.
+    """
+    return {**os.environ, "SWEEP_STORAGE": storage}

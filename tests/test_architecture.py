@@ -62,6 +62,7 @@ DOORS: dict[str, set[str]] = {
         "cli.errors",
         "cli.model",
         "cli.options",
+        "cli.serve",
         "cli.storage",
     },
     "rich": {"commands.progress", "commands.display"},

@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from sweep.service import problems
+from sweep.service import access, health, problems
+from sweep.service.guard import GuardedApp
 from sweep.service.options import ServeOptions
 from sweep.service.problems import Problem
 from sweep.service.state import Service
 
 
 def create_app(options: ServeOptions) -> FastAPI:
-    """The service as an ASGI application; the database is opened when it starts.
+    """The service as an ASGI application, behind its guard; the database is opened when it starts.
 
     Raises:
         UserError: At its start, by what starts it: the database cannot be used.
@@ -26,7 +27,9 @@ def create_app(options: ServeOptions) -> FastAPI:
             app.state.service = service
             yield
 
-    app = FastAPI(
+    app = GuardedApp(
+        options,
+        lambda *_: None,
         title="sweep",
         summary="Does dropout help on your table of data, where, and how much?",
         version="1",
@@ -39,4 +42,7 @@ def create_app(options: ServeOptions) -> FastAPI:
         },
     )
     problems.add_handlers(app)
+    app.state.readiness = health.Readiness()
+    for part in (access, health):
+        app.include_router(part.router)
     return app
