@@ -71,20 +71,19 @@ def _begins(source: str, start: str) -> bool:
     """Whether a source lies below a start of the allow-list.
 
     Of an address scheme, host and port are compared as a whole: ``https://data.example.org`` is no start of
-    ``https://data.example.org.evil.example``. Its path goes on at a ``/``, unless the start ends in the midst of a name
-    by intention, with ``*``.
+    ``https://data.example.org.evil.example``. Its path ends where the start's does, or goes on at a ``/``.
     """
     if kind_of(source) != kind_of(start):
         return False
     if kind_of(source) == "openml":
         return name_in(start) in ("", name_in(source))
-    found, wanted = _parts(source), _parts(start.removesuffix("*"))
+    found, wanted = _parts(source), _parts(start)
     if found is None or wanted is None or found[0] != wanted[0]:
         return False
     path, below = found[1], wanted[1]
     if not path.startswith(below):
         return False
-    return start.endswith(("*", "/")) or path == below or path[len(below)] in "/?"
+    return below.endswith("/") or path == below or path[len(below)] in "/?"
 
 
 def _parts(address: str) -> tuple[tuple[str, str, int], str] | None:
