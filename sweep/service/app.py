@@ -12,6 +12,7 @@ from sweep.service.guard import GuardedApp
 from sweep.service.options import ServeOptions
 from sweep.service.problems import Problem
 from sweep.service.state import Service
+from sweep.service.v1 import definitions, uploads
 
 
 def create_app(options: ServeOptions) -> FastAPI:
@@ -43,6 +44,6 @@ def create_app(options: ServeOptions) -> FastAPI:
     )
     problems.add_handlers(app)
     app.state.readiness = health.Readiness()
-    for part in (access, health):
+    for part in (access, health, uploads, definitions):
         app.include_router(part.router)
     return app
