@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sweep.analysis.results import NO_DROPOUT, SweepSummary, TrialRow, ranked
 from sweep.errors import UserError
 from sweep.metrics import Metric
 from sweep.records import Configuration
+from sweep.store.rows import TrialRecord
 
 RIVALS = 2
 """Further networks without dropout that a verdict needs, by raw score: the best one may be there by luck alone."""
@@ -63,6 +64,20 @@ class Choice:
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
+def choice_among(leaders: Mapping[str, Sequence[TrialRecord]]) -> Choice | None:
+    """The choice of a finished sweep by its best trials; ``None`` where there is nothing to compare.
+
+    Args:
+        leaders: Placement to its best complete trials from the best on, placements in the definition's order; of
+            ``"none"`` as many as there are up to 1 + :data:`RIVALS`, of the others the first one counts.
+    """
+    picks = {placement: [_pick(trial) for trial in own] for placement, own in leaders.items() if own}
+    without = picks.pop(NO_DROPOUT, [])
+    if not without or not picks:
+        return None
+    return Choice(without[0], tuple(own[0] for own in picks.values()), tuple(without[1 : 1 + RIVALS]))
+
+
 def comparable(placements: Sequence[str]) -> bool:
     """Whether there is dropout to compare with no dropout."""
     return NO_DROPOUT in placements and len(placements) > 1
@@ -110,5 +125,5 @@ def default_repeats(trials: int, configurations: int) -> int:
     return min(MOST, max(FEWEST, 3 * trials // (2 * configurations)))
 
 
-def _pick(best: TrialRow) -> Pick:
+def _pick(best: TrialRow | TrialRecord) -> Pick:
     return Pick(best.number, Configuration(best.hyperparameters, best.epoch), best.score)
