@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Select, and_, delete, or_, select, update
+from sqlalchemy import Select, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
@@ -61,8 +61,11 @@ class Jobs(OpenedDatabase):
             seconds: After which its lease expires, unless it is renewed.
         """
         at = datetime.now(UTC)
-        mine = select(Job).where(Job.token == token, Job.state == "running")
         lapsed = and_(Job.state == "running", Job.expires_at <= now())
+        mine = and_(Job.state == "running", Job.token == token)  # by a call before this one, whose answer was lost
+        any_left = select(exists().where(Job.kind.in_(kinds), or_(Job.state == "queued", lapsed, mine)))
+        if not self._read(lambda session: session.scalar(any_left)):
+            return None  # so a look at nothing is no write, which others would wait for
         spent = update(Job).where(lapsed, Job.kind.in_(kinds), Job.attempts >= MOST_ATTEMPTS)
         reason = f"whoever worked at it died, {MOST_ATTEMPTS} times"
         free = (
@@ -75,7 +78,7 @@ class Jobs(OpenedDatabase):
         begun = {"state": "running", "token": token, "expires_at": now() + seconds, "progress": None, "updated_at": at}
 
         def take(session: Session) -> JobRecord | None:
-            found = session.scalar(mine)  # an attempt before this one, whose answer was lost
+            found = session.scalar(select(Job).where(mine))
             if found is None:
                 session.execute(spent.values(state="failed", reason=reason, token=None, updated_at=at))
                 if (chosen := session.scalar(free)) is None:
