@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from sweep.service import problems
+from sweep.service.dashboard import add_dashboard
 from sweep.service.options import ServeOptions
 from sweep.service.problems import Problem
 from sweep.service.state import Service
@@ -39,4 +40,6 @@ def create_app(options: ServeOptions) -> FastAPI:
         },
     )
     problems.add_handlers(app)
+    if options.dashboard:
+        add_dashboard(app)
     return app

@@ -8,6 +8,7 @@ from typing import Annotated, Self, cast
 
 from fastapi import Depends, Request
 
+from sweep.service.dashboard import Dashboard
 from sweep.service.options import ServeOptions
 from sweep.store.store import Store
 
@@ -18,6 +19,7 @@ class Service:
     Attributes:
         options: What it was started with.
         store: The database; its methods may be called from several threads.
+        dashboard: Optuna's, on the same database.
     """
 
     def __init__(self, options: ServeOptions) -> None:
@@ -25,6 +27,7 @@ class Service:
         self._open = ExitStack()
         # A service may be started before anything was ever stored.
         self.store = self._open.enter_context(Store.open(options.storage, create=True))
+        self.dashboard = self._open.enter_context(Dashboard(self.store))
 
     def __enter__(self) -> Self:
         return self

@@ -1,18 +1,26 @@
 """How many trials Optuna's studies hold, counted by the database.
 
 Optuna's own way to count reads every trial with its parameters: of a database of many sweeps that takes seconds. Its
-tables are only read here, and two columns of one of them.
+tables are only read here, and a few columns of one of them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from sqlalchemy import column, func, select, table
 
 from sweep.store.opened import OpenedDatabase
 
-_TRIALS = table("trials", column("study_id"), column("state"))
+_TRIALS = table(
+    "trials",
+    column("study_id"),
+    column("state"),
+    column("trial_id"),
+    column("datetime_start"),
+    column("datetime_complete"),
+)
 
 
 class Studies(OpenedDatabase):
@@ -33,3 +41,21 @@ class Studies(OpenedDatabase):
         for study, state, trials in self._read(lambda session: session.execute(query).all()):
             found[study][str(state)] = trials
         return dict(found)
+
+    def study_mark(self, study_id: int) -> tuple[tuple[Any, ...], ...]:
+        """Something that changes whenever a trial of a study is added, begun or ended.
+
+        A trial that has ended stays as it is; what is stored of one under way may change without it.
+
+        Returns:
+            For each state, in order: its name, how many trials there are, and of them the first and the last id, start
+            and end. Of ``"RUNNING"`` and ``"WAITING"`` trials there are some if they are named.
+        """
+        trial = _TRIALS.c
+        ends = [
+            edge(of)
+            for of in (trial.trial_id, trial.datetime_start, trial.datetime_complete)
+            for edge in (func.min, func.max)
+        ]
+        query = select(trial.state, func.count(), *ends).where(trial.study_id == study_id).group_by(trial.state)
+        return self._read(lambda session: tuple(sorted((str(row[0]), *row[1:]) for row in session.execute(query))))
