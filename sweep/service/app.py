@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from sweep.service import access, health, problems
+from sweep.service.dashboard import add_dashboard
 from sweep.service.guard import GuardedApp
 from sweep.service.options import ServeOptions
 from sweep.service.problems import Problem
@@ -46,4 +47,6 @@ def create_app(options: ServeOptions) -> FastAPI:
     app.state.readiness = health.Readiness()
     for part in (access, health, uploads, definitions):
         app.include_router(part.router)
+    if options.dashboard:
+        add_dashboard(app)
     return app

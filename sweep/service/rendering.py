@@ -148,7 +148,9 @@ MAKERS: dict[str, Callable[[Store, SweepSummary, Mapping[str, Any]], bytes]] = {
 
 def main() -> None:
     """The process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the service ends this one
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all processes of a terminal; the service ends this one
     os.nice(_NICE)
     # What a library prints must not stand between the answers.
     answers = os.fdopen(os.dup(1), "wb")

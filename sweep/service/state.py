@@ -8,6 +8,7 @@ from typing import Annotated, Self, cast
 
 from fastapi import Depends, Request
 
+from sweep.service.dashboard import Dashboard
 from sweep.service.intake import Intake
 from sweep.service.options import ServeOptions
 from sweep.store.store import Store
@@ -20,6 +21,7 @@ class Service:
         options: What it was started with.
         store: The database; its methods may be called from several threads.
         intake: Tables that are handed in, and who reads them.
+        dashboard: Optuna's, on the same database.
     """
 
     def __init__(self, options: ServeOptions) -> None:
@@ -28,6 +30,7 @@ class Service:
         # A service may be started before anything was ever stored.
         self.store = self._open.enter_context(Store.open(options.storage, create=True))
         self.intake = Intake(options, self.store)
+        self.dashboard = self._open.enter_context(Dashboard(self.store))
 
     def __enter__(self) -> Self:
         return self
