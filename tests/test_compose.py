@@ -33,7 +33,7 @@ from tests.processes import children
 from tests.small_sweep import DEFINITION, assert_complete, assert_same, what_is_left, write_table
 
 PASSWORD = "it's a $ecret: @/"  # noqa: S105 - of a database that lives as long as a test
-TOKEN = "an operator's token, $ and all"  # noqa: S105 - likewise
+TOKEN = "an-operator's-token,$-and-all"  # noqa: S105 - likewise
 ENVIRONMENT = {"SWEEP_DB_PASSWORD": PASSWORD, "SWEEP_OPERATOR_TOKEN": TOKEN}
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
