@@ -9,6 +9,7 @@ from sweep.analysis.results import SweepStatus
 from sweep.analysis.status import status
 from sweep.commands.progress import Display
 from sweep.commands.run import Teller, check_database
+from sweep.commands.study_page import with_study_page
 from sweep.commands.work import at_work, training_device
 from sweep.launch.base import Launcher, check_cluster
 from sweep.operate.orders import check_priority, not_stored, submit
@@ -46,7 +47,7 @@ def work(
     def open_workers() -> AbstractContextManager[Launcher]:
         return at_work(cluster, workers, own_device, display)
 
-    runner = Runner(storage, open_workers, display.say, Teller(display, own_device), poll)
+    runner = Runner(storage, open_workers, display.say, with_study_page(storage, Teller(display, own_device)), poll)
     display.say(f"runs what is queued in {shown_url(parse_url(storage))}, on {cluster} workers")
     runner.run(once=once)
 

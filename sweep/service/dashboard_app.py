@@ -24,7 +24,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
@@ -174,7 +174,7 @@ class DashboardApp:
         if path.startswith("/static/") or path == "/favicon.ico":
             answer = _file(path, environ.get("QUERY_STRING", ""))
         elif path == "/dashboard" or path.startswith("/dashboard/"):
-            answer = _page()
+            answer = _page(_shown(path))
         elif (study := _study_of(path)) is not None:
             answer = self._of_study(study, path, environ.get("QUERY_STRING", ""))
         else:
@@ -365,10 +365,17 @@ def _names_loopback(header: str) -> bool:
 # --- what comes with the dashboard ------------------------------------------------------------------------------------
 
 
-@cache
-def _page() -> Answer:
-    """The one page, which shows by its address what is asked for."""
+@lru_cache(STUDIES)
+def _page(study: int | None) -> Answer:
+    """The one page, which shows by its address what is asked for.
+
+    Args:
+        study: That it is about, if it is about one: what it will ask of it is fetched while its script is made ready.
+    """
     page = (_HERE / "index.html").read_text().replace(_SCRIPT, f"{_SCRIPT}?{_version()}")
+    asked = ["/api/meta"] if study is None else ["/api/meta", f"/api/studies/{study}?after=0"]
+    links = "".join(f'<link rel="preload" as="fetch" crossorigin="anonymous" href="{path}">' for path in asked)
+    page = page.replace("</head>", f"{links}</head>", 1)
     policy = ("Content-Security-Policy", POLICY)
     return Answer("200 OK", "text/html; charset=utf-8", page.encode(), more=(policy,)).packed_if_large()
 
@@ -408,6 +415,12 @@ def _study_of(path: str) -> int | None:
     """The study that an address is about; ``None`` if it is about none, or all."""
     found = re.fullmatch(r"/api/studies/(\d{1,18})(/.*)?|/csv/(\d{1,18})", path)
     return None if found is None else int(found[1] or found[3])
+
+
+def _shown(path: str) -> int | None:
+    """The study that a page shows."""
+    found = re.match(r"/dashboard/studies/(\d{1,18})(/|$)", path)
+    return None if found is None else int(found[1])
 
 
 def _json(told: Any) -> str:
