@@ -71,7 +71,7 @@ const showBests = () => {
       "tr",
       { class: best.top ? "wins" : null },
       el("th", { scope: "row" }, chip(best.placement, best.mark)),
-      el("td", {}, placementWords(best.placement)),
+      el("td", { class: "best-means" }, placementWords(best.placement)),
       el("td", { class: "number" }, score(sweep.metric, best.score)),
       el("td", { class: "number" }, grouped(best.trial)),
     ),
