@@ -129,7 +129,9 @@ def _rates(info: RateInfo) -> Shown:
     where = "all layers" if info.layer is None else wording.layer(info.layer).lower()
     line = "" if info.without is None else " The dotted line is the best score without dropout."
     caption = f"Each mark is a trial; hollow at an edge: beyond it.{line} {RAW}"
-    return Shown(f"rates:{info.layer or 'all'}", f"{info.scale.metric.title} against dropout rate: {where}", caption, info)
+    return Shown(
+        f"rates:{info.layer or 'all'}", f"{info.scale.metric.title} against dropout rate: {where}", caption, info
+    )
 
 
 def _progress_caption(info: ProgressInfo) -> str:

@@ -133,7 +133,9 @@ class Renderer:
         try:
             return Made(future.result(WAIT_SECONDS), task.version)
         except NotDoneError:
-            raise RefusedError(503, f"the {task.what} of {task.name} takes long to make: try again soon", "busy") from None
+            raise RefusedError(
+                503, f"the {task.what} of {task.name} takes long to make: try again soon", "busy"
+            ) from None
 
     def version(self, glance: Glance, what: What) -> str:
         """The version that :meth:`made` would give now."""

@@ -89,13 +89,13 @@ def _answer_text(store: Store, summary: SweepSummary, request: Mapping[str, Any]
 def _toml(_store: Store, summary: SweepSummary, _: Mapping[str, Any]) -> bytes:
     from sweep.export.definition import to_toml
 
-    return to_toml(summary).encode()
+    return to_toml(summary, beside=True).encode()
 
 
 def _export_json(_store: Store, summary: SweepSummary, _: Mapping[str, Any]) -> bytes:
     from sweep.export.definition import to_json
 
-    return to_json(summary).encode()
+    return to_json(summary, beside=True).encode()
 
 
 def _report(store: Store, summary: SweepSummary, _: Mapping[str, Any]) -> bytes:
@@ -148,7 +148,9 @@ MAKERS: dict[str, Callable[[Store, SweepSummary, Mapping[str, Any]], bytes]] = {
 
 def main() -> None:
     """The process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the service ends this one
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all processes of a terminal; the service ends this one
     os.nice(_NICE)
     # What a library prints must not stand between the answers.
     answers = os.fdopen(os.dup(1), "wb")

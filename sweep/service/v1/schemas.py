@@ -167,9 +167,7 @@ class NewSweep(In):
         examples=['format = 1\nname = "iris"\n[data]\nsource = "sklearn:iris"\n[search]\ntrials = 24\n'],
     )
     upload: str | None = Field(default=None, pattern=ID, description="Of the table, if it was handed in.")
-    priority: int = Field(
-        default=0, ge=PRIORITIES[0], le=PRIORITIES[-1], description="Runners take the highest first."
-    )
+    priority: int = Field(default=0, ge=PRIORITIES[0], le=PRIORITIES[-1], description="Runners take the highest first.")
     name: str | None = Field(default=None, pattern=NAME, description="In place of the definition's own.")
     trials: int | None = Field(default=None, ge=1, le=MOST_TRIALS, description="In place of search.trials.")
 
