@@ -48,7 +48,7 @@ DOORS: dict[str, set[str]] = {
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "psycopg": {"store"},
-    "plotly": {"figures.draw", "figures.draw_answer", "figures.draw_effects"},
+    "plotly": {"figures.draw", "figures.draw_answer", "figures.draw_effects", "figures.draw_progress"},
     "dask": {"launch"},
     "distributed": {"launch"},
     "typer": {

@@ -119,7 +119,8 @@ class TrialRow:
         hyperparameters: Its configuration; names the placement.
         score: Raw: the metric on validation rows, mean over folds; of a pruned trial at an epoch before its end, so
             that it cannot be compared with that of a complete one.
-        folds: The metric of each of the S splits at the chosen epoch; NaN where it is undefined.
+        folds: The metric of each of the S splits at the chosen epoch, NaN where it is undefined; empty where they were
+            not read.
         epoch: Chosen epoch.
         seconds: Its share of its block's wall time.
         trained: Epochs it was trained for.

@@ -23,7 +23,7 @@ def status(store: Store, name: str) -> SweepStatus:
     if sweep is None:
         if order is None:
             raise no_sweep(store, name)
-        return _waiting(order)
+        return waiting(order)
     with open_storage(store) as storage:
         return status_of(store, sweep, find_study(storage, sweep))
 
@@ -32,7 +32,7 @@ def statuses(store: Store) -> tuple[SweepStatus, ...]:
     """How far every sweep is, oldest first; those that wait in the queue and were never begun included."""
     sweeps, leases = store.sweeps(), store.leases()
     orders = {order.name: order for order in store.orders()}
-    found = [_waiting(order) for order in orders.values() if order.name not in {sweep.name for sweep in sweeps}]
+    found = [waiting(order) for order in orders.values() if order.name not in {sweep.name for sweep in sweeps}]
     if sweeps:
         with open_storage(store) as storage:
             studies = find_studies(storage, sweeps)
@@ -40,20 +40,16 @@ def statuses(store: Store) -> tuple[SweepStatus, ...]:
         trained = store.trained_epochs_all()
         for sweep in sweeps:
             study, epochs = studies.get(sweep.key), trained.get(sweep.key, {})
-            counts = _saved(sweep, epochs) if study is None else counts_of(trials.get(study.study_id, {}))
-            lost, order, lease = study is None, orders.get(sweep.name), leases.get(sweep.key)
-            found.append(_status(sweep, counts, epochs, order, lease, lost=lost))
+            counts = None if study is None else counts_of(trials.get(study.study_id, {}))
+            found.append(status_from(sweep, counts, epochs, orders.get(sweep.name), leases.get(sweep.key)))
     return tuple(sorted(found, key=lambda one: (one.created_at, one.name)))
 
 
 def status_of(store: Store, sweep: SweepRecord, study: StudyView | None) -> SweepStatus:
     """How far a sweep is that has begun; ``study`` is its own, ``None`` if that is gone."""
     epochs = store.trained_epochs(sweep.key)
-    if study is None:
-        counts = _saved(sweep, epochs)
-    else:
-        counts = counts_of(store.study_trials(study.study_id).get(study.study_id, {}))
-    return _status(sweep, counts, epochs, store.order(sweep.name), store.lease(sweep.key), lost=study is None)
+    counts = None if study is None else counts_of(store.study_trials(study.study_id).get(study.study_id, {}))
+    return status_from(sweep, counts, epochs, store.order(sweep.name), store.lease(sweep.key))
 
 
 def no_sweep(store: Store, name: str) -> NotFoundError:
@@ -69,15 +65,24 @@ def _saved(sweep: SweepRecord, epochs: Mapping[int, int]) -> Counts:
     return Counts(complete, sum(epochs.values()) - complete, 0, 0)
 
 
-def _status(
+def status_from(
     sweep: SweepRecord,
-    counts: Counts,
+    counts: Counts | None,
     trained: Mapping[int, int],
     order: OrderRecord | None,
     lease: LeaseRecord | None,
-    *,
-    lost: bool,
 ) -> SweepStatus:
+    """How far a sweep is that has begun, from what was read.
+
+    Args:
+        sweep: As it is stored.
+        counts: Trials of its study; ``None`` if that is gone.
+        trained: Epochs, and how many of the stored trials were trained for so many.
+        order: What is wanted of it; ``None`` if it was only ever run.
+        lease: Who runs it, or did.
+    """
+    lost = counts is None
+    counts = _saved(sweep, trained) if counts is None else counts
     saved, full = sum(trained.values()), sweep.checkpoints[-1]
     wanted = _budget(sweep, order)
     state = _state(counts, wanted, order, lease, lost=lost)
@@ -115,7 +120,7 @@ def _state(counts: Counts, wanted: int, order: OrderRecord | None, lease: LeaseR
     return "paused" if order is None or order.state == "done" else order.state
 
 
-def _waiting(order: OrderRecord) -> SweepStatus:
+def waiting(order: OrderRecord) -> SweepStatus:
     """Of a sweep that nobody has begun."""
     return SweepStatus(
         name=order.name,

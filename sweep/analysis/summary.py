@@ -87,6 +87,40 @@ def summarise(store: Store, name: str) -> SweepSummary:
     )
 
 
+def so_far(store: Store, name: str) -> SweepSummary:
+    """What can be shown of a sweep while it runs, in a fraction of a second: its trials, and the arms' best curves.
+
+    All scores are raw: ``honest``, ``baseline``, ``stability`` and importance are left out, and so are ``folds`` and
+    ``training`` of the trials.
+
+    Raises:
+        NotFoundError: No sweep has that name, or it has not begun.
+    """
+    sweep = _sweep(store, name)
+    spec = parse(sweep.definition)
+    with open_storage(store) as storage:
+        study = find_study(storage, sweep)
+        how_far = status_of(store, sweep, study)
+        # Only where some failed can one of these have been saved as well.
+        asked = study.trials() if study is not None and how_far.counts.failed else []
+    trials = _trials(store, sweep, asked, folds=False)
+    arms = arms_of(trials, spec.space.placements, METRICS[sweep.metric])
+    return SweepSummary(
+        status=how_far,
+        spec=spec,
+        fingerprint=sweep.fingerprint,
+        info=sweep.info,
+        checkpoints=sweep.checkpoints,
+        note=_note(spec, sweep.trials),
+        trials=trials,
+        arms=arms,
+        best=best_trial(trials, METRICS[sweep.metric]),
+        honest=None,
+        baseline=None,
+        curves={arm.best.number: _curves(store, sweep, arm.best.number) for arm in arms},
+    )
+
+
 def _chosen(spec: SweepSpec, sweep: SweepRecord) -> Chosen | None:
     """How the configuration was chosen elsewhere, if that was on these rows and nothing of it was changed since."""
     chosen = spec.chosen
@@ -112,9 +146,13 @@ def _sweep(store: Store, name: str) -> SweepRecord:
     raise no_sweep(store, name)
 
 
-def _trials(store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial]) -> tuple[TrialRow, ...]:
-    by_fold = store.fold_scores(sweep.key)
-    folds = dict(zip(by_fold.numbers.tolist(), by_fold.scores.tolist(), strict=True))
+def _trials(
+    store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial], *, folds: bool = True
+) -> tuple[TrialRow, ...]:
+    scores: dict[int, list[float]] | None = None
+    if folds:
+        by_fold = store.fold_scores(sweep.key)
+        scores = dict(zip(by_fold.numbers.tolist(), by_fold.scores.tolist(), strict=True))
     pruned = {trial.number for trial in asked if trial.state == TrialState.PRUNED}
     # Told so by somebody in the study while it trained: that stands, whatever was saved.
     failed = {trial.number for trial in asked if trial.state == TrialState.FAIL}
@@ -123,7 +161,7 @@ def _trials(store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial]) -> t
             number=trial.number,
             hyperparameters=trial.hyperparameters,
             score=trial.score,
-            folds=tuple(folds[trial.number]),
+            folds=() if scores is None else tuple(scores[trial.number]),
             epoch=trial.epoch,
             seconds=trial.seconds,
             diverged=trial.diverged,
@@ -132,8 +170,11 @@ def _trials(store: Store, sweep: SweepRecord, asked: Sequence[FrozenTrial]) -> t
             pruned=trial.number in pruned or trial.trained < sweep.checkpoints[-1],
         )
         for trial in store.trials(sweep.key)
-        if trial.number in folds  # not so if saved between the two reads
-        and trial.number not in failed
+        if scores is None
+        or (
+            trial.number in scores  # not so if saved between the two reads
+            and trial.number not in failed
+        )
     )
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sweep.analysis.results import NO_DROPOUT, SweepSummary, TrialRow, ranked
+from sweep.analysis.results import NO_DROPOUT, SweepStatus, SweepSummary, TrialRow, ranked
 from sweep.errors import UserError
 from sweep.metrics import Metric
 from sweep.records import Configuration
+from sweep.spec.values import is_whole
+from sweep.store.rows import TrialRecord
 
 RIVALS = 2
 """Further networks without dropout that a verdict needs, by raw score: the best one may be there by luck alone."""
 
 FEWEST, MOST = 10, 20
 """Repeats of fresh folds, unless asked for otherwise."""
+
+FEWEST_REPEATS = 2
+"""One repeat cannot tell rows from seeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +68,63 @@ class Choice:
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
+def choice_among(leaders: Mapping[str, Sequence[TrialRecord]]) -> Choice | None:
+    """The choice of a finished sweep by its best trials; ``None`` where there is nothing to compare.
+
+    Args:
+        leaders: Placement to its best complete trials from the best on, placements in the definition's order; of
+            ``"none"`` as many as there are up to 1 + :data:`RIVALS`, of the others the first one counts.
+    """
+    picks = {placement: [_pick(trial) for trial in own] for placement, own in leaders.items() if own}
+    without = picks.pop(NO_DROPOUT, [])
+    if not without or not picks:
+        return None
+    return Choice(without[0], tuple(own[0] for own in picks.values()), tuple(without[1 : 1 + RIVALS]))
+
+
 def comparable(placements: Sequence[str]) -> bool:
     """Whether there is dropout to compare with no dropout."""
     return NO_DROPOUT in placements and len(placements) > 1
+
+
+def check_outer(outer: int | None, *, nested: bool) -> None:
+    """That a number of outer folds can be one of nested cross-validation, and that this is asked for.
+
+    Raises:
+        UserError: It cannot, or is not.
+    """
+    if outer is not None and not nested:
+        raise UserError("the number of outer folds is for nested cross-validation, which is not asked for")
+    if outer is not None and not is_whole(outer, 2):
+        raise UserError(f"the number of outer folds must be a whole number of at least 2, however: {outer!r}")
+
+
+def check_finished(status: SweepStatus) -> None:
+    """That a sweep has all of its trials.
+
+    Raises:
+        UserError: It has not.
+    """
+    if status.counts.finished < status.budget:
+        raise UserError(
+            f"the sweep {status.name} is not finished: {status.counts.finished} of {status.budget} trials "
+            f"({status.state}); an answer compares placements that were tuned alike, so let `sweep run` end first"
+        )
+
+
+def check_comparable(name: str, placements: Sequence[str]) -> None:
+    """That a sweep tries networks with and without dropout.
+
+    Raises:
+        UserError: It does not.
+    """
+    if not comparable(placements):
+        raise _nothing_to_compare(name, "with dropout" if NO_DROPOUT in placements else "without dropout")
+
+
+def _nothing_to_compare(name: str, what: str) -> UserError:
+    where = f" ({NO_DROPOUT!r} in space.placement)" if what == "without dropout" else ""
+    return UserError(f"the sweep {name} has no placement {what}{where}: there is nothing to compare")
 
 
 def choose(summary: SweepSummary) -> Choice:
@@ -74,12 +133,7 @@ def choose(summary: SweepSummary) -> Choice:
     Raises:
         UserError: It is not finished, or has no placement with dropout, or none without, to compare.
     """
-    status = summary.status
-    if status.counts.finished < status.budget:
-        raise UserError(
-            f"the sweep {summary.name} is not finished: {status.counts.finished} of {status.budget} trials "
-            f"({status.state}); an answer compares placements that were tuned alike, so let `sweep run` end first"
-        )
+    check_finished(summary.status)
     picks = {arm.placement: _pick(arm.best) for arm in summary.arms if not arm.best.pruned}
     control = picks.pop(NO_DROPOUT, None)
     if control is None or not picks:
@@ -89,8 +143,7 @@ def choose(summary: SweepSummary) -> Choice:
                 f"the sweep {summary.name} has no trial {what} that was trained to its end: there is nothing to "
                 "compare; more trials (search.trials) may bring one"
             )
-        where = f" ({NO_DROPOUT!r} in space.placement)" if control is None else ""
-        raise UserError(f"the sweep {summary.name} has no placement {what}{where}: there is nothing to compare")
+        raise _nothing_to_compare(summary.name, what)
     return Choice(control, tuple(picks.values()), rivals_of(summary.trials, summary.metric))
 
 
@@ -110,5 +163,5 @@ def default_repeats(trials: int, configurations: int) -> int:
     return min(MOST, max(FEWEST, 3 * trials // (2 * configurations)))
 
 
-def _pick(best: TrialRow) -> Pick:
+def _pick(best: TrialRow | TrialRecord) -> Pick:
     return Pick(best.number, Configuration(best.hyperparameters, best.epoch), best.score)

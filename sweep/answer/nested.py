@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.analysis.results import NO_DROPOUT, SweepSummary
+from sweep.answer.choose import check_outer
 from sweep.answer.confirm import check_trained
 from sweep.answer.nested_records import SIDES, Side
 from sweep.answer.nested_stored import Place, Searched, save_searched, stored_places
@@ -32,7 +33,6 @@ from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, assemble
 from sweep.space.arms import arms, budget
 from sweep.spec.model import SweepSpec
-from sweep.spec.values import is_whole
 from sweep.store.rows import SweepRecord
 from sweep.store.store import Store
 
@@ -111,8 +111,7 @@ def pose_nested(question: Question, store: Store, outer: int | None = None) -> N
             f"the sweep {sweep.name} is on a time series: nested cross-validation needs folds that leave out any rows, "
             "and one history has none; ask without it"
         )
-    if not is_whole(number, 2):
-        raise UserError(f"the number of outer folds must be a whole number of at least 2, however: {number!r}")
+    check_outer(number, nested=True)
     try:
         folds = make_folds(replace(validation, folds=number, repeats=1), setup.data, _seed(setup.spec.seed))
     except DataError as error:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sweep.analysis.results import SweepSummary
 from sweep.analysis.summary import summarise
-from sweep.answer.choose import Choice, choose, default_repeats
+from sweep.answer.choose import FEWEST_REPEATS, Choice, choose, default_repeats
 from sweep.answer.rules import Rule, rules_of
 from sweep.answer.stored import known_answer
 from sweep.errors import MismatchError, NotFoundError, UserError
@@ -21,9 +21,6 @@ from sweep.store.rows import SweepRecord
 from sweep.store.store import Store
 
 _FRESH_STREAM = 0x6672657368  # sets these folds and draws apart from those that the sweep chose by
-
-FEWEST_REPEATS = 2
-"""One repeat cannot tell rows from seeds."""
 
 RULE_REPEATS = 3
 """Of the fresh folds, the first ones: so many are configurations trained on for rules of thumb alone."""

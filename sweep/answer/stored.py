@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +22,7 @@ from sweep.answer.records import (
 )
 from sweep.errors import UserError
 from sweep.records import Hyperparameters
+from sweep.store.rows import AnswerRecord
 from sweep.store.store import Store
 
 
@@ -36,9 +38,18 @@ def known_answer(store: Store, summary: SweepSummary) -> Answer | None:
         choice = choose(summary)
     except UserError:
         return None
-    known = [] if sweep is None else [one for one in store.answers(sweep.key) if one.choice == choice.key]
-    best = max(known, key=lambda one: one.repeats, default=None)
-    return None if best is None else _answer(best.document)
+    best = None if sweep is None else current(store.answers(sweep.key), choice)
+    return None if best is None else read_answer(best)
+
+
+def current(answers: Iterable[AnswerRecord], choice: Choice) -> AnswerRecord | None:
+    """Of the stored answers of a sweep the one of this choice with the most repeats."""
+    return max((one for one in answers if one.choice == choice.key), key=lambda one: one.repeats, default=None)
+
+
+def read_answer(record: AnswerRecord) -> Answer:
+    """A stored answer."""
+    return _answer(record.document)
 
 
 def looks(store: Store, key: str, choice: Choice, repeats: int) -> int:

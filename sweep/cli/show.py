@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from sweep.texts.plain import without_nan
 
 
 def json_text(value: Any) -> str:
     """One JSON document; what is not a finite number becomes null."""
-    return json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def after_init(path: Path) -> str:
@@ -47,13 +47,3 @@ def _without_password(storage: str) -> str:
 
     url = parse_url(storage)
     return storage if shown_url(url) == optuna_url(url) else shown_url(url)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    return value

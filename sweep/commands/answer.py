@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary
+from sweep.answer.choose import check_outer
 from sweep.answer.compute import compute
 from sweep.answer.confirm import Progress, confirm
 from sweep.answer.nested import pose_nested
@@ -12,7 +13,6 @@ from sweep.answer.question import Question, pose
 from sweep.commands.nested import ask_nested
 from sweep.commands.progress import Display, Standing
 from sweep.commands.work import SoFar, at_work, training_device
-from sweep.errors import UserError
 from sweep.launch.base import check_cluster
 from sweep.store.store import Store
 from sweep.texts.answered import Answered
@@ -51,8 +51,7 @@ def answer_sweep(
         KeyboardInterrupt: Ctrl-C; every run that was finished is kept.
     """
     check_cluster(cluster, workers)
-    if outer is not None and not nested:
-        raise UserError("the number of outer folds is for nested cross-validation, which is not asked for")
+    check_outer(outer, nested=nested)
     own_device = training_device(device, cluster)
     with Store.open(storage) as store:
         display.doing("reading the sweep")

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from sweep.analysis.summary import summarise
 from sweep.errors import UserError
-from sweep.networks import MOST_NETWORKS
-from sweep.spec.values import is_whole
+from sweep.operate import formats
 from sweep.store.store import Store
 
-FORMATS = ("toml", "json", "python", "keras", "onnx", "sklearn", "predictions")
+FORMATS = formats.FORMATS
 """What there is."""
-
-NETWORKS = ("onnx", "sklearn")
-"""Formats that can hold several networks."""
 
 
 def check(form: str, trial: int | None, ensemble: int | None, *, printed: bool = False) -> None:
@@ -27,16 +23,7 @@ def check(form: str, trial: int | None, ensemble: int | None, *, printed: bool =
     Raises:
         UserError: There is no such format, options do not go together, or packages are missing.
     """
-    if form not in FORMATS:
-        raise UserError(f"the format must be one of {', '.join(FORMATS)}, however: {form}")
-    if trial is not None and form != "predictions":
-        raise UserError(f"a trial is for the format predictions, however: {form}")
-    if ensemble is not None and form not in NETWORKS:
-        raise UserError(f"the ensemble is for the formats {' and '.join(NETWORKS)}, however: {form}")
-    if ensemble is not None and not is_whole(ensemble, 1, MOST_NETWORKS):
-        raise UserError(
-            f"the ensemble must be a whole number of networks from 1 to {MOST_NETWORKS}, however: {ensemble!r}"
-        )
+    formats.check_format(form, trial, ensemble)
     if form != "onnx":
         return
     if printed:

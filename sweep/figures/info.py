@@ -152,7 +152,7 @@ def score_scale(
     return Scale(metric, float(min(best, worst) - air), float(max(best, worst) + air))
 
 
-def _trials_scale(summary: SweepSummary) -> Scale:
+def trials_scale(summary: SweepSummary) -> Scale:
     """For all trials, by the complete ones: most trials of a pruned sweep were stopped while they were poor."""
     complete = [trial.score for trial in summary.trials if not trial.pruned]
     return score_scale([trial.score for trial in summary.trials], summary.metric, typical=complete)
@@ -170,7 +170,7 @@ def placement_info(summary: SweepSummary) -> PlacementInfo | None:
         down = np.linspace(-0.3, 0.3, len(own)) if len(own) > 1 else np.zeros(1)
         rows.append(_points(arm.placement, marks, own, (row + down).tolist()))
         noise.append(_noise(summary, arm.best))
-    scale = _trials_scale(summary)
+    scale = trials_scale(summary)
     return PlacementInfo(_held(scale, noise), tuple(rows), tuple(arm.best for arm in summary.arms), tuple(noise))
 
 
@@ -196,7 +196,7 @@ def rate_infos(summary: SweepSummary) -> tuple[RateInfo, ...]:
     if not dropped:
         return ()
     depth = max(len(trial.hyperparameters.hidden) for trial in dropped)
-    scale = _trials_scale(summary)
+    scale = trials_scale(summary)
     without = summary.best_without
     highest = max(rate for trial in dropped for rate in trial.hyperparameters.dropout)
     infos = []
@@ -211,8 +211,12 @@ def rate_infos(summary: SweepSummary) -> tuple[RateInfo, ...]:
 
 def curve_infos(summary: SweepSummary) -> tuple[CurveInfo, ...]:
     """Curves of the best trial with dropout, then of the best without, on one scale; those that exist."""
-    chosen = [trial for trial in (summary.best_with, summary.best_without) if trial is not None]
-    chosen = [trial for trial in chosen if trial.number in summary.curves]
+    return curves_of(summary, [trial for trial in (summary.best_with, summary.best_without) if trial is not None])
+
+
+def curves_of(summary: SweepSummary, trials: Sequence[TrialRow]) -> tuple[CurveInfo, ...]:
+    """Curves of some trials on one scale, as far as the summary has them."""
+    chosen = [trial for trial in trials if trial.number in summary.curves]
     if not chosen:
         return ()
     marks = marks_of(summary.spec.space.placements)

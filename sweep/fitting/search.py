@@ -15,9 +15,10 @@ from sklearn.base import BaseEstimator
 from sweep.analysis.results import SweepSummary, TrialRow, ranked
 from sweep.analysis.study import find_study
 from sweep.analysis.summary import summarise
+from sweep.answer.choose import FEWEST_REPEATS
 from sweep.answer.compute import compute
 from sweep.answer.confirm import confirm
-from sweep.answer.question import FEWEST_REPEATS, pose
+from sweep.answer.question import pose
 from sweep.commands.answer import AnswerTeller
 from sweep.commands.display import display
 from sweep.commands.progress import Display

@@ -1,5 +1,6 @@
 """Operating sweeps: what is wanted of each, who does it, and how one is deleted.
 
-``orders``: the queue, and sweeps that rest · ``runner``: takes queued sweeps and runs them · ``remove``:
-deletes a sweep.
+``orders``: the queue, and sweeps that rest · ``overview``: all sweeps at a glance · ``runner``: takes queued sweeps and
+runs them · ``remove``: deletes a sweep · ``jobs``: what runners are asked for beside sweeps · ``formats``: what a sweep
+is exported as · ``clerk``: does the smaller jobs · ``errand``: one of them in a process of its own.
 """

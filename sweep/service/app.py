@@ -11,6 +11,7 @@ from sweep.service import problems
 from sweep.service.options import ServeOptions
 from sweep.service.problems import Problem
 from sweep.service.state import Service
+from sweep.service.v1 import definitions, jobs, results, runners, sweeps, uploads
 
 
 def create_app(options: ServeOptions) -> FastAPI:
@@ -39,4 +40,6 @@ def create_app(options: ServeOptions) -> FastAPI:
         },
     )
     problems.add_handlers(app)
+    for module in (uploads, definitions, sweeps, results, jobs, runners):
+        app.include_router(module.router)
     return app

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
@@ -27,6 +26,7 @@ from sweep.errors import (
     SweepError,
     UserError,
 )
+from sweep.spec.places import parted
 from sweep.store.failures import NoSpaceError, UnreachableError
 
 MEDIA_TYPE = "application/problem+json"
@@ -86,11 +86,8 @@ def said(line: str) -> Said:
 
     ``space.dropout.high must be below 1, however: 1.5 (the definition)`` stands at ``space.dropout.high``.
     """
-    found = re.match(r"([a-z_][a-z_0-9]*(?:\.[\w]+|\[\d+\])*)(?=[ :]) ?(.*)", line, flags=re.DOTALL)
-    known = ("format", "name", "seed", "data", "network", "training", "space", "validation", "search", "chosen")
-    if found is None or re.split(r"[.\[]", found[1])[0] not in known:
-        return Said(place="", said=line)
-    return Said(place=found[1], said=found[2].lstrip(": ").removesuffix(" (the definition)"))
+    place, rest = parted(line)
+    return Said(place=place, said=rest)
 
 
 def problem_of(error: SweepError) -> Problem:

@@ -8,7 +8,12 @@ from typing import Annotated, Self, cast
 
 from fastapi import Depends, Request
 
+from sweep.service.intake import Intake
+from sweep.service.live import Live
 from sweep.service.options import ServeOptions
+from sweep.service.renderer import Renderer
+from sweep.service.repeated import Repeated
+from sweep.service.snapshots import Snapshots
 from sweep.store.store import Store
 
 
@@ -18,6 +23,11 @@ class Service:
     Attributes:
         options: What it was started with.
         store: The database; its methods may be called from several threads.
+        intake: Tables that are handed in, and who reads them.
+        snapshots: How far sweeps are.
+        renderer: Makes reports, figures, summaries.
+        live: Who listens to what happens.
+        repeated: What was answered to requests that may come again.
     """
 
     def __init__(self, options: ServeOptions) -> None:
@@ -25,6 +35,13 @@ class Service:
         self._open = ExitStack()
         # A service may be started before anything was ever stored.
         self.store = self._open.enter_context(Store.open(options.storage, create=True))
+        self.intake = Intake(options, self.store)
+        self.snapshots = Snapshots(self.store)
+        self.renderer = Renderer(options.storage)
+        self._open.callback(self.renderer.close)
+        self.live = Live(self.store, self.snapshots, self.renderer)
+        self._open.callback(self.live.close)
+        self.repeated = Repeated()
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,9 @@
 ``confirmations``      its part for what the answer rests on, and for answers
 ``leases``             its part for who runs a sweep
 ``orders``             its part for what is wanted of sweeps, and for the tables of queued ones
+``uploads`` ``jobs``   its parts for what a service is handed and asked
+``logbook`` ``presence``  its parts for what happened to sweeps, and for who is at work
+``overviews``          its part that reads a little of many sweeps
 ``studies``            its part that counts Optuna's trials
 ``statements``         what it does with trials and their arrays inside its transactions
 ``rows``               frozen records that go in and come out; no SQL in them

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Select, and_, delete, or_, select, update
+from sqlalchemy import Select, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
@@ -50,6 +50,30 @@ class Jobs(OpenedDatabase):
 
         return self._write(ask)
 
+    def keep_done_job(
+        self, kind: JobKind, request: Mapping[str, Any], file: JobFile, *, sweep: str | None = None, key: str
+    ) -> JobRecord:
+        """Store what was done at once, as a job that is done; where one of that key is there, it gets the file.
+
+        Args:
+            kind: What.
+            request: What it needed to know: plain values.
+            file: What it gave.
+            sweep: Name of the sweep that it is about.
+            key: At most 64 characters.
+        """
+        at = datetime.now(UTC)
+        done = {"state": "done", "attempts": 1, "token": None, "expires_at": 0.0, "progress": None, "reason": None}
+        done |= {"result": {}, "updated_at": at, **_file_values(file)}
+        row = {"id": secrets.token_hex(16), "key": key, "kind": kind, "sweep": sweep, "request": dict(request), **done}
+
+        def keep(session: Session) -> JobRecord:
+            insert = statements.upsert(session, Job).values({**row, "created_at": at})
+            session.execute(insert.on_conflict_do_update(index_elements=[Job.key], set_=done))
+            return _record(session.scalars(select(Job).where(Job.key == key)).one())
+
+        return self._write(keep)
+
     def take_job(self, kinds: Collection[JobKind], token: str, seconds: float) -> JobRecord | None:
         """Take the oldest job that nobody works at, or whose worker let its lease expire.
 
@@ -61,8 +85,11 @@ class Jobs(OpenedDatabase):
             seconds: After which its lease expires, unless it is renewed.
         """
         at = datetime.now(UTC)
-        mine = select(Job).where(Job.token == token, Job.state == "running")
         lapsed = and_(Job.state == "running", Job.expires_at <= now())
+        mine = and_(Job.state == "running", Job.token == token)  # by a call before this one, whose answer was lost
+        any_left = select(exists().where(Job.kind.in_(kinds), or_(Job.state == "queued", lapsed, mine)))
+        if not self._read(lambda session: session.scalar(any_left)):
+            return None  # so a look at nothing is no write, which others would wait for
         spent = update(Job).where(lapsed, Job.kind.in_(kinds), Job.attempts >= MOST_ATTEMPTS)
         reason = f"whoever worked at it died, {MOST_ATTEMPTS} times"
         free = (
@@ -75,7 +102,7 @@ class Jobs(OpenedDatabase):
         begun = {"state": "running", "token": token, "expires_at": now() + seconds, "progress": None, "updated_at": at}
 
         def take(session: Session) -> JobRecord | None:
-            found = session.scalar(mine)  # an attempt before this one, whose answer was lost
+            found = session.scalar(select(Job).where(mine))
             if found is None:
                 session.execute(spent.values(state="failed", reason=reason, token=None, updated_at=at))
                 if (chosen := session.scalar(free)) is None:
@@ -106,9 +133,7 @@ class Jobs(OpenedDatabase):
         """
         values: dict[str, Any] = {"state": "done", "result": dict(result), "updated_at": datetime.now(UTC)}
         if file is not None:
-            sha256 = hashlib.sha256(file.content).hexdigest()
-            about = {"file_name": file.name, "media_type": file.media_type, "sha256": sha256}
-            values |= {**about, "content": file.content}
+            values |= _file_values(file)
         return self._change_job(job, token, values)
 
     def fail_job(self, job: str, token: str, reason: str) -> bool:
@@ -173,15 +198,19 @@ class Jobs(OpenedDatabase):
         self._write(lambda session: session.execute(delete(Job).where(*wanted)))
 
     def _change_job(self, job: str, token: str, values: Mapping[str, Any]) -> bool:
-        named = {"content": Job.content}
-        columns = {named.get(name, name): value for name, value in values.items()}
         # The token stays: a change that was made, and whose answer was lost, finds itself done.
         own = and_(Job.id == job, Job.token == token)
-        change = update(Job).where(own).values(columns).returning(Job.id)
+        change = update(Job).where(own).values(dict(values)).returning(Job.id)
         return self._write(lambda session: session.scalar(change) is not None)
 
     def _read_jobs(self, query: Select[Job]) -> list[JobRecord]:
         return self._read(lambda session: [_record(row) for row in session.scalars(query)])
+
+
+def _file_values(file: JobFile) -> dict[str, Any]:
+    """A file as column values, by the names of columns."""
+    sha256 = hashlib.sha256(file.content).hexdigest()
+    return {"file_name": file.name, "media_type": file.media_type, "sha256": sha256, "bytes": file.content}
 
 
 def _record(row: Job) -> JobRecord:

@@ -69,6 +69,21 @@ class SweepRecord(NewSweep):
         return self.info.content_hash
 
 
+@dataclass(frozen=True, slots=True)
+class SweepHead:
+    """What changes of a sweep.
+
+    Attributes:
+        key: 128 random bits, hex.
+        trials: Its budget.
+        updated_at: UTC; when a trial was last saved or the budget last changed.
+    """
+
+    key: str
+    trials: int
+    updated_at: datetime
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetRecord:
     """What scores need of a table after its features are gone.

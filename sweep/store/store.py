@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +22,7 @@ from sweep.store.jobs import Jobs
 from sweep.store.leases import Leases
 from sweep.store.logbook import Logbook
 from sweep.store.models import Dataset, Fold, Rung, Sweep, Trial
+from sweep.store.overviews import Overviews
 from sweep.store.presence import Presence
 from sweep.store.rows import (
     DatasetRecord,
@@ -38,7 +39,7 @@ from sweep.store.uploads import Uploads
 _CHUNK = 16
 
 
-class Store(Artifacts, Confirmations, Jobs, Leases, Logbook, Presence, Studies, Uploads):
+class Store(Artifacts, Confirmations, Jobs, Leases, Logbook, Overviews, Presence, Studies, Uploads):
     """Our tables in one database. Open one with :meth:`open`; close it, or use it in a ``with`` statement.
 
     Every method is one transaction. Whatever the database refuses is a :class:`StorageError` that names it.
@@ -91,9 +92,11 @@ class Store(Artifacts, Confirmations, Jobs, Leases, Logbook, Presence, Studies, 
 
         return self._read(read)
 
-    def sweeps(self) -> list[SweepRecord]:
-        """All sweeps, oldest first."""
+    def sweeps(self, keys: Collection[str] | None = None) -> list[SweepRecord]:
+        """All sweeps, or those of some keys, oldest first."""
         query = select(Sweep).order_by(Sweep.created_at, Sweep.name)
+        if keys is not None:
+            query = query.where(Sweep.key.in_(keys))
         return self._read(lambda session: [convert.sweep_record(row) for row in session.scalars(query)])
 
     def update_trials_budget(self, key: str, trials: int) -> None:
@@ -204,9 +207,9 @@ class Store(Artifacts, Confirmations, Jobs, Leases, Logbook, Presence, Studies, 
             found.setdefault(key, {})[trained] = trials
         return found
 
-    def trials(self, key: str) -> list[TrialRecord]:
-        """All stored trials in number order, without their arrays."""
-        query = select(Trial).where(Trial.sweep_key == key).order_by(Trial.number)
+    def trials(self, key: str, after: int = -1, limit: int | None = None) -> list[TrialRecord]:
+        """Stored trials in number order, without their arrays: all, or the first ``limit`` of those ``after`` one."""
+        query = select(Trial).where(Trial.sweep_key == key, Trial.number > after).order_by(Trial.number).limit(limit)
         return self._read(lambda session: [convert.trial_record(row) for row in session.scalars(query)])
 
     def fold_scores(self, key: str) -> FoldScores:

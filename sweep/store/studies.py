@@ -1,18 +1,21 @@
 """How many trials Optuna's studies hold, counted by the database.
 
-Optuna's own way to count reads every trial with its parameters: of a database of many sweeps that takes seconds. Its
-tables are only read here, and two columns of one of them.
+Optuna's own way to count reads every trial with its parameters: of a database of many sweeps that takes seconds. And
+its way to list studies reads all that was ever noted of them. Its tables are only read here, and few of their columns.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 
-from sqlalchemy import column, func, select, table
+from sqlalchemy import and_, column, func, select, table
 
 from sweep.store.opened import OpenedDatabase
 
 _TRIALS = table("trials", column("study_id"), column("state"))
+_STUDIES = table("studies", column("study_id"), column("study_name"))
+_NOTES = table("study_user_attributes", column("study_id"), column("key"), column("value_json"))
 
 
 class Studies(OpenedDatabase):
@@ -33,3 +36,16 @@ class Studies(OpenedDatabase):
         for study, state, trials in self._read(lambda session: session.execute(query).all()):
             found[study][str(state)] = trials
         return dict(found)
+
+    def noted_studies(self, attribute: str) -> dict[str, tuple[int, str]]:
+        """Of the studies that have a user attribute: name to id and the attribute's value.
+
+        Optuna's tables must be there.
+
+        Args:
+            attribute: Its name; its value is a text.
+        """
+        noted = and_(_NOTES.c.study_id == _STUDIES.c.study_id, _NOTES.c.key == attribute)
+        query = select(_STUDIES.c.study_name, _STUDIES.c.study_id, _NOTES.c.value_json).join(_NOTES, noted)
+        rows = self._read(lambda session: session.execute(query).all())
+        return {name: (study, json.loads(value)) for name, study, value in rows}

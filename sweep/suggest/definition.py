@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sweep.records import Task
 from sweep.spec.model import DataSpec, safe_name
 from sweep.spec.source import TABLE_ENDINGS, is_local, kind_of, name_in
 from sweep.suggest.columns import Survey, copies, survey, telling
@@ -49,6 +50,7 @@ class Suggestion:
         target: Name of the column to predict.
         others: Other columns that it could be, each with what it holds, where it was guessed.
         notes: What to tell the user at once, a sentence each: what was guessed, left out, or looks odd.
+        task: Of the target.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Suggestion:
     target: str
     others: tuple[str, ...]
     notes: tuple[str, ...]
+    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,33 @@ def suggest(source: str, target: str | int | None = None, path: Path | None = No
         NotFoundError: There is no such table.
         DataError: The table cannot be used, or the target cannot be guessed: the message lists the columns.
     """
+    return suggest_for(read_table(data_of(source), None), source, target, path)
+
+
+def suggest_for(
+    table: Table,
+    source: str,
+    target: str | int | None = None,
+    path: Path | None = None,
+    header: bool | None = None,
+) -> Suggestion:
+    """The same for a table that has been read.
+
+    Args:
+        table: As read.
+        source: From where, as :func:`suggest` has it.
+        target: As there.
+        path: As there.
+        header: What was said of its first row when it was read; the definition says it too.
+
+    Raises:
+        DataError: As :func:`suggest`.
+    """
     name = table_name(source)
     path = Path(f"{name}.toml") if path is None else path
-    table = read_table(_data(source), None)
     seen = survey(table, target)
     table = replace(table, missing=frozenset(seen.missing))
-    data = _data(source, target=seen.target, drop=tuple(finding.column for finding in seen.drop))
+    data = data_of(source, target=seen.target, drop=tuple(finding.column for finding in seen.drop))
     encoded = encode(table, data)
     counts = (
         None if encoded.info.task == "regression" else np.bincount(encoded.target, minlength=len(encoded.info.classes))
@@ -96,14 +120,16 @@ def suggest(source: str, target: str | int | None = None, path: Path | None = No
     odd = _odd(encoded, seen, choice)
     lines = [
         *_heading(name, path, encoded, counts, sizes),
-        *_data_lines(_relative(source, path.parent), table, encoded, seen, odd),
+        *_data_lines(_relative(source, path.parent), table, encoded, seen, odd, header),
         *_network_lines(encoded, sizes),
         *_training_lines(encoded, sizes, choice),
         *_space_lines(encoded),
         *_validation_lines(encoded, sizes, choice, smallest, seen),
         *_search_lines(sizes),
     ]
-    return Suggestion(name, path, "\n".join(lines) + "\n", seen.target, seen.others, _notes(seen, odd))
+    return Suggestion(
+        name, path, "\n".join(lines) + "\n", seen.target, seen.others, _notes(seen, odd), encoded.info.task
+    )
 
 
 def table_name(source: str) -> str:
@@ -121,8 +147,9 @@ def table_name(source: str) -> str:
     return safe_name(stem)
 
 
-def _data(source: str, target: str | int = -1, drop: tuple[str, ...] = ()) -> DataSpec:
-    return DataSpec(source, target, header=None, task=None, positive=None, categorical=(), drop=drop, groups=None)
+def data_of(source: str, target: str | int = -1, drop: tuple[str, ...] = (), header: bool | None = None) -> DataSpec:
+    """``[data]`` of a definition that says no more than this of its table."""
+    return DataSpec(source, target, header=header, task=None, positive=None, categorical=(), drop=drop, groups=None)
 
 
 def _relative(source: str, folder: Path) -> str:
@@ -228,11 +255,14 @@ def _heading(
     ]
 
 
-def _data_lines(source: str, table: Table, encoded: Encoded, seen: Survey, odd: Sequence[str]) -> list[str]:
+def _data_lines(
+    source: str, table: Table, encoded: Encoded, seen: Survey, odd: Sequence[str], header: bool | None
+) -> list[str]:
     info = encoded.info
     lines = ["[data]"]
     relative = is_local(source) and not Path(source).is_absolute()
     lines += key_line("source", source, "relative to this file" if relative else "")
+    lines += [] if header is None else key_line("header", header, "whether the first row names the columns")
     generic = table.columns == tuple(f"column{position}" for position in range(1, len(table.columns) + 1))
     position = table.columns.index(info.target)
     if generic:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from sweep.errors import DataError
 from sweep.tables.columns import Kind, counts_rows, number_text, read_column
 from sweep.tables.targets import is_classification
 from sweep.tables.types import Table
@@ -61,6 +62,17 @@ def describe(table: Table) -> tuple[ColumnSummary, ...]:
         DataError: A column that cannot be used in any role but ``data.drop``; the message says why.
     """
     return tuple(_summary(table, name, position) for position, name in enumerate(table.columns))
+
+
+def describe_each(table: Table) -> dict[str, ColumnSummary | DataError]:
+    """The same, by name, where one bad column must not hide the others: in its place stands why it cannot be used."""
+    found: dict[str, ColumnSummary | DataError] = {}
+    for position, name in enumerate(table.columns):
+        try:
+            found[name] = _summary(table, name, position)
+        except DataError as error:
+            found[name] = error
+    return found
 
 
 def _summary(table: Table, name: str, position: int) -> ColumnSummary:

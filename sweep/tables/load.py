@@ -166,14 +166,21 @@ def packed_table(content: bytes, data: DataSpec) -> Table:
     Raises:
         DataError: It is damaged.
     """
-    source = shown_source(data.source)
+    return unpack(content, shown_source(data.source), frozenset(text.strip() for text in data.missing))
+
+
+def unpack(content: bytes, source: str, missing: frozenset[str] = frozenset()) -> Table:
+    """The same where there is no definition: ``source`` and ``missing`` are the table's.
+
+    Raises:
+        DataError: It is damaged.
+    """
     try:
         read = pyarrow.parquet.read_table(pa.BufferReader(content))
         about = json.loads((read.schema.metadata or {})[b"sweep"])
         frame, notes, target = _to_frame(read), tuple(about["notes"]), about["default_target"]
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{source}: the stored table is damaged ({error})") from error
-    missing = frozenset(text.strip() for text in data.missing)
     return _checked(Table(frame, source, notes, target, missing))
 
 
@@ -206,6 +213,8 @@ def _read_file(path: Path, source: str, header: bool | None, expected: Expected 
             if magic.startswith(start):
                 raise DataError(f"{source}: is {what} (allowed are CSV, TSV, Parquet and Arrow files, plain or .gz)")
         return read_text(path, source, header=header, expected=expected)
+    except MemoryError:  # Arrow's own is an ArrowException too, and says nothing about the file
+        raise
     except pa.ArrowException as error:
         raise DataError(f"{source}: the file is damaged or incomplete ({error})") from error
     except OSError as error:

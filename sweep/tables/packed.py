@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import pyarrow.parquet
 
 from sweep.errors import DataError
 from sweep.spec.model import DataSpec
+from sweep.tables.columns import read_column
 from sweep.tables.encode import encode
-from sweep.tables.load import packed_table, read_table
+from sweep.tables.load import packed_table, read_table, unpack
 from sweep.tables.types import Table
 
 LARGEST = 256 * 2**20
@@ -64,6 +66,41 @@ def pack(data: DataSpec, base_dir: Path | None) -> Packed:
     if found != wanted:
         return Packed(None, wanted, "Parquet changes it")
     return Packed(content, wanted)
+
+
+def pack_whole(table: Table) -> bytes:
+    """Packs a table of which nobody has said yet what is to be predicted: every column has to come out the same.
+
+    Args:
+        table: As read.
+
+    Raises:
+        DataError: Parquet would make another table of it, or it is larger than :data:`LARGEST`.
+    """
+    try:
+        content = _to_parquet(table)
+    except MemoryError:
+        raise
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise DataError(f"{table.source}: cannot be stored as Parquet: {error}") from error
+    if len(content) > LARGEST:
+        raise DataError(f"{table.source}: is larger than {LARGEST // 2**20} MiB as Parquet")
+    again = unpack(content, table.source, table.missing)
+    for name in table.columns:
+        if _seen(table, name) != _seen(again, name):
+            raise DataError(f"{table.source}: column {name!r} cannot be stored as Parquet: it would be another one")
+    return content
+
+
+def _seen(table: Table, name: str) -> tuple[object, ...]:
+    """All that is read out of a column, to be compared; or why it cannot be read."""
+    try:
+        column = read_column(table, name)
+    except DataError as error:
+        return (re.sub(r" \(line \d+\)", "", str(error)),)  # lines are those of the file
+    numbers = None if column.numbers is None else column.numbers.tobytes()
+    codes = None if column.codes is None else column.codes.tobytes()
+    return column.kind, column.format, column.levels, column.hint, numbers, codes
 
 
 def _to_parquet(table: Table) -> bytes:

@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import sklearn.datasets
 
 from sweep import settings
 from sweep.errors import DataError, NotFoundError
@@ -138,6 +137,8 @@ def bundled(source: str, setting: str = "data.source") -> Table:
     name = name_in(source)
     if name not in BUNDLED:
         raise NotFoundError(f"{setting}: scikit-learn has no table {name!r}; it has {', '.join(BUNDLED)}")
+    import sklearn.datasets  # half a second, which other tables need not cost
+
     # Unscaled: scaling is fitted to the training rows of each fold, here as everywhere.
     options = {"scaled": False} if name == "diabetes" else {}
     bunch = getattr(sklearn.datasets, f"load_{name}")(as_frame=True, **options)
@@ -156,6 +157,8 @@ def openml(source: str, setting: str = "data.source") -> Table:
     number = name_in(source)
     if not re.fullmatch(r"[1-9]\d{0,8}", number):
         raise DataError(f"{setting}: the id of an OpenML table must be a whole number, however: {source!r}")
+    import sklearn.datasets  # as above
+
     home = settings.cache_dir()
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -6,5 +6,6 @@
 ``best``        the best configuration, with raw and honest score
 ``answered``    a sweep with its answer
 ``states``      how far sweeps are
+``plain``       documents that JSON can hold
 ==============  ==================================================
 """

@@ -1,0 +1,259 @@
+"""The clerk: a process beside a runner that does what is asked beside sweeps, and takes no time from them.
+
+Estimates, exports and models are jobs in the database (``jobs``), taken under a lease. Each is done in a process of its
+own (``errand``), forked from the clerk, which has PyTorch imported and holds nothing that does not outlive a fork: no
+thread, and no connection at that moment. Estimates do not wait for a model that trains. Whatever happens to such a
+process ends its job, with a reason; whatever happens to the clerk leaves its jobs to the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from time import monotonic
+from types import FrameType, TracebackType
+from typing import Self
+
+from sweep.errors import SweepError
+from sweep.launch import forkserver
+from sweep.operate.errand import Do, Done, Errand
+from sweep.store.failures import UnreachableError
+from sweep.store.service_rows import JobKind, JobRecord
+from sweep.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 30.0
+"""After which a job goes to somebody else whose clerk was not heard of."""
+
+RENEW_SECONDS = 5.0
+POLL_SECONDS = 0.5
+AWAY_SECONDS = 5.0  # between two looks where the database is away
+
+KEPT_JOBS = timedelta(days=7)
+KEPT_UPLOADS = timedelta(days=30)
+TIDY_SECONDS = 3600.0
+
+LANES: tuple[tuple[JobKind, ...], ...] = (("estimate",), ("export", "fit"))
+"""Kinds of which one job at a time is done: whoever waits for an estimate looks at a page."""
+
+NICE = 10
+"""A process that trains a sweep has nine times the weight of one with this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """How jobs of a kind are done.
+
+    Attributes:
+        do: Does one; a function of a module, so that another process finds it.
+        seconds: After which it is given up.
+    """
+
+    do: Do
+    seconds: float
+
+
+Duties = Mapping[JobKind, Duty]
+
+
+class _Lane:
+    """One job at a time, of some kinds."""
+
+    def __init__(self, kinds: tuple[JobKind, ...]) -> None:
+        self.kinds = kinds
+        self.job: JobRecord | None = None
+        self.token = secrets.token_hex(16)  # another one for each job
+        self.errand: Errand | None = None
+        self.outcome: Done | str | None = None
+        self.said: str | None = None
+        self.renewed = 0.0
+
+    def clear(self) -> None:
+        if self.errand is not None:
+            self.errand.close()
+        self.job = self.errand = self.outcome = self.said = None
+        self.token = secrets.token_hex(16)
+
+
+class Clerk:
+    """Does jobs, one of each lane at a time.
+
+    Args:
+        storage: Database URL. Its tables are there.
+        duties: What it can do.
+        poll: Seconds between two looks at what is asked.
+    """
+
+    def __init__(self, storage: str, duties: Duties, poll: float = POLL_SECONDS) -> None:
+        self._storage, self._duties, self._poll = storage, duties, poll
+        self._lanes = [_Lane(tuple(kind for kind in kinds if kind in duties)) for kinds in LANES]
+        self._tidied = -TIDY_SECONDS
+        self._store: Store | None = None
+
+    def run(self) -> None:
+        """Works until its parent ends, or it is interrupted; what is under way then goes back into the queue."""
+        parent = parent_process()
+        ended = [] if parent is None else [parent.sentinel]
+        try:
+            while True:
+                pause = self._step()
+                signs = [sign for lane in self._lanes if lane.errand is not None for sign in lane.errand.signs]
+                if set(wait([*ended, *signs], pause)) & set(ended):
+                    return
+        finally:
+            self._give_back()
+
+    def _step(self) -> float:
+        """One look at everything; seconds until the next one."""
+        try:
+            for lane in self._lanes:
+                self._work(lane)
+            self._tidy()
+        except (SweepError, OSError) as error:  # the database is away, or no process can be started
+            logger.debug("the clerk waits: %s", error)
+            self._close()
+            return AWAY_SECONDS
+        return self._poll
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = Store.open(self._storage)
+        return self._store
+
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _work(self, lane: _Lane) -> None:
+        if lane.job is None:
+            self._take(lane)
+        if lane.job is None or lane.errand is None:
+            return
+        lane.said = lane.errand.said() or lane.said
+        if lane.outcome is None:
+            lane.outcome = lane.errand.outcome()
+        if lane.outcome is None:
+            self._renew(lane, lane.job)
+        else:
+            self._deliver(lane, lane.job, lane.outcome)
+
+    def _take(self, lane: _Lane) -> None:
+        job = self._opened().take_job(lane.kinds, lane.token, LEASE_SECONDS)
+        if job is None:
+            return
+        lane.job, lane.renewed = job, monotonic()
+        duty = self._duties[job.kind]
+        self._close()  # a connection would not outlive the fork
+        try:
+            lane.errand = Errand(duty.do, self._storage, job, duty.seconds)
+        except OSError:  # too many processes, or no room
+            self._opened().return_job(job.id, lane.token)
+            lane.clear()
+            raise
+
+    def _renew(self, lane: _Lane, job: JobRecord) -> None:
+        if monotonic() - lane.renewed < (RENEW_SECONDS if lane.said is None else 1.0):
+            return
+        if not self._opened().renew_job(job.id, lane.token, LEASE_SECONDS, lane.said):
+            lane.clear()  # it was deleted with its sweep, or taken over while this process could not be seen
+            return
+        lane.said, lane.renewed = None, monotonic()
+
+    def _deliver(self, lane: _Lane, job: JobRecord, outcome: Done | str) -> None:
+        store = self._opened()
+        try:
+            if isinstance(outcome, str):
+                store.fail_job(job.id, lane.token, outcome)
+            else:
+                store.finish_job(job.id, lane.token, outcome.result, outcome.file)
+        except UnreachableError:
+            raise  # it is kept, and delivered when the database is back
+        except SweepError as error:
+            store.fail_job(job.id, lane.token, f"what it gave cannot be stored: {error}")
+        lane.clear()
+
+    def _tidy(self) -> None:
+        """Drops what nobody will ask for any more."""
+        if monotonic() - self._tidied < TIDY_SECONDS:
+            return
+        now, store = datetime.now(UTC), self._opened()
+        store.drop_jobs(before=now - KEPT_JOBS)
+        store.drop_uploads(now - KEPT_UPLOADS)
+        self._tidied = monotonic()
+
+    def _give_back(self) -> None:
+        for lane in self._lanes:
+            if lane.job is not None:
+                with suppress(SweepError):  # then its lease ends by itself
+                    self._opened().return_job(lane.job.id, lane.token)
+            lane.clear()
+        self._close()
+
+
+# --- its process ------------------------------------------------------------------------------------------------------
+
+
+class ClerkProcess:
+    """A clerk in a process of its own, which ends with this one. A context manager.
+
+    Args:
+        storage: Database URL.
+        duties: What it can do.
+    """
+
+    def __init__(self, storage: str, duties: Duties) -> None:
+        self._given = storage, duties
+        self._process: BaseProcess | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; ``None`` where none was started."""
+        return None if self._process is None else self._process.pid
+
+    def keep(self) -> None:
+        """Starts it, and starts another one in place of one that died."""
+        if self._process is not None and self._process.is_alive():
+            return
+        # Not a daemon: those may not have children of their own.
+        process = forkserver.WorkerProcess(target=_serve, args=self._given, name="sweep-clerk")
+        process.start()
+        self._process = process
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Has it give back what it is at, and end."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        process.terminate()
+        process.join(seconds)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+    def __enter__(self) -> Self:
+        self.keep()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+
+def _serve(storage: str, duties: Duties) -> None:
+    def end(_: int, __: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    with suppress(OSError):
+        os.nice(NICE)
+    Clerk(storage, duties).run()

@@ -1,0 +1,302 @@
+"""Tables of strangers are read in a process of their own, with limits, that ends afterwards.
+
+A fresh interpreter for each table costs about a second. It is what makes a limit hold: memory that a table once took is
+given back, and one table never meets another. The process runs as the same user as the service: the limits keep a table
+from taking memory, time and disk, they are no wall around a program that has broken out of its reader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from sweep.errors import DataError, DefinitionError, UserError
+from sweep.records import Task
+from sweep.service.problems import RefusedError
+from sweep.service.reading import ANSWER, ASK, GIVEN, PACKED
+from sweep.wording import duration
+
+logger = logging.getLogger(__name__)
+
+WAIT_SECONDS = 60.0
+"""For one of the readers that may run at once."""
+
+_ANSWER_BYTES = 64 * 2**20
+_CPU_TIMES = 2  # wall clock for each second of CPU: the machine has other work too
+
+# All that a reader inherits of the environment: no address of a database, no token.
+_INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH")
+# For those that fetch: how this machine reaches the network.
+_NETWORK = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+# A thread reserves memory of its own: one is enough.
+_LEAN = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "ARROW_IO_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+}
+_START = "import sys; sys.path[:] = sys.argv[2:]; from sweep.service.reading import main; main(int(sys.argv[1]))"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What reading one table may take.
+
+    Attributes:
+        memory: Bytes of address space; Python and its libraries take half a GiB of it before they read anything.
+        seconds: Of CPU; twice as many may pass on the clock.
+        written: Bytes of each file that it writes.
+        files: Open at once.
+    """
+
+    memory: int = 3 * 2**30
+    seconds: int = 60
+    written: int = 300 * 2**20
+    files: int = 64
+
+
+class Column(BaseModel):
+    """A column of a table that was handed in."""
+
+    name: str
+    kind: Literal["number", "category", "boolean", "date", "text", "empty", "unusable"]
+    missing: int
+    distinct: int
+    examples: list[str]
+    task: Literal["classification", "regression"] | None
+
+
+class TableSeen(BaseModel):
+    """What a table holds; task and target where one was suggested."""
+
+    rows: int
+    columns: list[Column]
+    task: Task | None
+    target: str | None
+
+
+class Suggested(BaseModel):
+    """A table with a definition for it; without one where nothing says what is to be predicted."""
+
+    name: str
+    definition: str | None
+    target: str | None
+    others: list[str]
+    notes: list[str]
+    table: TableSeen
+    header: bool
+
+
+class Checked(BaseModel):
+    """What a definition is about, once its table is read."""
+
+    data_hash: str
+    task: Task
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Reader:
+    """Reads tables, some at a time.
+
+    Args:
+        limits: Of each.
+        at_once: How many may be read at the same time; others wait.
+        wait: Seconds that they wait at most.
+    """
+
+    def __init__(self, limits: Limits | None = None, at_once: int = 2, wait: float = WAIT_SECONDS) -> None:
+        self.limits = limits or Limits()
+        self._free, self._wait = threading.BoundedSemaphore(at_once), wait
+
+    def detect(self, folder: Path, name: str, header: bool | None = None) -> tuple[Suggested, bytes]:
+        """Looks at a file that was handed in.
+
+        Args:
+            folder: Of :func:`work_folder`, with the file.
+            name: Of the file, as :func:`sweep.service.intake.safe_name` gives it.
+            header: Whether its first row names the columns; ``None`` to find out.
+
+        Returns:
+            What it holds, and the table as Parquet.
+
+        Raises:
+            RefusedError: 422, it takes more than the limits allow; 503, all readers are busy.
+            UserError: It is no table that can be used.
+        """
+        ask = {"work": "detect", "name": name, "header": header, "target": None}
+        return _valid(Suggested, self._ask(ask, folder, name)), _packed(folder)
+
+    def suggest(
+        self,
+        name: str,
+        packed: bytes | None,
+        target: str | int | None,
+        header: bool | None = None,
+        sources: Sequence[str] = (),
+    ) -> Suggested:
+        """Suggests a definition.
+
+        Args:
+            name: ``data.source`` of it.
+            packed: The table; ``None`` for one that may be read from where ``name`` says.
+            target: Name or position of the column to predict; ``None`` to guess it.
+            header: What was said of its first row when it was read.
+            sources: The allow-list of addresses.
+
+        Raises:
+            RefusedError: As :meth:`detect`.
+            UserError: There is no such table or column, or it cannot be told which one is to be predicted.
+        """
+        with work_folder() as folder:
+            if packed is not None:
+                (folder / PACKED).write_bytes(packed)
+            ask = {"work": "suggest", "name": name, "target": target, "header": header, "sources": list(sources)}
+            return _valid(Suggested, self._ask(ask, folder, name, network=packed is None and bool(sources)))
+
+    def check(
+        self, definition: str, name: str, packed: bytes | None, sources: Sequence[str] = ()
+    ) -> tuple[Checked, bytes]:
+        """Brings a definition together with its table.
+
+        Args:
+            definition: TOML.
+            name: Of the table, for messages.
+            packed: The table; ``None`` for one that may be read from where the definition says.
+            sources: The allow-list of addresses.
+
+        Returns:
+            What it is about, and the table as Parquet.
+
+        Raises:
+            RefusedError: As :meth:`detect`.
+            UserError: The definition does not fit the table, or there is no such table.
+        """
+        with work_folder() as folder:
+            if packed is not None:
+                (folder / PACKED).write_bytes(packed)
+            ask = {"work": "check", "definition": definition, "sources": list(sources)}
+            found = _valid(Checked, self._ask(ask, folder, name, network=packed is None and bool(sources)))
+            return found, _packed(folder) if packed is None else packed
+
+    def _ask(self, ask: Mapping[str, Any], folder: Path, name: str, *, network: bool = False) -> dict[str, Any]:
+        """What a reader says, in a process of its own."""
+        if not self._free.acquire(timeout=self._wait):
+            raise RefusedError(503, "other tables are being read: try again in a minute", "busy")
+        try:
+            said = self._run(ask, folder, name, network=network)
+        finally:
+            self._free.release()
+        if (refused := said.get("refused")) is not None:
+            lines = [_without(folder, str(line)) for line in said.get("problems", [])]
+            raise DefinitionError(lines) if lines else DataError(_without(folder, str(refused)))
+        if (bug := said.get("bug")) is not None:
+            logger.warning("%r cannot be read: %r", name, bug)
+            raise UserError(f"{name}: cannot be read as a table; the log of the service has more")
+        done = said.get("done")
+        if said.get("over") == "memory" or not isinstance(done, dict):
+            raise self._too_much(name, f"{self.limits.memory / 2**30:.3g} GiB of memory")
+        return done
+
+    def _run(self, ask: Mapping[str, Any], folder: Path, name: str, *, network: bool) -> dict[str, Any]:
+        (folder / ASK).write_text(json.dumps({**ask, "limits": asdict(self.limits)}), encoding="utf-8")
+        inherited = (*_INHERITED, *_NETWORK) if network else _INHERITED
+        environment = {key: os.environ[key] for key in inherited if key in os.environ}
+        environment |= {**_LEAN, "HOME": str(folder), "TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        with (folder / "log.txt").open("wb") as log:
+            # From this thread, which waits for it: it is to end with its parent, and that is a thread.
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-X", "utf8", "-c", _START, str(os.getpid()), *sys.path],
+                cwd=folder / GIVEN,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        late = False
+        try:
+            process.wait(_CPU_TIMES * self.limits.seconds)
+        except subprocess.TimeoutExpired:
+            late = True
+        finally:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if late or process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+            raise self._too_much(name, duration(self.limits.seconds))
+        if process.returncode != 0:
+            tail = (folder / "log.txt").read_bytes()[-1000:]
+            logger.warning("the reader of %r ended with %s: %r", name, process.returncode, tail)
+            if process.returncode < 0 or b"MemoryError" in tail:
+                raise self._too_much(name, f"{self.limits.memory / 2**30:.3g} GiB of memory")
+        return _read_json(folder / ANSWER, name)
+
+    def _too_much(self, name: str, what: str) -> RefusedError:
+        return RefusedError(
+            422,
+            f"reading {name} took more than {what}, which is allowed here: hand in fewer rows or columns, or run it "
+            f"with `sweep run` on a machine of your own",
+            "too_much",
+        )
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """A folder for one reader, of this user alone, for as long as the ``with`` statement lasts.
+
+    A file that was handed in goes to :data:`~sweep.service.reading.GIVEN` inside it, where its name is its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="sweep-table-", ignore_cleanup_errors=True) as made:
+        folder = Path(made).resolve()
+        (folder / GIVEN).mkdir()
+        yield folder
+
+
+def _read_json(path: Path, name: str) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _ANSWER_BYTES:
+            raise UserError(f"{name}: has names too long to be shown")
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        logger.warning("the reader of %r left no answer: %r", name, error)
+        raise UserError(f"{name}: cannot be read as a table; the log of the service has more") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _valid(model: type[Model], done: Mapping[str, Any]) -> Model:
+    """What a reader says, if it has the form it has to have: it may be a reader that somebody has taken over."""
+    try:
+        return model.model_validate(done)
+    except ValidationError as error:
+        logger.warning("a reader says what makes no sense: %s", error)
+        raise UserError("the table cannot be read; the log of the service has more") from error
+
+
+def _packed(folder: Path) -> bytes:
+    return (folder / PACKED).read_bytes()
+
+
+def _without(folder: Path, message: str) -> str:
+    """A message without the path of the folder: where the server keeps its files is nobody's business."""
+    for path in (folder / GIVEN, folder):
+        message = message.replace(f"{path}/", "").replace(str(path), "")
+    return message

@@ -1,0 +1,307 @@
+"""What takes seconds to make, made in one helping process and kept: summaries, reports, figures.
+
+The process (:mod:`sweep.service.rendering`) is started with the first request, is replaced when it dies, and never has
+more than one thing to do. Whoever asks for what is being made waits for the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import select
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotDoneError
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any, Literal
+
+import sweep
+from sweep.operate.overview import Glance
+from sweep.service.problems import RefusedError
+
+What = Literal["best", "best_text", "answer", "answer_text", "toml", "json", "report", "figures"]
+
+KEPT_BYTES = 64 * 2**20
+"""Of what was made, all together; a report has 5 MB."""
+
+MOST_WAITING = 32
+"""Things to be made, beyond which others are refused."""
+
+WAIT_SECONDS = 100.0
+"""So long a request waits; what it waited for is made nevertheless, and is there for the next one."""
+
+MAKE_SECONDS = 300.0
+"""So long one thing may take, before the process is ended."""
+
+LEAST_SECONDS, SHARE = 3.0, 20.0
+"""Of a sweep that runs a thing is made anew after so long, and after so many times as long as it took to make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Something that was made.
+
+    Attributes:
+        content: Its bytes.
+        version: The same as long as it would be made the same again.
+    """
+
+    content: bytes
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be made; of two that are equal one is."""
+
+    what: What
+    name: str
+    key: str | None
+    version: str
+    request: tuple[tuple[str, Any], ...]
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """The same for all versions."""
+        return self.what, self.name, self.key, self.request
+
+    @property
+    def line(self) -> bytes:
+        plain = {"what": self.what, "name": self.name, "version": self.version, "request": dict(self.request)}
+        return json.dumps(plain).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Latest:
+    """What was last made of a kind, of one sweep."""
+
+    task: _Task
+    until: float
+
+
+class Renderer:
+    """Makes things, one after the other. Its methods may be called from several threads.
+
+    Args:
+        storage: Database URL.
+    """
+
+    def __init__(self, storage: str) -> None:
+        self._storage = storage
+        self._lock = threading.Lock()  # of what follows
+        self._kept: OrderedDict[_Task, bytes] = OrderedDict()
+        self._bytes = 0
+        self._making: dict[_Task, Future[bytes]] = {}
+        self._latest: dict[tuple[object, ...], _Latest] = {}  # of what is kept
+        self._waiting: queue.Queue[_Task | None] = queue.Queue()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="sweep-renderer", daemon=True)
+        self._thread.start()
+
+    def made(self, glance: Glance, what: What, request: Mapping[str, Any] | None = None) -> Made:
+        """Makes something, unless it is there; waits for it.
+
+        Args:
+            glance: Of the sweep, as it is now.
+            what: Is wanted.
+            request: What else :mod:`~sweep.service.rendering` has to know.
+
+        Raises:
+            RefusedError: It cannot be made, or takes too long; 503 where it may help to ask again.
+        """
+        with self._lock:
+            task = self._task(glance, what, request or {})
+            if task in self._kept:
+                self._kept.move_to_end(task)
+                return Made(self._kept[task], task.version)
+            future = self._making.get(task)
+            if future is None:
+                if self._closed or len(self._making) >= MOST_WAITING:
+                    raise RefusedError(503, "too much is being made here just now: try again soon", "busy")
+                future = self._making[task] = Future()
+                self._waiting.put(task)
+        try:
+            return Made(future.result(WAIT_SECONDS), task.version)
+        except NotDoneError:
+            raise RefusedError(
+                503, f"the {task.what} of {task.name} takes long to make: try again soon", "busy"
+            ) from None
+
+    def version(self, glance: Glance, what: What) -> str:
+        """The version that :meth:`made` would give now."""
+        with self._lock:
+            return self._task(glance, what, {}).version
+
+    def close(self) -> None:
+        """Ends the process; whatever is waited for is refused."""
+        with self._lock:
+            self._closed = True
+            process = self._process
+        self._waiting.put(None)
+        if process is not None:
+            process.kill()  # whoever reads from it is told
+        self._thread.join()
+
+    def _task(self, glance: Glance, what: What, request: Mapping[str, Any]) -> _Task:
+        """What is to be made now: of a sweep that runs, for a while, the same as before."""
+        task = _Task(what, glance.status.name, glance.key, version_of(glance), tuple(sorted(request.items())))
+        latest = self._latest.get(task.kind) if glance.status.state == "running" else None
+        return task if latest is None or monotonic() >= latest.until else latest.task
+
+    # ---------------------------------------------------------------------------------------------- the thread
+
+    def _work(self) -> None:
+        while (task := self._waiting.get()) is not None:
+            began = monotonic()
+            try:
+                content = self._ask(task)
+            except BaseException as error:  # whatever it is, somebody waits for it
+                with self._lock:
+                    future = self._making.pop(task)
+                future.set_exception(error)
+            else:
+                with self._lock:
+                    future = self._making.pop(task)
+                    self._keep(task, content, monotonic() - began)
+                future.set_result(content)
+        with self._lock:
+            left, self._making = list(self._making.values()), {}
+        for future in left:
+            future.set_exception(_closing())
+        if self._process is not None:
+            _end(self._process)
+
+    def _keep(self, task: _Task, content: bytes, seconds: float) -> None:
+        self._latest[task.kind] = _Latest(task, monotonic() + max(LEAST_SECONDS, SHARE * seconds))
+        self._kept[task] = content
+        self._bytes += len(content)
+        while self._bytes > KEPT_BYTES:
+            old, dropped = self._kept.popitem(last=False)
+            self._bytes -= len(dropped)
+            if old.kind in self._latest and self._latest[old.kind].task == old:
+                del self._latest[old.kind]
+
+    def _ask(self, task: _Task) -> bytes:
+        """What the process makes of a task; one that dies meanwhile is replaced once."""
+        try:
+            try:
+                return self._asked(task)
+            except (OSError, EOFError):
+                return self._asked(task)
+        except (OSError, EOFError) as error:
+            what = f"the {task.what} of {task.name} cannot be made"
+            raise RefusedError(500, f"{what}: the process that makes it died", "died") from error
+
+    def _asked(self, task: _Task) -> bytes:
+        process = self._running()
+        try:
+            head, content = _exchange(process, task.line)
+        except TimeoutError:
+            _end(process)
+            long = f"the {task.what} of {task.name} was not made within {MAKE_SECONDS:.0f} s"
+            raise RefusedError(500, long, "too_long") from None
+        except BaseException:  # it died, or nobody knows where in its answer it is
+            _end(process)
+            raise
+        if "bytes" in head:
+            return content
+        raise RefusedError(head["status"], head["detail"], head["code"])
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._closed:
+                raise _closing()
+            if self._process is not None and self._process.poll() is not None:
+                _end(self._process)
+                self._process = None
+            self._process = self._process or _start(self._storage)
+            return self._process
+
+
+def version_of(glance: Glance) -> str:
+    """Short text that changes with whatever is made of a sweep."""
+    status, answer = glance.status, glance.answer
+    asked = [job.id for job in glance.jobs if job.kind == "answer"]  # its parts are stored one by one
+    parts = [glance.key, status.updated_at.isoformat(), status.state, status.budget, asked]
+    parts.append(None if answer is None else answer.created_at.isoformat())
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _closing() -> RefusedError:
+    return RefusedError(503, "the service is ending", "ending")
+
+
+# --- the process ------------------------------------------------------------------------------------------------------
+
+
+def _start(storage: str) -> subprocess.Popen[bytes]:
+    # Its modules are those of this process, wherever they are from; -P: never of the folder it happens to be in.
+    folder = str(Path(sweep.__file__).parents[1])
+    paths = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "sweep.service.rendering"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    with suppress(OSError):  # if it died at once, the first request says so
+        _write(process, json.dumps({"storage": storage}).encode() + b"\n")
+    return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
+
+
+def _exchange(process: subprocess.Popen[bytes], line: bytes) -> tuple[dict[str, Any], bytes]:
+    """Asks the process, and reads its answer.
+
+    Raises:
+        TimeoutError: There is none in time.
+        OSError: The process has died.
+        EOFError: Likewise.
+    """
+    _write(process, line)
+    deadline, held = monotonic() + MAKE_SECONDS, bytearray()
+    while b"\n" not in held:
+        held += _read(process, deadline)
+    first, _, rest = bytes(held).partition(b"\n")
+    head = json.loads(first)
+    content = bytearray(rest)
+    while len(content) < head.get("bytes", 0):
+        content += _read(process, deadline)
+    return head, bytes(content)
+
+
+def _write(process: subprocess.Popen[bytes], line: bytes) -> None:
+    stdin: IO[bytes] | None = process.stdin
+    assert stdin is not None  # noqa: S101 - it was opened with a pipe
+    stdin.write(line)
+    stdin.flush()
+
+
+def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes:
+    stdout: IO[bytes] | None = process.stdout
+    assert stdout is not None  # noqa: S101 - likewise
+    ready, _, _ = select.select([stdout], [], [], max(0.0, deadline - monotonic()))
+    if not ready:
+        raise TimeoutError
+    piece = os.read(stdout.fileno(), 1 << 20)
+    if not piece:
+        raise EOFError
+    return piece
