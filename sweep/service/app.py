@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from sweep.service import access, health, problems
+from sweep.service import access, health, metrics, problems
 from sweep.service.guard import GuardedApp
 from sweep.service.options import ServeOptions
 from sweep.service.problems import Problem
@@ -27,9 +27,10 @@ def create_app(options: ServeOptions) -> FastAPI:
             app.state.service = service
             yield
 
+    numbers = metrics.Metrics()
     app = GuardedApp(
         options,
-        lambda *_: None,
+        numbers.observe,
         title="sweep",
         summary="Does dropout help on your table of data, where, and how much?",
         version="1",
@@ -42,7 +43,7 @@ def create_app(options: ServeOptions) -> FastAPI:
         },
     )
     problems.add_handlers(app)
-    app.state.readiness = health.Readiness()
-    for part in (access, health):
+    app.state.readiness, app.state.metrics = health.Readiness(), numbers
+    for part in (access, health, metrics):
         app.include_router(part.router)
     return app
