@@ -214,11 +214,11 @@ const estimate = async () => {
 // --- launch ----------------------------------------------------------------------------------------------------------
 
 // The same for the same text: whoever presses twice, or loses the answer, starts one sweep.
-const keyOf = async (definition) => {
-  const bytes = new TextEncoder().encode(`${upload} ${definition}`);
-  if (!crypto.subtle) return null; // plain HTTP beyond loopback; a sweep of that name is taken to be this one anyway
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return [...digest.slice(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const keys = new Map();
+const keyOf = (definition) => {
+  const asked = `${upload} ${definition}`;
+  if (!keys.has(asked)) keys.set(asked, [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("-"));
+  return keys.get(asked);
 };
 
 one("#launch").addEventListener("click", async ({ currentTarget: button }) => {
@@ -229,8 +229,7 @@ one("#launch").addEventListener("click", async ({ currentTarget: button }) => {
   clearTimeout(typing);
   await editing;
   try {
-    const key = await keyOf(text.value);
-    const headers = key ? { "Idempotency-Key": key } : {};
+    const headers = { "Idempotency-Key": keyOf(text.value) };
     const sweep = await ask("POST", "/v1/sweeps", { definition: text.value, upload }, headers);
     location.assign(`/sweeps/${encodeURIComponent(sweep.name)}`);
   } catch (error) {

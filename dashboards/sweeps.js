@@ -44,8 +44,8 @@ const look = async ({ aloud = false } = {}) => {
 };
 
 const show = (found) => {
-  const any = Object.values(found.states).some(Boolean);
-  if (any === one("#list").hidden) {
+  const any = Object.keys(found.states).length > 0;
+  if (any ? one("#list").hidden : !wanted.q && !one("#list").hidden) {
     location.reload(); // from the page for nobody's first sweep to the table, or back
     return;
   }

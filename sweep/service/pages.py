@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Request
@@ -21,8 +21,10 @@ from sweep import wording
 from sweep.figures.palette import SHAPES, marks_of
 from sweep.metrics import METRICS
 from sweep.service import assets
-from sweep.service.documents import listing, sweep_document
 from sweep.service.state import Service, TheService
+from sweep.service.v1.schemas import State
+from sweep.service.v1.sweeps import list_sweeps
+from sweep.service.v1.sweeps import sweep as sweep_document
 from sweep.shipped import folder
 
 LIMIT = 100
@@ -57,25 +59,25 @@ def sweeps(
     offset: str = "0",
 ) -> Response:
     """All sweeps. What the address asks for and is none is left out, as if it had not been asked for."""
-    asked = {
+    asked: dict[str, Any] = {
         "q": q[:200],
-        "state": state,
+        "state": state if state in get_args(State) else "",
         "sort": sort if sort in SORTS else "updated",
         "order": "asc" if order == "asc" else "desc",
         "offset": int(offset) if offset.isdecimal() and len(offset) < 10 else 0,
         "limit": LIMIT,
     }
-    found = listing(service, **asked)
+    found = list_sweeps(service, **{**asked, "state": asked["state"] or None}).model_dump(mode="json")
     offset_at, total = asked["offset"], found["total"]
     shown = len(found["sweeps"])
     return _page(
         request,
         "sweeps",
-        any=any(found["states"].values()),
+        any=bool(service.snapshots.all()),
         asked=asked,
         rows=[_row(one) for one in found["sweeps"]],
         total=total,
-        states=sorted({*(name for name, number in found["states"].items() if number), *([state] if state else [])}),
+        states=found["states"] | ({asked["state"]: 0} if asked["state"] not in ("", *found["states"]) else {}),
         columns=_COLUMNS,
         sorts=SORTS,
         sort_links={key: _link(asked, sort=key, order=_turned(asked, key), offset=0) for key in SORTS},
@@ -96,13 +98,11 @@ def sweep(request: Request, service: TheService, name: str) -> Response:
     """One sweep.
 
     Raises:
-        NotFoundError: There is none of that name.
+        RefusedError: 404, there is none of that name.
     """
-    document = sweep_document(service, name)
+    document = sweep_document(name, service).model_dump(mode="json")
     begun = ago(datetime.fromisoformat(document["created_at"]))
-    return _page(
-        request, "sweep", sweep=document, view=_row(document), metric=_metric(document["metric"]), begun=begun
-    )
+    return _page(request, "sweep", sweep=document, view=_row(document), metric=_metric(document["metric"]), begun=begun)
 
 
 def add_error_pages(app: FastAPI) -> None:
@@ -111,9 +111,9 @@ def add_error_pages(app: FastAPI) -> None:
     To be called once ``app`` has its handlers: each stays, and what it answers becomes a page where that is wanted.
     """
 
-    def with_page(handler: Callable[[Request, Exception], Awaitable[Response]]) -> Any:
+    def with_page(handler: Callable[[Request, Exception], Any]) -> Callable[[Request, Exception], Awaitable[Response]]:
         async def handle(request: Request, error: Exception) -> Response:
-            response = await handler(request, error)
+            response: Response = await handler(request, error)
             return error_page(request, response) if wants_page(request) else response
 
         return handle

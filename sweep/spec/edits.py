@@ -34,7 +34,7 @@ def edited(text: str, changes: Mapping[str, Any]) -> str:
     except (TOMLKitError, ValueError, RecursionError) as error:
         complaint = f"the definition must be valid TOML before a field of it can be changed, however: {error}"
         raise DefinitionError([complaint]) from error
-    complaints = [complaint for path, value in changes.items() if (complaint := _change(document, path, value))]
+    complaints = [said for path, value in changes.items() if (said := _change(document, path, value)) is not None]
     if complaints:
         raise DefinitionError(complaints)
     return tomlkit.dumps(document)
@@ -45,7 +45,7 @@ def _change(document: tomlkit.TOMLDocument, path: str, value: Any) -> str | None
     keys = path.split(".")
     if not all(map(_KEY.fullmatch, keys)):
         return f'a change must name a key such as training.epochs, however: "{path}"'
-    table: MutableMapping[str, Any] = document
+    table: Any = document
     for depth, key in enumerate(keys[:-1], start=1):
         if key not in table:
             if value is None:

@@ -38,5 +38,5 @@ class Edited(BaseModel):
 
 @router.post("/definitions/edit")
 def edit(wanted: Edit) -> Edited:
-    """Changes values in the text of a definition and keeps all the rest of it; whether they are allowed, a check says."""
+    """Changes values in the text of a definition, and keeps the rest of it. Whether they are allowed, a check says."""
     return Edited(definition=edited(wanted.definition, wanted.changes))
