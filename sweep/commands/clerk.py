@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sweep.commands import check, export
 from sweep.commands import fit as fitting
-from sweep.commands.progress import Quiet
+from sweep.commands.progress import Saying
 from sweep.errors import DefinitionError
 from sweep.operate.clerk import Duties, Duty
 from sweep.operate.errand import Done, Say
@@ -78,7 +78,7 @@ def fit(storage: str, job: JobRecord, folder: Path, say: Say) -> Done:
             placement=None,
             ensemble=ensemble or 1,
             device="auto",
-            display=_Saying(say),
+            display=Saying(say),
         )
     return Done({"format": MODEL}, JobFile(file_name(name, MODEL), ENDINGS[MODEL][1], _zipped(model)))
 
@@ -97,23 +97,6 @@ def _zipped(folder: Path) -> bytes:
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, file.read_bytes())
     return buffer.getvalue()
-
-
-class _Saying(Quiet):
-    """Tells how far a fit is."""
-
-    def __init__(self, say: Say) -> None:
-        super().__init__()
-        self._say = say
-
-    def doing(self, text: str) -> None:
-        """What takes a while."""
-        self._say(text)
-
-    def update(self) -> None:
-        """How many epochs."""
-        if self.standing is not None:
-            self._say(f"{self.standing.done} of {self.standing.budget} {self.standing.unit}s")
 
 
 DUTIES: Duties = {

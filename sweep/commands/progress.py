@@ -185,6 +185,43 @@ class Logged(Display):
         """Nothing: how far it is stands in the database."""
 
 
+class Saying(Display):
+    """Tells somebody how far it is, in words: ``"12 of 40 runs"``.
+
+    Args:
+        tell: Is told. What it raises comes out of the method.
+        shown: Shows the same.
+    """
+
+    def __init__(self, tell: Callable[[str], None], shown: Display | None = None) -> None:
+        super().__init__()
+        self._tell, self._shown = tell, shown or Quiet()
+
+    def say(self, text: str) -> None:
+        """Shown alone."""
+        self._shown.say(text)
+
+    def doing(self, text: str) -> None:
+        """Told, too."""
+        self._shown.doing(text)
+        self._tell(text)
+
+    def begin(self, standing: Standing) -> None:
+        """Told, too."""
+        self.standing = standing
+        self._shown.begin(standing)
+        self._tell_standing(standing)
+
+    def update(self) -> None:
+        """Told, too."""
+        self._shown.update()
+        if self.standing is not None:
+            self._tell_standing(self.standing)
+
+    def _tell_standing(self, standing: Standing) -> None:
+        self._tell(f"{standing.done:,} of {standing.budget:,} {standing.unit}s")
+
+
 class Lines(Display):
     """Lines with the time of day: progress now and then, if there was any."""
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
+from sweep import wording
 from sweep.analysis.results import SweepStatus
 from sweep.analysis.status import status
-from sweep.commands.progress import Display
+from sweep.commands.answer import answer_sweep
+from sweep.commands.clerk import DUTIES
+from sweep.commands.progress import Display, Saying
 from sweep.commands.run import Teller, check_database
 from sweep.commands.work import at_work, training_device
 from sweep.launch.base import Launcher, check_cluster
@@ -17,14 +21,24 @@ from sweep.run.prepare import prepare
 from sweep.spec.model import SweepSpec
 from sweep.spec.source import absolute_source, shown_source
 from sweep.store.database import parse_url, shown_url
+from sweep.store.service_rows import JobRecord
 from sweep.store.store import Store
 from sweep.tables.packed import pack
+from sweep.texts.plain import without_nan
 
 
 def work(
-    storage: str, *, cluster: str, workers: int | None, device: str, poll: float, once: bool, display: Display
+    storage: str,
+    *,
+    cluster: str,
+    workers: int | None,
+    device: str,
+    poll: float,
+    once: bool,
+    jobs: bool,
+    display: Display,
 ) -> None:
-    """Runs what is queued.
+    """Runs what is queued, and does what is asked beside.
 
     Args:
         storage: Database URL.
@@ -33,6 +47,7 @@ def work(
         device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
         poll: Seconds between two looks at the queue.
         once: Whether to end when there is nothing to do.
+        jobs: Whether estimates, exports and models are done, too, by a process beside this one.
         display: Is told what it does.
 
     Raises:
@@ -46,7 +61,28 @@ def work(
     def open_workers() -> AbstractContextManager[Launcher]:
         return at_work(cluster, workers, own_device, display)
 
-    runner = Runner(storage, open_workers, display.say, Teller(display, own_device), poll)
+    def answer(job: JobRecord, say: Callable[[str], None]) -> dict[str, Any]:
+        found = answer_sweep(
+            str(job.sweep),
+            storage,
+            **job.request,
+            cluster=cluster,
+            workers=workers,
+            device=device,
+            display=Saying(say, display),
+        )
+        return dict(without_nan(found.to_dict()))
+
+    runner = Runner(
+        storage,
+        open_workers,
+        display.say,
+        Teller(display, own_device),
+        poll,
+        where=cluster if workers is None else f"{cluster}, {wording.count(workers, 'worker')}",
+        answer=answer,
+        duties=DUTIES if jobs else None,
+    )
     display.say(f"runs what is queued in {shown_url(parse_url(storage))}, on {cluster} workers")
     runner.run(once=once)
 

@@ -13,8 +13,10 @@ from sweep.commands.work import at_work, training_device
 from sweep.errors import NotFoundError
 from sweep.launch.base import check_cluster
 from sweep.metrics import METRICS
+from sweep.operate.chronicle import Chronicle
 from sweep.operate.orders import check_waiting
 from sweep.run.events import Best, Event, Prepared, Started, TrialDone, TrialFailed, Trouble
+from sweep.run.lease import this_process
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
 from sweep.run.resume import check_same
@@ -53,8 +55,16 @@ def run(
     if _finished(setup, storage):
         display.say(f"nothing to do: all {wording.count(setup.budget.trials, 'trial')} are finished")
     else:
-        with at_work(cluster, workers, own_device, display) as launcher:
-            tell = Teller(display, own_device)
+        with (
+            Chronicle(storage, spec.name, f"`sweep run`, {this_process()}") as chronicle,
+            at_work(cluster, workers, own_device, display) as launcher,
+        ):
+            show = Teller(display, own_device)
+
+            def tell(event: Event) -> None:
+                chronicle(event)
+                show(event)
+
             outcome = run_sweep(spec, storage=storage, launcher=launcher, on_event=tell, setup=setup)
         display.say(f"{wording.count(outcome.told, 'trial')} in {wording.duration(outcome.seconds)}")
     display.doing("computing the honest score")

@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import signal
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -215,6 +216,7 @@ class ClerkProcess:
     def __init__(self, storage: str, duties: Duties) -> None:
         self._given = storage, duties
         self._process: BaseProcess | None = None
+        self._lock, self._stopped = threading.Lock(), False
 
     @property
     def pid(self) -> int | None:
@@ -222,19 +224,22 @@ class ClerkProcess:
         return None if self._process is None else self._process.pid
 
     def keep(self) -> None:
-        """Starts it, and starts another one in place of one that died."""
-        if self._process is not None and self._process.is_alive():
-            return
-        # Not a daemon: those may not have children of their own.
-        process = forkserver.WorkerProcess(target=_serve, args=self._given, name="sweep-clerk")
-        process.start()
-        self._process = process
+        """Starts it, and starts another one in place of one that died. By any thread."""
+        with self._lock:
+            if self._stopped or (self._process is not None and self._process.is_alive()):
+                return
+            # Not a daemon: those may not have children of their own.
+            process = forkserver.WorkerProcess(target=_serve, args=self._given, name="sweep-clerk")
+            process.start()
+            self._process = process
 
     def stop(self, seconds: float = 10.0) -> None:
         """Has it give back what it is at, and end."""
-        if self._process is None:
+        with self._lock:
+            self._stopped = True
+            process, self._process = self._process, None
+        if process is None:
             return
-        process, self._process = self._process, None
         process.terminate()
         process.join(seconds)
         if process.is_alive():

@@ -15,9 +15,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from sweep import metrics
+from sweep import metrics, wording
 from sweep.analysis.status import no_sweep, status
 from sweep.errors import MismatchError, UserError
+from sweep.operate.chronicle import note, somebody
 from sweep.records import Task
 from sweep.run.same import check
 from sweep.space.arms import budget
@@ -49,7 +50,9 @@ def check_priority(priority: int) -> None:
         )
 
 
-def submit(store: Store, spec: SweepSpec, table: Packed, task: Task, priority: int = 0) -> OrderRecord:
+def submit(
+    store: Store, spec: SweepSpec, table: Packed, task: Task, priority: int = 0, *, by: str | None = None
+) -> OrderRecord:
     """Has runners take a sweep; of one that has all the trials it shall have, only the table is stored.
 
     Args:
@@ -58,6 +61,7 @@ def submit(store: Store, spec: SweepSpec, table: Packed, task: Task, priority: i
         table: Its table.
         task: Of the table.
         priority: One of :data:`PRIORITIES`.
+        by: Whoever wants it, in words; ``None`` for who uses this program.
 
     Raises:
         UserError: There is no such priority.
@@ -68,10 +72,17 @@ def submit(store: Store, spec: SweepSpec, table: Packed, task: Task, priority: i
     order = _order(spec, table, task, priority)
     if (found := store.sweep(spec.name)) is None:
         check_waiting(store, spec, table.data_hash)
-        return store.save_order(order, "queued", table.content)
+        return _queued(store, order, table, by)
     check(found, spec, trials=order.trials, data_hash=table.data_hash, source=order.source)
     nothing_left = order.trials == found.trials and status(store, spec.name).state == "done"
-    return store.save_order(order, "done" if nothing_left else "queued", table.content)
+    return store.save_order(order, "done", table.content) if nothing_left else _queued(store, order, table, by)
+
+
+def _queued(store: Store, order: NewOrder, table: Packed, by: str | None) -> OrderRecord:
+    saved = store.save_order(order, "queued", table.content)
+    priority = f", priority {order.priority}" if order.priority else ""
+    note(store, order.name, f"queued by {by or somebody()}: {wording.count(order.trials, 'trial')}{priority}")
+    return saved
 
 
 def _order(spec: SweepSpec, table: Packed, task: Task, priority: int) -> NewOrder:
@@ -161,8 +172,14 @@ def extend(store: Store, name: str, trials: int) -> str:
     return said if now.holder is None else f"{said}; {now.holder} does its own first, then a `sweep runner` goes on"
 
 
-def rest(store: Store, name: str, state: Rest) -> str:
+def rest(store: Store, name: str, state: Rest, *, by: str | None = None) -> str:
     """Has a sweep rest, whoever runs it or would.
+
+    Args:
+        store: Where it is.
+        name: Of the sweep.
+        state: That it shall have.
+        by: Whoever wants it, in words; ``None`` for who uses this program.
 
     Returns:
         What comes of it, in words.
@@ -177,6 +194,7 @@ def rest(store: Store, name: str, state: Rest) -> str:
     if now.state == state:
         return f"the sweep {name} is {state} already"
     want(store, name, state)
+    note(store, name, f"{state} by {by or somebody()}")
     if now.holder is not None:
         return f"the sweep {name} is {state}: {now.holder}, which runs it, stops within seconds"
     after = status(store, name)
@@ -198,8 +216,13 @@ def want(store: Store, name: str, state: OrderState) -> None:
         store.save_order(_order_of(found), state)
 
 
-def resume(store: Store, name: str) -> str:
+def resume(store: Store, name: str, *, by: str | None = None) -> str:
     """Has runners take a sweep that rests, that failed, or that was only ever run.
+
+    Args:
+        store: Where it is.
+        name: Of the sweep.
+        by: Whoever wants it, in words; ``None`` for who uses this program.
 
     Returns:
         What comes of it, in words.
@@ -212,6 +235,7 @@ def resume(store: Store, name: str) -> str:
     if now.state in ("done", "orphaned"):
         raise UserError(f"the sweep {name} is {now.state}: there is nothing to go on with")
     want(store, name, "queued")
+    note(store, name, f"resumed by {by or somebody()}")
     if now.holder is not None:
         return f"the sweep {name} is being run by {now.holder}; if that stops, a `sweep runner` goes on"
     order = store.order(name)

@@ -1,5 +1,8 @@
 """The runner: takes queued sweeps, by priority and age, and runs them to their end.
 
+Answers that somebody waits for go before the next sweep (``answers``). Smaller things that it is asked for are done
+beside it (``clerk``), and it says that it is there (``presence``).
+
 It keeps nothing but what is in the database: killed at any instant and started again, here or elsewhere, it goes on.
 Several of them on one database share the work, since a sweep is run under a lease; one whose runner died goes on with
 another, once the lease has expired. What is the sweep's own fault ends it as failed, with the reason; a database or
@@ -17,9 +20,14 @@ from time import sleep
 
 from sweep.analysis.status import status
 from sweep.errors import BusyError, LaunchError, MismatchError, StoppedError, SweepError
+from sweep.launch import forkserver
 from sweep.launch.base import Launcher
+from sweep.operate.answers import Answer, Answers
+from sweep.operate.chronicle import Chronicle
+from sweep.operate.clerk import ClerkProcess, Duties
+from sweep.operate.presence import Presence
 from sweep.run.events import Event, ignore
-from sweep.run.lease import is_held
+from sweep.run.lease import is_held, this_process
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
 from sweep.run.study import optuna_storage
@@ -49,6 +57,9 @@ class Runner:
         say: Told in sentences what it does.
         on_event: Called with the events of the sweeps.
         poll: Seconds between two looks at the queue.
+        where: Blocks are trained, in words.
+        answer: Answers what is asked of finished sweeps; ``None`` leaves that to other runners.
+        duties: Of its clerk; ``None`` leaves them to other runners.
     """
 
     def __init__(
@@ -58,9 +69,16 @@ class Runner:
         say: Callable[[str], None],
         on_event: Callable[[Event], None] = ignore,
         poll: float = POLL_SECONDS,
+        *,
+        where: str = "",
+        answer: Answer | None = None,
+        duties: Duties | None = None,
     ) -> None:
         self._storage, self._workers, self._say, self._on_event = storage, workers, say, on_event
         self._poll = poll
+        self._answers = None if answer is None else Answers(storage, answer, say)
+        self._clerk = None if duties is None else ClerkProcess(storage, duties)
+        self._presence = Presence(storage, where, self._look_after)
         self._pause = poll  # until the next look; grows while something is gone
         # Sweeps that have lost all workers: with how many trials finished, and how often with no more than that.
         self._losses: dict[str, tuple[int, int]] = {}
@@ -78,6 +96,20 @@ class Runner:
         """
         while not self._made_tables(once=once):
             pass
+        if self._clerk is not None:
+            forkserver.start()  # from this thread; it imports while this one goes on
+        try:
+            with self._presence:
+                self._take(once=once)
+        finally:
+            if self._clerk is not None:
+                self._clerk.stop()
+
+    def _look_after(self) -> None:
+        if self._clerk is not None:
+            self._clerk.keep()
+
+    def _take(self, *, once: bool) -> None:
         idle = False
         while True:
             try:
@@ -87,6 +119,8 @@ class Runner:
                     raise
                 self._wait_for(error)
                 continue
+            finally:
+                self._presence.doing(None)
             self._pause = self._poll
             if not worked:
                 if once:
@@ -107,7 +141,9 @@ class Runner:
             return False
 
     def _take_one(self) -> bool:
-        """Runs the first sweep of the queue that nobody runs; whether there was one."""
+        """Answers, or else runs the first sweep of the queue that nobody runs; whether there was anything to do."""
+        if self._answers is not None and self._answers.take_one(self._presence.doing):
+            return True
         with Store.open(self._storage) as store:
             orders = store.orders(["queued"])
             held = {key for key, lease in store.leases().items() if is_held(lease)}
@@ -122,8 +158,10 @@ class Runner:
             LaunchError: The workers are gone.
             UnreachableError: The database is.
         """
+        self._presence.doing(order.name)
         try:
-            self._run(order)
+            with Chronicle(self._storage, order.name, f"a runner, {this_process()}", queued=True) as chronicle:
+                self._run(order, chronicle)
         except (LaunchError, UnreachableError, NoSpaceError):
             raise
         except BusyError as error:
@@ -138,7 +176,11 @@ class Runner:
             self._fail(order, f"{type(error).__name__}: {error} (a bug in sweep; the log of the runner has more)")
         return True
 
-    def _run(self, order: OrderRecord) -> None:
+    def _run(self, order: OrderRecord, chronicle: Chronicle) -> None:
+        def tell(event: Event) -> None:
+            chronicle(event)
+            self._on_event(event)
+
         setup = self._prepared(order)
         with ExitStack() as stack:
             launcher = self._launcher(stack)
@@ -150,7 +192,7 @@ class Runner:
                     setup.spec,
                     storage=self._storage,
                     launcher=launcher,
-                    on_event=self._on_event,
+                    on_event=tell,
                     setup=setup,
                     wait=False,
                     revision=order.revision,

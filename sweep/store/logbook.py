@@ -8,7 +8,7 @@ from typing import cast
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from sweep.store.models import LogLine
+from sweep.store.models import LogLine, Order, Sweep
 from sweep.store.opened import OpenedDatabase
 from sweep.store.service_rows import Level, LogRecord
 
@@ -20,7 +20,9 @@ class Logbook(OpenedDatabase):
     """The log's part of :class:`~sweep.store.store.Store`."""
 
     def log(self, sweep: str, said: str, level: Level = "info", trial: int | None = None) -> None:
-        """Add a line to the log of a sweep. Where an answer of the database is lost, it may stand there twice.
+        """Add a line to the log of a sweep; of one that nothing is known of, or no longer, nothing is stored.
+
+        Where an answer of the database is lost, it may stand there twice.
 
         Args:
             sweep: Its name.
@@ -33,6 +35,8 @@ class Logbook(OpenedDatabase):
         surplus = last.offset(MOST_LINES).limit(1).scalar_subquery()
 
         def add(session: Session) -> None:
+            if not _is_known(session, sweep):
+                return
             session.execute(insert(LogLine).values(row))
             session.execute(delete(LogLine).where(LogLine.sweep == sweep, LogLine.id <= surplus))
 
@@ -60,3 +64,9 @@ class Logbook(OpenedDatabase):
     def drop_log(self, sweep: str) -> None:
         """Forget the log of a sweep."""
         self._write(lambda session: session.execute(delete(LogLine).where(LogLine.sweep == sweep)))
+
+
+def _is_known(session: Session, sweep: str) -> bool:
+    """Whether there is a sweep of a name, or an order: whoever deletes the last of them waits for this transaction."""
+    places = (select(Sweep.key).where(Sweep.name == sweep), select(Order.name).where(Order.name == sweep))
+    return any(session.scalar(one.with_for_update(read=True, key_share=True)) is not None for one in places)

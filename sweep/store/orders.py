@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
 from sweep.store import convert, statements
-from sweep.store.models import Order, StoredTable, Upload
+from sweep.store.models import Job, LogLine, Order, StoredTable, Sweep, Upload
 from sweep.store.opened import OpenedDatabase
 from sweep.store.rows import NewOrder, OrderRecord, OrderState
 
@@ -89,12 +89,21 @@ class Orders(OpenedDatabase):
     def delete_order(self, name: str, revision: int) -> None:
         """Forget what was wanted of a sweep, and its table if no other sweep needs that.
 
+        Where nothing else is left of the sweep, its log and what was asked of runners about it go, too.
+
         Args:
             name: Of the sweep.
             revision: Only if nobody has changed it since it was at this revision.
         """
-        forget = delete(Order).where(Order.name == name, Order.revision == revision)
-        self._write(lambda session: session.execute(forget))
+        query = delete(Order).where(Order.name == name, Order.revision == revision)
+
+        def forget(session: Session) -> None:
+            session.execute(query)
+            if not session.scalar(select(or_(exists().where(Order.name == name), exists().where(Sweep.name == name)))):
+                session.execute(delete(LogLine).where(LogLine.sweep == name))
+                session.execute(delete(Job).where(Job.sweep == name))
+
+        self._write(forget)
         self._drop_unused_tables()
 
     def stored_table(self, sha256: str) -> bytes:

@@ -375,7 +375,16 @@ LONG = ("search.trials=900", "training.epochs=20", "search.batch=8")
 
 
 def runner_at(folder: Path) -> tuple[str, ...]:
-    return ("runner", "--storage", f"sqlite:///{folder / 'sweep.db'}", "--cluster", "inline", "--poll", "0.2")
+    return (
+        "runner",
+        "--no-jobs",
+        "--storage",
+        f"sqlite:///{folder / 'sweep.db'}",
+        "--cluster",
+        "inline",
+        "--poll",
+        "0.2",
+    )
 
 
 def finished(storage: str) -> int:
