@@ -1,4 +1,4 @@
-# The image of scheduler, worker, runner and dashboard. docker-compose.yml starts them; README.md, "On a cluster".
+# The image of scheduler, worker, runner and web. docker-compose.yml starts them; README.md, "On a cluster".
 ARG PYTHON=3.11.15-slim-trixie
 
 FROM python:${PYTHON} AS build

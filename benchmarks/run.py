@@ -16,7 +16,20 @@ from pathlib import Path
 CORE = ("member_step", "trial_rate")
 """The figures that everything else hangs on, in minutes."""
 
-ALL = (*CORE, "parts", "wide", "overhead", "ask", "scale", "scaling", "cluster", "estimator", "memory", "search")
+ALL = (
+    *CORE,
+    "parts",
+    "wide",
+    "overhead",
+    "ask",
+    "scale",
+    "scaling",
+    "cluster",
+    "estimator",
+    "memory",
+    "search",
+    "load",
+)
 
 GPU = ("member_step", "wide")
 """Those that can train on another device."""

@@ -5,6 +5,8 @@
 ``SWEEP_LOG``                 ``debug``, ``info`` (default for JSON), ``warning`` (default otherwise), ``error``
 ``SWEEP_LOG_FORMAT``          ``text`` (default) or ``json``: a JSON document a line
 ``SWEEP_CACHE``               folder for downloaded tables (default ``~/.cache/sweep``)
+``SWEEP_SERVER``              URL of a service used when neither ``--server`` nor ``--storage`` is given
+``SWEEP_TOKEN``               token that the command line shows it
 ``SWEEP_OPERATOR_TOKEN``      of ``sweep serve``: who has it may do everything; taken out of the environment when read
 ``SWEEP_VIEWER_TOKEN``        likewise: who has it may look
 ============================  =========================================================================================
@@ -43,6 +45,16 @@ def cache_dir() -> Path:
     """Folder for downloaded tables. Not created here."""
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sweep"
     return Path(os.environ.get("SWEEP_CACHE") or default)
+
+
+def server_url() -> str | None:
+    """URL of the service from ``SWEEP_SERVER``, if there is one."""
+    return os.environ.get("SWEEP_SERVER") or None
+
+
+def server_token() -> str | None:
+    """What the command line shows a service, from ``SWEEP_TOKEN``."""
+    return os.environ.get("SWEEP_TOKEN") or None
 
 
 def log_format() -> str:

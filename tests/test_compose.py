@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import psycopg
 import pytest
@@ -33,10 +33,11 @@ from tests.processes import children
 from tests.small_sweep import DEFINITION, assert_complete, assert_same, what_is_left, write_table
 
 PASSWORD = "it's a $ecret: @/"  # noqa: S105 - of a database that lives as long as a test
-ENVIRONMENT = {"SWEEP_DB_PASSWORD": PASSWORD}
+TOKEN = "an operator's token, $ and all"  # noqa: S105 - likewise
+ENVIRONMENT = {"SWEEP_DB_PASSWORD": PASSWORD, "SWEEP_OPERATOR_TOKEN": TOKEN}
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OURS = {"scheduler", "worker", "runner", "dashboard", "sweep"}
+OURS = {"scheduler", "worker", "runner", "web", "sweep"}
 
 
 @pytest.fixture(scope="module")
@@ -82,20 +83,25 @@ def test_the_services(services: dict[str, dict[str, Any]]) -> None:
     assert [name for name, service in services.items() if "profiles" in service] == ["sweep"]
 
 
-@pytest.mark.parametrize("environment", [{}, {"SWEEP_DB_PASSWORD": ""}])
-def test_it_does_not_start_without_a_password(environment: dict[str, str]) -> None:
-    with pytest.raises(Unset, match="SWEEP_DB_PASSWORD"):
-        load(environment)
+@pytest.mark.parametrize("secret", ENVIRONMENT)
+@pytest.mark.parametrize("empty", [{}, {"SWEEP_DB_PASSWORD": "", "SWEEP_OPERATOR_TOKEN": ""}])
+def test_it_does_not_start_without_password_and_token(secret: str, empty: dict[str, str]) -> None:
+    others = {key: value for key, value in ENVIRONMENT.items() if key != secret}
+    with pytest.raises(Unset, match=secret):
+        load(empty | others)
 
 
-def test_the_password_is_where_it_must_be_and_nowhere_else(services: dict[str, dict[str, Any]]) -> None:
+def test_secrets_are_where_they_must_be_and_nowhere_else(services: dict[str, dict[str, Any]]) -> None:
     """Not in a command, which every process of a machine can read, nor in a URL, which programs show."""
-    holders = {
-        (name, key) for name, service in services.items() for key, value in places(service) if PASSWORD in str(value)
+
+    def holders(secret: str) -> set[tuple[str, str]]:
+        each = ((name, key, value) for name, service in services.items() for key, value in places(service))
+        return {(name, key) for name, key, value in each if secret in str(value)}
+
+    assert holders(PASSWORD) == {("db", "POSTGRES_PASSWORD")} | {
+        (name, "PGPASSWORD") for name in ("runner", "web", "sweep")
     }
-    assert holders == {("db", "POSTGRES_PASSWORD")} | {
-        (name, "PGPASSWORD") for name in ("runner", "dashboard", "sweep")
-    }
+    assert holders(TOKEN) == {("web", "SWEEP_OPERATOR_TOKEN")}
 
 
 def places(service: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -104,9 +110,9 @@ def places(service: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from ((key, value) for key, value in service.items() if key != "environment")
 
 
-def test_nothing_is_published_but_the_dashboard_on_loopback(services: dict[str, dict[str, Any]]) -> None:
+def test_nothing_is_published_but_the_pages_on_loopback(services: dict[str, dict[str, Any]]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert published == {"dashboard": ["127.0.0.1:8080:8080"]}
+    assert published == {"web": ["127.0.0.1:8080:8080"]}
     assert not [name for name, service in services.items() if {"network_mode", "extra_hosts"} & service.keys()]
 
 
@@ -269,11 +275,14 @@ def test_whatever_is_killed_the_sweep_is_what_it_would_have_been(cluster: Compos
     for name in cluster.containers:
         cluster.wait_until_healthy(name)
     for container in cluster.all():
-        assert PASSWORD not in container.output
-        for pid in (container.pid, *children(container.pid)):
-            assert PASSWORD not in Path(f"/proc/{pid}/cmdline").read_text()
-    port = cluster.containers["dashboard"][0].ports["8080"]
-    with urlopen(f"http://127.0.0.1:{port}/api/studies") as answer:
+        for secret in (PASSWORD, TOKEN):
+            assert secret not in container.output
+            for pid in (container.pid, *children(container.pid)):
+                assert secret not in Path(f"/proc/{pid}/cmdline").read_text()
+    port = cluster.containers["web"][0].ports["8080"]
+    with urlopen(
+        Request(f"http://127.0.0.1:{port}/api/studies", headers={"Authorization": f"Bearer {TOKEN}"})
+    ) as answer:
         assert [study["study_name"] for study in json.load(answer)["study_summaries"]] == ["small"]
 
     ended = cluster.stop()
@@ -282,7 +291,7 @@ def test_whatever_is_killed_the_sweep_is_what_it_would_have_been(cluster: Compos
         "scheduler": {0},
         "worker": {0},
         "runner": {128 + signal.SIGTERM},
-        "dashboard": {-signal.SIGTERM},
+        "web": {0},
     }
 
 
@@ -300,7 +309,7 @@ def kill_one_of_each(cluster: Composition) -> None:
         return int(found[0])
 
     nanny, worker = cluster.containers["worker"]
-    others = [cluster.containers[name][0] for name in ("dashboard", "scheduler", "runner", "db")]
+    others = [cluster.containers[name][0] for name in ("web", "scheduler", "runner", "db")]
     seen = [0]
     for kill in (lambda: kill_children(nanny), *(container.kill for container in (worker, *others))):
         wait_until(lambda: told() >= seen[-1] + PROGRESS, f"progress beyond {seen}", 120)

@@ -1,4 +1,4 @@
-"""What ``sweep init`` asks at a terminal. In a pipe nothing is asked: guesses are said, and errors name the option."""
+"""What commands ask at a terminal. In a pipe nothing is asked: guesses are said, and errors name the option."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from sweep.commands import options
 from sweep.errors import DataError
 
 if TYPE_CHECKING:
+    from sweep.analysis.results import SweepStatus
     from sweep.suggest.definition import Suggestion
 
 _QUESTION = "Column to predict"
@@ -47,6 +49,25 @@ def for_target(suggest: Callable[[str | None], Suggestion], target: str | None) 
             return suggest(answer)
         except DataError as error:
             typer.echo(str(error), err=True)
+
+
+def confirm_delete(found: SweepStatus, where: str) -> None:
+    """Goes on only if the user says yes.
+
+    Args:
+        found: The sweep that is to be deleted.
+        where: The database or the service.
+
+    Raises:
+        UserError: Nobody can be asked.
+        typer.Exit: The user says no.
+    """
+    if not sys.stdin.isatty():
+        raise options.not_confirmed(found.name, "--yes")
+    trials = f"{found.counts.finished:,} of {found.budget:,} trials"
+    if not typer.confirm(f"delete {found.name} ({found.state}, {trials}) from {where}?", err=True):
+        typer.echo("nothing was deleted", err=True)
+        raise typer.Exit(1)
 
 
 def _at_terminal() -> bool:

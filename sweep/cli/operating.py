@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sweep.cli import errors as cli_errors
 from sweep.cli import output as cli_output
+from sweep.cli import remote
 from sweep.cli.app import app
-from sweep.cli.options import Cluster, Device, Name, Quiet, Storage, Verbose, Workers, example
-from sweep.commands import options
+from sweep.cli.options import Cluster, Device, Name, Quiet, Server, Storage, Verbose, Workers, example, server_of
 from sweep.commands.database import database_url, opened
 
 if TYPE_CHECKING:
@@ -56,11 +55,14 @@ def runner(
 
 
 @app.command(epilog=example("sweep pause table", "sweep resume table"))
-def pause(name: Name, storage: Storage = None, verbose: Verbose = False) -> None:
+def pause(name: Name, storage: Storage = None, server: Server = None, verbose: Verbose = False) -> None:
     """Have a sweep rest, until it is resumed.
 
     Whoever runs it stops within seconds; everything finished is kept.
     """
+    if url := server_of(server, storage):
+        remote.want(url, name, "pause")
+        return
     from sweep.operate.orders import rest
 
     with opened(storage) as store:
@@ -68,8 +70,11 @@ def pause(name: Name, storage: Storage = None, verbose: Verbose = False) -> None
 
 
 @app.command(epilog=example("sweep resume table"))
-def resume(name: Name, storage: Storage = None, verbose: Verbose = False) -> None:
+def resume(name: Name, storage: Storage = None, server: Server = None, verbose: Verbose = False) -> None:
     """Have runners go on with a sweep that rests or has failed."""
+    if url := server_of(server, storage):
+        remote.want(url, name, "resume")
+        return
     from sweep.operate.orders import resume as go_on
 
     with opened(storage) as store:
@@ -77,11 +82,14 @@ def resume(name: Name, storage: Storage = None, verbose: Verbose = False) -> Non
 
 
 @app.command(epilog=example("sweep cancel table"))
-def cancel(name: Name, storage: Storage = None, verbose: Verbose = False) -> None:
+def cancel(name: Name, storage: Storage = None, server: Server = None, verbose: Verbose = False) -> None:
     """Give a sweep up.
 
     Whoever runs it stops within seconds; everything finished is kept, and `sweep resume` takes it up again.
     """
+    if url := server_of(server, storage):
+        remote.want(url, name, "cancel")
+        return
     from sweep.operate.orders import rest
 
     with opened(storage) as store:
@@ -93,24 +101,24 @@ def delete(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     storage: Storage = None,
+    server: Server = None,
     verbose: Verbose = False,
 ) -> None:
     """Delete a sweep: its study, its trials, its answer, its place in the queue.
 
     One that is being run is cancelled first.
     """
+    if url := server_of(server, storage):
+        remote.delete(url, name, yes=yes)
+        return
     from sweep.analysis.status import status
+    from sweep.cli.ask import confirm_delete
     from sweep.operate.remove import delete as remove
 
     with opened(storage) as store:
         found = status(store, name)
         if not yes:
-            if not sys.stdin.isatty():
-                raise options.not_confirmed(name, "--yes")
-            trials = f"{found.counts.finished:,} of {found.budget:,} trials"
-            if not typer.confirm(f"delete {name} ({found.state}, {trials}) from {store.shown}?", err=True):
-                typer.echo("nothing was deleted", err=True)
-                raise typer.Exit(1)
+            confirm_delete(found, store.shown)
         remove(store, name, lambda said: typer.echo(said, err=True))
     cli_output.emit(f"deleted {name}")
 

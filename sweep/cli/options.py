@@ -11,6 +11,7 @@ import typer
 from sweep import settings
 from sweep.cli import errors as cli_errors
 from sweep.cli.output import emit
+from sweep.errors import UserError
 from sweep.export import versions
 
 
@@ -38,6 +39,17 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def server_of(server: str | None, storage: str | None) -> str | None:
+    """The service that a command is about; ``None`` where it is about a database.
+
+    Raises:
+        UserError: Both are given.
+    """
+    if server and storage:
+        raise UserError("--server and --storage do not go together: a service has a database of its own")
+    return server or (None if storage else settings.server_url())
+
+
 def _log_everything(wanted: bool) -> None:
     if wanted:
         cli_errors.configure_logging(debug=True)
@@ -52,6 +64,14 @@ Storage = Annotated[
         metavar="URL",
         help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME. Without it $SWEEP_STORAGE, else "
         f"{settings.DEFAULT_STORAGE}.",
+    ),
+]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="A service (sweep serve) in place of a database: its runner does the work. $SWEEP_TOKEN holds the token.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

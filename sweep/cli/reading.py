@@ -7,14 +7,18 @@ from typing import Annotated
 import typer
 
 from sweep.cli import output as cli_output
+from sweep.cli import remote
 from sweep.cli.app import app
-from sweep.cli.options import Force, Format, Json, Name, Storage, Verbose, example
+from sweep.cli.options import Force, Format, Json, Name, Server, Storage, Verbose, example, server_of
 from sweep.commands.database import database_url, opened
 
 
 @app.command("list", epilog=example("sweep list", "sweep list --json"))
-def list_sweeps(json: Json = False, storage: Storage = None, verbose: Verbose = False) -> None:
+def list_sweeps(json: Json = False, storage: Storage = None, server: Server = None, verbose: Verbose = False) -> None:
     """List the sweeps of a database."""
+    if url := server_of(server, storage):
+        remote.list_sweeps(url, json=json)
+        return
     from sweep.analysis.status import statuses
     from sweep.cli import show as cli_show
     from sweep.texts.states import list_text
@@ -28,8 +32,13 @@ def list_sweeps(json: Json = False, storage: Storage = None, verbose: Verbose = 
 
 
 @app.command(epilog=example("sweep status table"))
-def status(name: Name, json: Json = False, storage: Storage = None, verbose: Verbose = False) -> None:
+def status(
+    name: Name, json: Json = False, storage: Storage = None, server: Server = None, verbose: Verbose = False
+) -> None:
     """Say how far a sweep is."""
+    if url := server_of(server, storage):
+        remote.status(url, name, json=json)
+        return
     from sweep.analysis import status as analysis
     from sweep.cli import show as cli_show
     from sweep.texts.states import status_text
@@ -43,8 +52,13 @@ def status(name: Name, json: Json = False, storage: Storage = None, verbose: Ver
 
 
 @app.command(epilog=example("sweep best table", "sweep best table --json"))
-def best(name: Name, json: Json = False, storage: Storage = None, verbose: Verbose = False) -> None:
+def best(
+    name: Name, json: Json = False, storage: Storage = None, server: Server = None, verbose: Verbose = False
+) -> None:
     """Print the best configuration, with its honest score."""
+    if url := server_of(server, storage):
+        remote.best(url, name, json=json)
+        return
     from sweep.analysis.summary import summarise
     from sweep.cli import show as cli_show
     from sweep.texts.best import best_text
@@ -66,6 +80,7 @@ def report(
     ] = None,
     force: Force = False,
     storage: Storage = None,
+    server: Server = None,
     verbose: Verbose = False,
 ) -> None:
     """Make the page that shows the results.
@@ -77,10 +92,14 @@ def report(
     from sweep.report.html import MARK
 
     to = cli_output.target(output or f"{name}.html", force=force, storage=database_url(storage), own=MARK)
-    with opened(storage) as store:
+    if url := server_of(server, storage):
         to.check()
-        found = made(store, name)
-    to.write(found.page)
+        page = remote.report(url, name)
+    else:
+        with opened(storage) as store:
+            to.check()
+            page = made(store, name).page
+    to.write(page)
     if to.file is not None:
         cli_output.emit(str(to.file.path))
 
@@ -111,6 +130,7 @@ def export(
     ] = None,
     force: Force = False,
     storage: Storage = None,
+    server: Server = None,
     verbose: Verbose = False,
 ) -> None:
     """Write the best configuration in a form that other programs read.
@@ -125,9 +145,13 @@ def export(
 
     to = cli_output.target(output, force=force, storage=database_url(storage))
     exporting.check(format, trial, ensemble, printed=to.file is None)
-    with opened(storage) as store:
+    if url := server_of(server, storage):
         to.check()
-        content = exporting.exported(store, name, format, trial, ensemble or 1, output)
+        content = remote.export(url, name, format, trial, ensemble, output)
+    else:
+        with opened(storage) as store:
+            to.check()
+            content = exporting.exported(store, name, format, trial, ensemble or 1, output)
     to.write(content)
     if to.file is not None:
         typer.echo(f"wrote {output}", err=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sweep.cli import errors as cli_errors
 from sweep.cli import output as cli_output
+from sweep.cli import remote
 from sweep.cli.app import app
 from sweep.cli.options import (
     Changes,
@@ -20,18 +21,17 @@ from sweep.cli.options import (
     Name,
     NewName,
     Quiet,
+    Server,
     Storage,
     Trials,
     Verbose,
     Workers,
     example,
+    server_of,
 )
 from sweep.commands import options
 from sweep.commands.database import database_url
 from sweep.spec.source import shown_source
-
-if TYPE_CHECKING:
-    pass
 
 
 @app.command(epilog=example("sweep init table.csv --target diagnosis", "sweep run table.toml"))
@@ -124,6 +124,7 @@ def run(
     quiet: Quiet = False,
     json: Json = False,
     storage: Storage = None,
+    server: Server = None,
     verbose: Verbose = False,
 ) -> None:
     """Run a sweep, or go on with it.
@@ -133,15 +134,15 @@ def run(
     """
     from sweep.commands.definition import load
 
-    spec, url = load(definition, name, trials, changes, prefix="--"), database_url(storage)
+    spec = load(definition, name, trials, changes, prefix="--")
+    service, url = server_of(server, storage), database_url(storage)
+    if queue or service:
+        here = {"--cluster": cluster != "local", "--workers": workers is not None, "--device": device != "auto"}
+        options.check_queue(**here)
+    if service:
+        remote.run(service, spec, priority, wait=not queue, quiet=quiet, json=json)
+        return
     if queue:
-        for option, given in (
-            ("--cluster", cluster != "local"),
-            ("--workers", workers),
-            ("--device", device != "auto"),
-        ):
-            if given:
-                raise options.not_for_queue(option)
         from sweep.cli import operating
 
         operating.submit(spec, url, priority, quiet=quiet, json=json)
@@ -209,6 +210,7 @@ def answer(
     quiet: Quiet = False,
     json: Json = False,
     storage: Storage = None,
+    server: Server = None,
     verbose: Verbose = False,
 ) -> None:
     """Say whether dropout helps, where, how much, and how sure that is.
@@ -217,6 +219,11 @@ def answer(
     itself with its dropout removed, on fresh folds with fresh seeds. What is trained is kept: the same command goes on
     after Ctrl-C, and more repeats add to those that are there.
     """
+    if service := server_of(server, storage):
+        request = {"repeats": repeats, "rules": rules, "nested": nested, "outer": outer}
+        options.check_queue(**{"--cluster": cluster != "local", "--workers": workers is not None})
+        remote.answer(service, name, request, quiet=quiet, json=json)
+        return
     url = database_url(storage)
     from sweep.commands.display import display
 

@@ -11,6 +11,7 @@
 ``predict``     what such a model says of a table
 ``report``      the page that shows the results
 ``export``      the best configuration, for other programs
+``study_page``  what the Optuna dashboard shows of it besides trials
 ``upgrade``     a database brought up to date
 ``definition``  the one that a command is given
 ``options``     those that do not go together

@@ -12,6 +12,7 @@ from sweep.answer.nested_stored import known_nested
 from sweep.answer.question import Question, pose
 from sweep.commands.nested import ask_nested
 from sweep.commands.progress import Display, Standing
+from sweep.commands.study_page import save_study_page
 from sweep.commands.work import SoFar, at_work, training_device
 from sweep.launch.base import check_cluster
 from sweep.store.store import Store
@@ -64,6 +65,7 @@ def answer_sweep(
                 confirm(question, store, launcher, tell)
         display.doing("comparing")
         answer = compute(question, store)
+        save_study_page(store, question.summary, answer)
         if searches is None:
             return Answered(question.summary, answer, known_nested(store, question.summary), rules)
         found = ask_nested(searches, store, cluster=cluster, workers=workers, device=own_device, display=display)

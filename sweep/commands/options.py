@@ -6,7 +6,7 @@ from sweep.errors import UserError
 
 
 def check_queue(**given: bool) -> None:
-    """That no option that says where to train is given beside ``queue``: by name, whether it is.
+    """That no option that says where to train is given beside ``queue`` or a server: by name, whether it is.
 
     Raises:
         UserError: One is.

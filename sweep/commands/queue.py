@@ -13,6 +13,7 @@ from sweep.commands.answer import answer_sweep
 from sweep.commands.clerk import DUTIES
 from sweep.commands.progress import Display, Saying
 from sweep.commands.run import Teller, check_database
+from sweep.commands.study_page import with_study_page
 from sweep.commands.work import at_work, training_device
 from sweep.launch.base import Launcher, check_cluster
 from sweep.operate.orders import check_priority, not_stored, submit
@@ -77,7 +78,7 @@ def work(
         storage,
         open_workers,
         display.say,
-        Teller(display, own_device),
+        with_study_page(storage, Teller(display, own_device)),
         poll,
         where=cluster if workers is None else f"{cluster}, {wording.count(workers, 'worker')}",
         answer=answer,

@@ -9,6 +9,7 @@ from sweep.analysis.results import SweepStatus, SweepSummary
 from sweep.analysis.status import status
 from sweep.analysis.summary import summarise
 from sweep.commands.progress import Display, Standing
+from sweep.commands.study_page import save_study_page
 from sweep.commands.work import at_work, training_device
 from sweep.errors import NotFoundError
 from sweep.launch.base import check_cluster
@@ -69,7 +70,9 @@ def run(
         display.say(f"{wording.count(outcome.told, 'trial')} in {wording.duration(outcome.seconds)}")
     display.doing("computing the honest score")
     with Store.open(storage) as store:
-        return summarise(store, spec.name)
+        summary = summarise(store, spec.name)
+        save_study_page(store, summary)
+        return summary
 
 
 def check_database(storage: str) -> None:

@@ -59,7 +59,7 @@ def optuna_versions(database: OpenedDatabase) -> tuple[str, str] | None:
     """
     if not _has_tables(database):
         return None
-    with quiet(), _translated(database), _connected(database) as storage:
+    with quiet(), translated(database), _connected(database) as storage:
         found, known = storage.get_current_version(), _known_version(storage)
         if found not in storage.get_all_versions():
             raise _unknown(database, found, known)
@@ -73,13 +73,13 @@ def upgrade_optuna(database: OpenedDatabase) -> None:
         StorageError: The database cannot be used.
     """
     if _has_tables(database):
-        with quiet(), _translated(database), _connected(database) as storage:
+        with quiet(), translated(database), _connected(database) as storage:
             storage.upgrade()
 
 
 @contextmanager
 def _opened(store: OpenedDatabase, *, create: bool) -> Iterator[RDBStorage]:
-    with quiet(), _translated(store), ExitStack() as stack:
+    with quiet(), translated(store), ExitStack() as stack:
         storage = store.patiently(lambda: stack.enter_context(_settled(store, create=create)))
         yield storage
 
@@ -100,7 +100,7 @@ def _settled(store: OpenedDatabase, *, create: bool) -> Iterator[RDBStorage]:
 @contextmanager
 def _connected(store: OpenedDatabase, *, create: bool = False) -> Iterator[RDBStorage]:
     """A storage of whatever version."""
-    with _translated(store):
+    with translated(store):
         storage = RDBStorage(
             store.url,
             engine_kwargs=dict(store.optuna_engine_kwargs),
@@ -163,8 +163,12 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _translated(store: OpenedDatabase) -> Iterator[None]:
-    """Turns Optuna's word for a failing database into ours."""
+def translated(store: OpenedDatabase) -> Iterator[None]:
+    """Inside, Optuna's word for a failing database is ours.
+
+    Raises:
+        StorageError: The database cannot be used.
+    """
     try:
         with store.translated():
             yield

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from sweep.service import access, health, metrics, pages, problems
+from sweep.service.dashboard import add_dashboard
 from sweep.service.guard import GuardedApp
 from sweep.service.options import ServeOptions
 from sweep.service.problems import Problem
@@ -47,5 +48,7 @@ def create_app(options: ServeOptions) -> FastAPI:
     app.state.readiness, app.state.metrics = health.Readiness(), numbers
     for part in (access, health, metrics, definitions, edits, uploads, sweeps, results, jobs, runners, pages):
         app.include_router(part.router)
+    if options.dashboard:
+        add_dashboard(app)
     pages.add_error_pages(app)
     return app

@@ -8,6 +8,7 @@ from typing import Annotated, Self, cast
 
 from fastapi import Depends, Request
 
+from sweep.service.dashboard import Dashboard
 from sweep.service.intake import Intake
 from sweep.service.live import Live
 from sweep.service.options import ServeOptions
@@ -28,6 +29,7 @@ class Service:
         renderer: Makes reports, figures, summaries.
         live: Who listens to what happens.
         repeated: What was answered to requests that may come again.
+        dashboard: Optuna's, on the same database.
     """
 
     def __init__(self, options: ServeOptions) -> None:
@@ -42,6 +44,7 @@ class Service:
         self.live = Live(self.store, self.snapshots, self.renderer)
         self._open.callback(self.live.close)
         self.repeated = Repeated()
+        self.dashboard = self._open.enter_context(Dashboard(self.store))
 
     def __enter__(self) -> Self:
         return self

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from typing import Any
 
 from sqlalchemy import and_, column, func, select, table
 
 from sweep.store.opened import OpenedDatabase
 
-_TRIALS = table("trials", column("study_id"), column("state"))
+_TRIALS = table(
+    "trials",
+    column("study_id"),
+    column("state"),
+    column("trial_id"),
+    column("datetime_start"),
+    column("datetime_complete"),
+)
 _STUDIES = table("studies", column("study_id"), column("study_name"))
 _NOTES = table("study_user_attributes", column("study_id"), column("key"), column("value_json"))
 
@@ -49,3 +57,21 @@ class Studies(OpenedDatabase):
         query = select(_STUDIES.c.study_name, _STUDIES.c.study_id, _NOTES.c.value_json).join(_NOTES, noted)
         rows = self._read(lambda session: session.execute(query).all())
         return {name: (study, json.loads(value)) for name, study, value in rows}
+
+    def study_mark(self, study_id: int) -> tuple[tuple[Any, ...], ...]:
+        """Something that changes whenever a trial of a study is added, begun or ended.
+
+        A trial that has ended stays as it is; what is stored of one under way may change without it.
+
+        Returns:
+            For each state, in order: its name, how many trials there are, and of them the first and the last id, start
+            and end. Of ``"RUNNING"`` and ``"WAITING"`` trials there are some if they are named.
+        """
+        trial = _TRIALS.c
+        ends = [
+            edge(of)
+            for of in (trial.trial_id, trial.datetime_start, trial.datetime_complete)
+            for edge in (func.min, func.max)
+        ]
+        query = select(trial.state, func.count(), *ends).where(trial.study_id == study_id).group_by(trial.state)
+        return self._read(lambda session: tuple(sorted((str(row[0]), *row[1:]) for row in session.execute(query))))

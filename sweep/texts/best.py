@@ -45,7 +45,7 @@ class Best:
         if best is None:
             return html.block(html.paragraph(best_text(summary)))
         return html.block(
-            html.paragraph(_heading(summary, best), bold=summary.name),
+            html.paragraph(heading(summary, best), bold=summary.name),
             html.table(best_rows(summary, best)),
             html.paragraph(
                 "The best raw score of each placement. Each was chosen for being good, so all are too good, and their "
@@ -65,7 +65,7 @@ def best_text(summary: SweepSummary) -> str:
     best, status = summary.best, summary.status
     if best is None:
         return f"{summary.name}: no trial has finished yet ({status.state}, 0 of {status.budget:,})"
-    return "\n".join([f"{summary.name}: {_heading(summary, best)}", *indented(best_rows(summary, best))])
+    return "\n".join([f"{summary.name}: {heading(summary, best)}", *indented(best_rows(summary, best))])
 
 
 def best_rows(summary: SweepSummary, best: TrialRow) -> list[tuple[str, str]]:
@@ -83,7 +83,8 @@ def placement_rows(summary: SweepSummary) -> list[tuple[str, ...]]:
     return [(arm.placement, f"{arm.trials:,}", wording.score(summary.metric, arm.best.score)) for arm in summary.arms]
 
 
-def _heading(summary: SweepSummary, best: TrialRow) -> str:
+def heading(summary: SweepSummary, best: TrialRow) -> str:
+    """Which trial is the best, of how many."""
     budget = summary.status.budget
     planned = "" if len(summary.trials) >= budget else f" so far, {budget:,} planned"
     among = f"best {summary.metric.name} of {wording.count(len(summary.trials), 'trial')}{planned}"
