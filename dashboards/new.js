@@ -10,6 +10,7 @@ let source = null; // "sklearn:…", where that is the table
 let task = null;
 let latest = 0; // what was asked last about the text; answers to earlier questions are dropped
 let sound = false;
+let changing = 0; // changes of fields that are not in the text yet
 
 // --- 1: the table ----------------------------------------------------------------------------------------------------
 
@@ -130,7 +131,7 @@ const check = async () => {
     found = { problems: error.problems.length ? error.problems : [{ place: "", said: error.message }], fields: null };
   }
   if (turn !== latest) return;
-  if (found.fields) fill(found.fields, task);
+  if (found.fields && !changing) fill(found.fields, task); // else a field holds what the text has yet to get
   tell(found.problems);
   one("#launch-wrong").textContent = "";
   if (sound) soon();
@@ -158,16 +159,30 @@ const tell = (problems) => {
 
 let editing = Promise.resolve(); // changes are made one after the other
 listen((changes) => {
+  changing += 1;
   editing = editing.then(async () => {
     try {
-      const { definition } = await ask("POST", "/v1/definitions/edit", { definition: text.value, changes });
-      await setText(definition);
+      await change(changes);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       tell(error.problems.length ? error.problems : [{ place: "", said: error.message }]);
     }
   });
 });
+
+const change = async (changes) => {
+  let edited;
+  try {
+    let before;
+    do {
+      before = text.value;
+      edited = await ask("POST", "/v1/definitions/edit", { definition: before, changes });
+    } while (text.value !== before); // somebody types into the text meanwhile
+  } finally {
+    changing -= 1;
+  }
+  await setText(edited.definition);
+};
 
 let typing;
 text.addEventListener("input", () => {
