@@ -1,15 +1,15 @@
 """What the environment decides: the only module that reads it.
 
-============================  ==================================================================
+============================  =========================================================================================
 ``SWEEP_STORAGE``             database URL used when ``--storage`` is not given
-``SWEEP_LOG``                 log level: ``debug``, ``info``, ``warning`` (default), ``error``
+``SWEEP_LOG``                 ``debug``, ``info`` (default for JSON), ``warning`` (default otherwise), ``error``
 ``SWEEP_LOG_FORMAT``          ``text`` (default) or ``json``: a JSON document a line
 ``SWEEP_CACHE``               folder for downloaded tables (default ``~/.cache/sweep``)
 ``SWEEP_SERVER``              URL of a service used when neither ``--server`` nor ``--storage`` is given
 ``SWEEP_TOKEN``               token that the command line shows it
 ``SWEEP_OPERATOR_TOKEN``      of ``sweep serve``: who has it may do everything; taken out of the environment when read
 ``SWEEP_VIEWER_TOKEN``        likewise: who has it may look
-============================  ==================================================================
+============================  =========================================================================================
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def storage_url() -> str:
 
 
 def log_level() -> str:
-    """Log level from ``SWEEP_LOG``, lower case.
+    """Log level from ``SWEEP_LOG``, lower case. By default JSON tells more: a program reads it, and sorts it out.
 
     Raises:
-        UserError: The level is not one of :data:`LOG_LEVELS`.
+        UserError: The level is not one of :data:`LOG_LEVELS`, or the format is none.
     """
-    level = (os.environ.get("SWEEP_LOG") or "warning").lower()
+    level = (os.environ.get("SWEEP_LOG") or ("info" if log_format() == "json" else "warning")).lower()
     if level not in LOG_LEVELS:
         raise UserError(f"SWEEP_LOG must be one of {', '.join(LOG_LEVELS)}, however: {level}")
     return level

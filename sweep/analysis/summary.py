@@ -171,8 +171,10 @@ def _trials(
         )
         for trial in store.trials(sweep.key)
         if scores is None
-        or trial.number in scores  # not so if saved between the two reads
-        and trial.number not in failed
+        or (
+            trial.number in scores  # not so if saved between the two reads
+            and trial.number not in failed
+        )
     )
 
 

@@ -15,7 +15,7 @@ from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.export.about import best_of, facts
 from sweep.export.versions import versions
 from sweep.spec import toml
-from sweep.spec.alone import fixed
+from sweep.spec.alone import fixed, without_folder
 from sweep.spec.model import MAX_NAME, Chosen, ChosenScore, SweepSpec, plain
 from sweep.spec.source import shown_source
 
@@ -23,14 +23,21 @@ SUFFIX = "-best"
 """Added to the name: the exported definition can run beside its sweep, in the same database."""
 
 
-def best_definition(summary: SweepSummary) -> SweepSpec:
+def best_definition(summary: SweepSummary, *, beside: bool = False) -> SweepSpec:
     """The definition of the best trial alone, every dimension fixed, with a note on how it was chosen.
+
+    Args:
+        summary: Of the sweep.
+        beside: Whether a table that is a file is named without its folder: it will lie beside the definition, on
+            another machine perhaps.
 
     Raises:
         NotFoundError: No trial has finished.
     """
     name = summary.name[: MAX_NAME - len(SUFFIX)] + SUFFIX
     alone = fixed(summary.spec, best_of(summary).hyperparameters, name)
+    if beside:
+        alone = without_folder(alone)
     return replace(alone, chosen=_chosen(summary, alone.fingerprint))
 
 
@@ -45,8 +52,8 @@ def _chosen(summary: SweepSummary, fingerprint: str) -> Chosen | None:
     return Chosen(summary.name, trials, summary.info.content_hash, fingerprint, score)
 
 
-def to_toml(summary: SweepSummary) -> str:
-    """The best configuration as a definition, with scores and versions as comments.
+def to_toml(summary: SweepSummary, *, beside: bool = False) -> str:
+    """The best configuration as a definition, with scores and versions as comments; ``beside`` as above.
 
     Raises:
         NotFoundError: No trial has finished.
@@ -59,16 +66,18 @@ def to_toml(summary: SweepSummary) -> str:
         *facts(summary),
     ]
     comments = "".join(f"# {line}".rstrip() + "\n" for line in lines)
-    return f"{comments}\n{toml.to_toml(best_definition(summary))}"
+    return f"{comments}\n{toml.to_toml(best_definition(summary, beside=beside))}"
 
 
-def to_json(summary: SweepSummary) -> str:
+def to_json(summary: SweepSummary, *, beside: bool = False) -> str:
     """The best configuration as one JSON document; its ``definition`` has the keys of the TOML file.
+
+    ``beside`` as above.
 
     Raises:
         NotFoundError: No trial has finished.
     """
-    definition, info = best_definition(summary), summary.info
+    definition, info = best_definition(summary, beside=beside), summary.info
     document: dict[str, Any] = {
         "sweep": summary.name,
         **{key: value for key, value in summary.best_to_dict().items() if key != "name"},

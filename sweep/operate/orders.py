@@ -4,6 +4,7 @@
 submit      stores the definition, and the table for runners that cannot read its source themselves
 rest        whoever runs it stops within seconds, and runners leave it alone: paused, or cancelled
 resume      runners take it, or go on with it
+extend      the same, with more trials
 ==========  ==========================================================================================
 
 A sweep that was started with ``sweep run`` rests in the same way: what is wanted of it is stored then.
@@ -11,6 +12,7 @@ A sweep that was started with ``sweep run`` rests in the same way: what is wante
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from sweep import metrics, wording
@@ -121,6 +123,53 @@ def check_waiting(store: Store, spec: SweepSpec, data_hash: str) -> OrderRecord 
 
 def _is_same(waiting: OrderRecord, spec: SweepSpec, data_hash: str) -> bool:
     return parse(waiting.definition).fingerprint == spec.fingerprint and waiting.data_hash == data_hash
+
+
+def extend(store: Store, name: str, trials: int) -> str:
+    """Has runners do more trials of a sweep, on the table that it has.
+
+    Args:
+        store: Where it is.
+        name: Of the sweep.
+        trials: In all, as ``search.trials`` counts them.
+
+    Returns:
+        What comes of it, in words.
+
+    Raises:
+        NotFoundError: No sweep has that name.
+        UserError: It has as many trials already, or its study is gone.
+        DefinitionError: The space has fewer configurations.
+    """
+    now = status(store, name)
+    if now.state == "orphaned":
+        raise UserError(f"the sweep {name} is orphaned: there is nothing to go on with")
+    found, order = store.sweep(name), store.order(name)
+    base = order if order is not None else None if found is None else _order_of(found)
+    if base is None:
+        raise no_sweep(store, name)
+    spec = parse(base.definition)
+    spec = replace(spec, search=replace(spec.search, trials=trials))
+    wanted = budget(spec).trials
+    if wanted <= now.budget:
+        raise UserError(
+            f"the trials must be more than the {now.budget:,} that the sweep {name} has, however: {trials:,}"
+        )
+    store.save_order(
+        NewOrder(
+            name=name,
+            definition=to_toml(spec),
+            priority=base.priority,
+            trials=wanted,
+            metric=base.metric,
+            source=base.source,
+            data_hash=base.data_hash,
+            table_sha256=base.table_sha256,
+        ),
+        "queued",
+    )
+    said = f"the sweep {name} shall have {wanted:,} trials, {wanted - now.counts.finished:,} more than are finished"
+    return said if now.holder is None else f"{said}; {now.holder} does its own first, then a `sweep runner` goes on"
 
 
 def rest(store: Store, name: str, state: Rest, *, by: str | None = None) -> str:

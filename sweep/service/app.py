@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from sweep.service import access, health, problems
+from sweep.service import access, health, metrics, pages, problems
 from sweep.service.dashboard import add_dashboard
 from sweep.service.guard import GuardedApp
 from sweep.service.options import ServeOptions
 from sweep.service.problems import Problem
 from sweep.service.state import Service
-from sweep.service.v1 import definitions, uploads
+from sweep.service.v1 import definitions, edits, jobs, results, runners, sweeps, uploads
 
 
 def create_app(options: ServeOptions) -> FastAPI:
@@ -29,9 +29,10 @@ def create_app(options: ServeOptions) -> FastAPI:
             app.state.service = service
             yield
 
+    numbers = metrics.Metrics()
     app = GuardedApp(
         options,
-        lambda *_: None,
+        numbers.observe,
         title="sweep",
         summary="Does dropout help on your table of data, where, and how much?",
         version="1",
@@ -44,9 +45,10 @@ def create_app(options: ServeOptions) -> FastAPI:
         },
     )
     problems.add_handlers(app)
-    app.state.readiness = health.Readiness()
-    for part in (access, health, uploads, definitions):
+    app.state.readiness, app.state.metrics = health.Readiness(), numbers
+    for part in (access, health, metrics, definitions, edits, uploads, sweeps, results, jobs, runners, pages):
         app.include_router(part.router)
     if options.dashboard:
         add_dashboard(app)
+    pages.add_error_pages(app)
     return app

@@ -73,8 +73,10 @@ class Beside:
                     env=self._environment,
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.DEVNULL,  # what it has to say is on standard error
+                    stderr=asyncio.subprocess.PIPE,
                     process_group=0,
                 )
+                await self._pass_on(self._process)
                 status = await self._process.wait()
                 _kill(self._process.pid)  # what it has left
                 pause = FIRST_SECONDS if monotonic() - began > LIVED_SECONDS else pause
@@ -84,6 +86,14 @@ class Beside:
         finally:
             await self._end()
 
+    @staticmethod
+    async def _pass_on(process: asyncio.subprocess.Process) -> None:
+        """What it says, until it is told to end: that it was interrupted nobody needs to hear."""
+        assert process.stderr is not None  # noqa: S101 - asked for above
+        while said := await process.stderr.read(65536):
+            sys.stderr.write(said.decode(errors="replace"))
+            sys.stderr.flush()
+
     async def _end(self) -> None:
         process = self._process
         if process is None:
@@ -92,7 +102,7 @@ class Beside:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
             with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), END_SECONDS)
+                await asyncio.wait_for(process.communicate(), END_SECONDS)
         _kill(process.pid)
         await process.wait()
 

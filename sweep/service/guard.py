@@ -20,6 +20,7 @@ events, and are logged. Nothing secret is in a body beside what others can choos
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
@@ -126,12 +127,18 @@ class Guard:
         scope.setdefault("state", {})["role"] = role
         try:
             await self._app(scope, body.receive, answer.send)
+        except asyncio.CancelledError:
+            if not self._ending.begun:
+                raise
+            # The service ends, and this has taken too long: the connection is closed, nobody is told of a bug.
         except Exception as error:
             # Nearly all have been answered and logged as a bug; what a refused body led to is none.
             if body.refused is None and not answer.started:
                 logger.error("a bug in sweep", exc_info=error)
         if body.refused is not None:
             await answer.refuse(_problem(body.refused))
+        elif not answer.started and self._ending.begun:
+            await answer.refuse(_problem(RefusedError(503, "the service ends", "ending")))
         elif not answer.started and not body.gone:
             await answer.refuse(_problem(RefusedError(500, "a bug in sweep; the log of the service has more", "bug")))
         elif not answer.complete and self._ending.begun:

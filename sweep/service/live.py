@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 from fastapi.sse import ServerSentEvent
 
 from sweep.errors import SweepError
-from sweep.operate.overview import Glance
 from sweep.service.problems import RefusedError
 from sweep.service.renderer import Renderer
 from sweep.service.snapshots import Snapshots
+from sweep.service.v1.schemas import Line, Sweep
 from sweep.store.logbook import MOST_LINES
 from sweep.store.service_rows import LogRecord
 from sweep.store.store import Store
@@ -76,17 +76,10 @@ class Live:
         store: Where logs are.
         snapshots: Where states are.
         renderer: Knows the versions of figures.
-        document: Of a state, as it is sent.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        snapshots: Snapshots,
-        renderer: Renderer,
-        document: Callable[[Glance], Mapping[str, Any]],
-    ) -> None:
-        self._store, self._snapshots, self._renderer, self._document = store, snapshots, renderer, document
+    def __init__(self, store: Store, snapshots: Snapshots, renderer: Renderer) -> None:
+        self._store, self._snapshots, self._renderer = store, snapshots, renderer
         self._topics: dict[str, _Topic] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
@@ -131,6 +124,14 @@ class Live:
                 if topic.task is not None:
                     topic.task.cancel()
 
+    async def check(self, name: str) -> None:
+        """That there is such a sweep.
+
+        Raises:
+            RefusedError: 404, there is none.
+        """
+        await self._in_thread(lambda: self._snapshots.one(name))
+
     def end(self) -> None:
         """Ends all listening, soon; may be called from any thread, and from a signal handler."""
         self._ended = True
@@ -172,7 +173,7 @@ class Live:
             topic.deleted = True
             return
         lines = await self._in_thread(lambda: self._store.log_lines(name, topic.last))
-        status, figures = self._document(glance), self._renderer.version(glance, "figures")
+        status, figures = Sweep.of(glance).model_dump(mode="json"), self._renderer.version(glance, "figures")
         before = topic.states, topic.last, topic.figures
         if status != topic.status:
             topic.status, topic.states = status, topic.states + 1
@@ -202,7 +203,7 @@ async def _heard(topic: _Topic, after: int) -> AsyncIterator[ServerSentEvent]:
             yield ServerSentEvent(event="status", data=topic.status)
         for line in [line for line in topic.lines if line.id > after]:
             after = line.id
-            yield ServerSentEvent(event="log", data=line_document(line), id=str(line.id))
+            yield ServerSentEvent(event="log", data=Line.of(line), id=str(line.id))
         if topic.figures != figures:
             figures = topic.figures
             yield ServerSentEvent(event="figures", data={"version": figures})
@@ -214,8 +215,3 @@ async def _heard(topic: _Topic, after: int) -> AsyncIterator[ServerSentEvent]:
                 await topic.changed.wait()
     if topic.deleted:
         yield ServerSentEvent(event="gone", data={})
-
-
-def line_document(line: LogRecord) -> dict[str, Any]:
-    """A line of a log, as it is sent."""
-    return {"id": line.id, "level": line.level, "trial": line.trial, "said": line.said, "at": line.at.isoformat()}

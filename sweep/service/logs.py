@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
@@ -36,7 +37,10 @@ class Json(JsonFormatter):
             "%(asctime)s %(levelname)s %(name)s %(message)s",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
         )
-        self.default_msec_format = "%s.%03d"
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - the base's name
+        """UTC, ISO 8601."""
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Only what is known: no library can add fields of its own."""
@@ -49,10 +53,12 @@ class Json(JsonFormatter):
 def structured(handler: logging.Handler) -> None:
     """Has a handler write JSON."""
     handler.setFormatter(Json())
-    add_request_id(handler)
+    handler.addFilter(_OfRequest())
 
 
-def add_request_id(handler: logging.Handler) -> None:
-    """Has a handler's records carry the id of their request."""
-    if not any(isinstance(one, _OfRequest) for one in handler.filters):
-        handler.addFilter(_OfRequest())
+def adopt(name: str) -> None:
+    """Has what a library logs go where ours goes, as far as something has failed; at debug level all of it."""
+    ours, theirs = logging.getLogger("sweep"), logging.getLogger(name)
+    theirs.handlers = list(ours.handlers)
+    theirs.propagate = not theirs.handlers
+    theirs.setLevel(logging.DEBUG if ours.isEnabledFor(logging.DEBUG) else logging.ERROR)

@@ -89,13 +89,13 @@ def _answer_text(store: Store, summary: SweepSummary, request: Mapping[str, Any]
 def _toml(_store: Store, summary: SweepSummary, _: Mapping[str, Any]) -> bytes:
     from sweep.export.definition import to_toml
 
-    return to_toml(summary).encode()
+    return to_toml(summary, beside=True).encode()
 
 
 def _export_json(_store: Store, summary: SweepSummary, _: Mapping[str, Any]) -> bytes:
     from sweep.export.definition import to_json
 
-    return to_json(summary).encode()
+    return to_json(summary, beside=True).encode()
 
 
 def _report(store: Store, summary: SweepSummary, _: Mapping[str, Any]) -> bytes:

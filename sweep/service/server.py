@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sweep import settings
 from sweep.errors import UserError
+from sweep.service import logs
 from sweep.service.app import create_app
 from sweep.service.beside import Beside, command
 from sweep.service.guard import host_name
@@ -183,6 +184,8 @@ async def _serve(
     beside: Beside | None,
     ready: Callable[[], None],
 ) -> None:
+    for library in ("uvicorn", "asyncio"):
+        logs.adopt(library)
     app = create_app(options)
     config = uvicorn.Config(
         app,

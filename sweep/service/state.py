@@ -10,7 +10,11 @@ from fastapi import Depends, Request
 
 from sweep.service.dashboard import Dashboard
 from sweep.service.intake import Intake
+from sweep.service.live import Live
 from sweep.service.options import ServeOptions
+from sweep.service.renderer import Renderer
+from sweep.service.repeated import Repeated
+from sweep.service.snapshots import Snapshots
 from sweep.store.store import Store
 
 
@@ -21,6 +25,10 @@ class Service:
         options: What it was started with.
         store: The database; its methods may be called from several threads.
         intake: Tables that are handed in, and who reads them.
+        snapshots: How far sweeps are.
+        renderer: Makes reports, figures, summaries.
+        live: Who listens to what happens.
+        repeated: What was answered to requests that may come again.
         dashboard: Optuna's, on the same database.
     """
 
@@ -30,6 +38,12 @@ class Service:
         # A service may be started before anything was ever stored.
         self.store = self._open.enter_context(Store.open(options.storage, create=True))
         self.intake = Intake(options, self.store)
+        self.snapshots = Snapshots(self.store)
+        self.renderer = Renderer(options.storage)
+        self._open.callback(self.renderer.close)
+        self.live = Live(self.store, self.snapshots, self.renderer)
+        self._open.callback(self.live.close)
+        self.repeated = Repeated()
         self.dashboard = self._open.enter_context(Dashboard(self.store))
 
     def __enter__(self) -> Self:

@@ -1,18 +1,27 @@
-"""Definitions that stand alone: without their file; and one trial of a sweep as a definition of its own."""
+"""Definitions that stand alone: without their file, or their table's folder; and those of one trial of a sweep."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePath
 
 from sweep.records import Hyperparameters
 from sweep.spec.layers import layer_names, layers_of
 from sweep.spec.model import OFF, Fixed, SpaceSpec, SweepSpec
-from sweep.spec.source import absolute_source
+from sweep.spec.source import absolute_source, is_local
 
 
 def anywhere(spec: SweepSpec) -> SweepSpec:
     """The definition without its file: a relative path to the table would lead elsewhere, so it becomes absolute."""
     return replace(spec, data=replace(spec.data, source=absolute_source(spec.data.source, spec.base_dir)))
+
+
+def without_folder(spec: SweepSpec) -> SweepSpec:
+    """The definition with its table, if that is a file, named without a folder: as others may see it."""
+    if not is_local(spec.data.source):
+        return spec
+    name = PurePath(spec.data.source).name
+    return replace(spec, data=replace(spec.data, source=name if is_local(name) else f"./{name}"))
 
 
 def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> SweepSpec:

@@ -23,18 +23,18 @@ def to_toml(spec: SweepSpec) -> str:
             if inner == "dropout_layers":
                 layers = tomlkit.table()
                 for layer, own in content.items():
-                    layers.add(layer, _item(own))
+                    layers.add(layer, item(own))
                 section.add(inner, layers)
             else:
-                section.add(inner, _item(content))
+                section.add(inner, item(content))
         document.add(tomlkit.nl())
         document.add(key, section)
     return tomlkit.dumps(document)
 
 
-def _item(value: Any) -> Item:
+def item(value: Any) -> Item:
     """A value of a section; a dimension becomes an inline table with spaces inside its braces."""
     if not isinstance(value, dict):
         return cast("Item", tomlkit.item(value))
-    pairs = ", ".join(f"{key} = {_item(inner).as_string()}" for key, inner in value.items())
+    pairs = ", ".join(f"{key} = {item(inner).as_string()}" for key, inner in value.items())
     return tomlkit.value(f"{{ {pairs} }}")

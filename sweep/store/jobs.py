@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Select, and_, delete, exists, or_, select, update
+from sqlalchemy import Select, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
@@ -51,6 +51,30 @@ class Jobs(OpenedDatabase):
             return _record(session.scalars(select(Job).where(Job.key == row["key"])).one())
 
         return self._write(ask)
+
+    def keep_done_job(
+        self, kind: JobKind, request: Mapping[str, Any], file: JobFile, *, sweep: str | None = None, key: str
+    ) -> JobRecord:
+        """Store what was done at once, as a job that is done; where one of that key is there, it gets the file.
+
+        Args:
+            kind: What.
+            request: What it needed to know: plain values.
+            file: What it gave.
+            sweep: Name of the sweep that it is about.
+            key: At most 64 characters.
+        """
+        at = datetime.now(UTC)
+        done = {"state": "done", "attempts": 1, "token": None, "expires_at": 0.0, "progress": None, "reason": None}
+        done |= {"result": {}, "updated_at": at, **_file_values(file)}
+        row = {"id": secrets.token_hex(16), "key": key, "kind": kind, "sweep": sweep, "request": dict(request), **done}
+
+        def keep(session: Session) -> JobRecord:
+            insert = statements.upsert(session, Job).values({**row, "created_at": at})
+            session.execute(insert.on_conflict_do_update(index_elements=[Job.key], set_=done))
+            return _record(session.scalars(select(Job).where(Job.key == key)).one())
+
+        return self._write(keep)
 
     def take_job(self, kinds: Collection[JobKind], token: str, seconds: float) -> JobRecord | None:
         """Take the oldest job that nobody works at, or whose worker let its lease expire.
@@ -111,9 +135,7 @@ class Jobs(OpenedDatabase):
         """
         values: dict[str, Any] = {"state": "done", "result": dict(result), "updated_at": datetime.now(UTC)}
         if file is not None:
-            sha256 = hashlib.sha256(file.content).hexdigest()
-            about = {"file_name": file.name, "media_type": file.media_type, "sha256": sha256}
-            values |= {**about, "content": file.content}
+            values |= _file_values(file)
         return self._change_job(job, token, values)
 
     def fail_job(self, job: str, token: str, reason: str) -> bool:
@@ -144,6 +166,12 @@ class Jobs(OpenedDatabase):
         if states is not None:
             query = query.where(Job.state.in_(states))
         return self._read_jobs(query)
+
+    def count_jobs(self) -> dict[JobState, int]:
+        """How many jobs there are of each state that any has."""
+        query = select(Job.state, func.count()).group_by(Job.state)
+        rows = self._read(lambda session: session.execute(query).all())
+        return {cast("JobState", state): jobs for state, jobs in rows}
 
     def job_file(self, job: str) -> JobFile:
         """The file that a job gave, checked against its SHA-256.
@@ -176,15 +204,19 @@ class Jobs(OpenedDatabase):
         self._write(lambda session: session.execute(delete(Job).where(*wanted)))
 
     def _change_job(self, job: str, token: str, values: Mapping[str, Any]) -> bool:
-        named = {"content": Job.content}
-        columns = {named.get(name, name): value for name, value in values.items()}
         # The token stays: a change that was made, and whose answer was lost, finds itself done.
         own = and_(Job.id == job, Job.token == token)
-        change = update(Job).where(own).values(columns).returning(Job.id)
+        change = update(Job).where(own).values(dict(values)).returning(Job.id)
         return self._write(lambda session: session.scalar(change) is not None)
 
     def _read_jobs(self, query: Select[Job]) -> list[JobRecord]:
         return self._read(lambda session: [_record(row) for row in session.scalars(query)])
+
+
+def _file_values(file: JobFile) -> dict[str, Any]:
+    """A file as column values, by the names of columns."""
+    sha256 = hashlib.sha256(file.content).hexdigest()
+    return {"file_name": file.name, "media_type": file.media_type, "sha256": sha256, "bytes": file.content}
 
 
 def _record(row: Job) -> JobRecord:

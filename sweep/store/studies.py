@@ -46,7 +46,9 @@ class Studies(OpenedDatabase):
         return dict(found)
 
     def noted_studies(self, attribute: str) -> dict[str, tuple[int, str]]:
-        """Name of each study that has a user attribute to its id, and the attribute's value. Optuna's tables must be there.
+        """Of the studies that have a user attribute: name to id and the attribute's value.
+
+        Optuna's tables must be there.
 
         Args:
             attribute: Its name; its value is a text.

@@ -1,0 +1,336 @@
+// One sweep, live: by server-sent events, and by asking now and then where these do not come through.
+import { ago, all, announce, ask, chip, copyText, count, duration, el, ended, grouped, one, placementWords, Refused, score } from "./common.js";
+import { answerParts } from "./answer.js";
+import { draw } from "./charts.js";
+import { listFiles } from "./downloads.js";
+import { bests, finished, howFar } from "./table.js";
+
+const { name, writes } = one("#sweep").dataset;
+const address = `/v1/sweeps/${encodeURIComponent(name)}`;
+const mayWrite = writes === "true";
+let sweep = null;
+let lastLine = 0;
+
+// --- how far it is ---------------------------------------------------------------------------------------------------
+
+const WINDOW = 300; // seconds that the rate is measured over
+let seen = []; // instants in seconds, and finished trials then
+
+const pace = () => {
+  const now = performance.now() / 1000;
+  const trials = finished(sweep);
+  if (sweep.state !== "running") {
+    seen = [];
+    return "";
+  }
+  const news = !seen.length || seen.at(-1).trials !== trials;
+  if (news) seen.push({ at: now, trials });
+  seen = seen.filter(({ at }, place) => now - at < WINDOW || place >= seen.length - 2);
+  const [first] = seen;
+  const latest = seen.at(-1);
+  if (latest.trials <= first.trials || latest.at - first.at < 1) return "measuring how quick it is…";
+  const rate = (latest.trials - first.trials) / (latest.at - first.at);
+  const left = Math.max(0, (sweep.trials.budget - latest.trials) / rate - (now - latest.at));
+  const said = rate >= 1 ? `${rate.toFixed(1)} trials a second` : `${duration(1 / rate)} a trial`;
+  return `${said} · about ${duration(Math.max(left, 1))} left`;
+};
+
+const REST = { queued: "It waits for a runner.", paused: "It rests.", cancelled: "It was given up.", orphaned: "Its Optuna study was deleted or renamed elsewhere." };
+
+const show = (latest) => {
+  const before = sweep;
+  sweep = latest;
+  const state = one("#state");
+  if (state.textContent !== sweep.state) {
+    state.className = `state ${sweep.state}`;
+    state.textContent = sweep.state;
+    if (before) announce(`The sweep is ${sweep.state} now.`);
+  }
+  const progress = one("#progress");
+  progress.max = sweep.trials.budget;
+  progress.value = finished(sweep);
+  progress.className = sweep.state === "done" ? "done" : "";
+  one("#trials").textContent = howFar(sweep);
+  one("#pace").textContent = pace();
+  const because = sweep.reason ?? (sweep.holder ? `Run by ${sweep.holder}` : REST[sweep.state]);
+  one("#because").hidden = !because;
+  one("#because").textContent = because ?? "";
+  one("#begun").textContent = ago(sweep.created_at);
+  document.title = `${sweep.state === "running" ? `${Math.floor((100 * finished(sweep)) / sweep.trials.budget)} % · ` : ""}${name} · sweep`;
+  showActions();
+  showBests();
+  showAnswer(before);
+};
+
+const showBests = () => {
+  const found = bests(sweep);
+  one("#no-best").hidden = found.length > 0;
+  for (const id of ["#best-table", "#files", "#report"]) one(id).hidden = !found.length;
+  const rows = found.map((best) =>
+    el(
+      "tr",
+      { class: best.top ? "wins" : null },
+      el("th", { scope: "row" }, chip(best.placement, best.mark)),
+      el("td", { class: "best-means" }, placementWords(best.placement)),
+      el("td", { class: "number" }, score(sweep.metric, best.score)),
+      el("td", { class: "number" }, grouped(best.trial)),
+    ),
+  );
+  const body = one("#bests");
+  const old = all("tr", body);
+  if (rows.length !== old.length || rows.some((row, place) => !row.isEqualNode(old[place]))) body.replaceChildren(...rows);
+};
+
+// The honest score takes the service a moment: it is asked for when there is nothing more to come.
+let honestOf = null;
+const showHonest = async () => {
+  if (sweep.state !== "done" || honestOf === sweep.updated_at) return;
+  honestOf = sweep.updated_at;
+  try {
+    const best = await ask("GET", `${address}/best`);
+    const { honest_score: honest } = best;
+    if (!honest) return;
+    const [low, high] = [honest.low, honest.high].map((value) => score(best.metric, value));
+    one("#honest").textContent = `Of the best of all, trial ${best.trial}, ${score(best.metric, honest.value)} is to be expected on new rows: its honest score (95 %: ${low} to ${high}).`;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    honestOf = null;
+  }
+};
+
+// --- what can be done ------------------------------------------------------------------------------------------------
+
+const ACTIONS = {
+  pause: { title: "Pause", states: ["running", "queued"] },
+  resume: { title: "Go on", states: ["paused", "cancelled", "failed"] },
+  cancel: { title: "Cancel", states: ["running", "queued", "paused"] },
+};
+
+const showActions = () => {
+  if (!mayWrite) return;
+  const wanted = Object.entries(ACTIONS).filter(([, { states }]) => states.includes(sweep.state));
+  const place = one("#actions");
+  const names = wanted.map(([action]) => action);
+  if (place.dataset.names === names.join()) return;
+  place.dataset.names = names.join();
+  const focused = place.contains(document.activeElement);
+  place.replaceChildren(
+    ...wanted.map(([action, { title }]) => el("button", { type: "button", class: "button small", "data-action": action, click: () => act(action) }, title)),
+  );
+  if (focused) one("button", place)?.focus();
+};
+
+const act = async (action, body = undefined, wrong = "#action-wrong") => {
+  one(wrong).textContent = "";
+  try {
+    const done = await ask("POST", `${address}/${action}`, body);
+    one("#action-said").textContent = done.said ?? "";
+    if (done.sweep) show(done.sweep);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    one(wrong).textContent = error.message;
+  }
+};
+
+one("#again")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const wanted = Number(one("#trials-wanted").value);
+  if (!Number.isInteger(wanted) || wanted <= finished(sweep)) {
+    one("#again-wrong").textContent = `More than the ${count(finished(sweep), "trial")} that it has, as a whole number.`;
+    one("#trials-wanted").focus();
+    return;
+  }
+  act("extend", { trials: wanted }, "#again-wrong");
+});
+
+const dialog = one("#delete-dialog");
+if (dialog) {
+  const typed = one("#delete-name");
+  one("#delete").addEventListener("click", () => {
+    typed.value = "";
+    one("#delete-now").disabled = true;
+    dialog.showModal();
+  });
+  typed.addEventListener("input", () => (one("#delete-now").disabled = typed.value !== name));
+  one("#keep").addEventListener("click", () => dialog.close());
+  one("#delete-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (typed.value !== name) return;
+    one("#delete-now").disabled = true;
+    try {
+      events?.close();
+      await ask("DELETE", address);
+      location.assign("/");
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      one("#delete-wrong").textContent = error.message;
+      one("#delete-now").disabled = false;
+      follow();
+    }
+  });
+}
+
+one("#whole").addEventListener("toggle", async ({ currentTarget }) => {
+  const place = one("#toml");
+  if (!currentTarget.open || place.textContent) return;
+  const response = await fetch(`${address}/definition`);
+  place.textContent = response.ok ? await response.text() : "It cannot be shown just now.";
+});
+one("#copy").addEventListener("click", ({ currentTarget }) => copyText(one("#toml").textContent, currentTarget));
+
+one("#show-report").addEventListener("click", ({ currentTarget: button }) => {
+  const place = one("#report-place");
+  const open = place.childElementCount === 0;
+  button.setAttribute("aria-expanded", String(open));
+  button.textContent = open ? "Hide it" : "Show it here";
+  if (!open) place.replaceChildren();
+  else place.replaceChildren(el("iframe", { class: "report", src: `${address}/report`, sandbox: "allow-scripts", title: `Report of ${name}` }));
+});
+
+// --- the answer ------------------------------------------------------------------------------------------------------
+
+let answerOf = null; // instant of the answer that is shown
+let confirming = false;
+
+const showAnswer = () => {
+  const words = one("#answer-words");
+  const headline = sweep.answer?.headline ?? "";
+  words.hidden = !headline;
+  if (words.textContent !== headline) words.textContent = headline;
+  one("#answer-wait").hidden = Boolean(headline);
+  if (!headline) {
+    answerOf = null;
+    one("#answer-more").replaceChildren();
+    const job = (sweep.jobs ?? []).find(({ kind }) => kind === "answer");
+    if (job && !confirming) followAnswer(job);
+    const possible = sweep.state === "done" && !confirming;
+    if (one("#answer-do")) one("#answer-do").hidden = !possible;
+    one("#answer-text").textContent = answerText();
+    showHonest();
+  } else if (answerOf !== sweep.answer.created_at) loadAnswer(sweep.answer.created_at);
+};
+
+const answerText = () => {
+  if (confirming) return "The winners of all placements are trained again, on fresh folds with fresh seeds.";
+  if (sweep.state !== "done") return "The answer comes after the search: what a search finds best was chosen for a high score, and a high score is luck as much as merit.";
+  const who = mayWrite ? "" : " An operator can start it.";
+  return `The scores below were used for choosing, so they cannot tell. The confirmation trains the best network of every placement again, on fresh folds with fresh seeds, and compares it with the best networks without dropout and with itself without its dropout. It takes at most about as long as the search did.${who}`;
+};
+
+const loadAnswer = async (instant) => {
+  answerOf = instant;
+  try {
+    one("#answer-more").replaceChildren(...answerParts(await ask("GET", `${address}/answer`)));
+    one("#honest").textContent = "";
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    answerOf = null; // asked again with the next news
+  }
+};
+
+const followAnswer = async (job) => {
+  confirming = true;
+  one("#answer-job").hidden = false;
+  one("#answer-wrong").textContent = "";
+  try {
+    const done = await ended(job, (latest) => {
+      one("#answer-progress").textContent = latest.state === "queued" ? "Waiting for a runner…" : (latest.progress ?? "Training…");
+    });
+    if (done.state === "failed") throw new Refused(422, { detail: done.reason ?? "It could not be done." });
+    announce("The answer is there.");
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    one("#answer-wrong").textContent = error.message;
+  } finally {
+    confirming = false;
+    one("#answer-job").hidden = true;
+    await look();
+  }
+};
+
+one("#confirm")?.addEventListener("click", async () => {
+  one("#answer-do").hidden = true;
+  try {
+    const job = await ask("POST", `${address}/answer`, {});
+    const followed = followAnswer(job);
+    one("#answer-text").textContent = answerText();
+    await followed;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    one("#answer-wrong").textContent = error.message;
+    one("#answer-do").hidden = false;
+  }
+});
+
+// --- what happened ---------------------------------------------------------------------------------------------------
+
+const MOST_LINES = 300;
+const clock = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+const addLine = (line) => {
+  if (line.id <= lastLine) return; // after a new connection some come twice
+  lastLine = line.id;
+  one("#log-nothing")?.remove();
+  const item = el("li", { class: line.level === "warning" ? "warning" : null }, el("time", { datetime: line.at }, clock.format(new Date(line.at))), el("span", {}, line.said));
+  const list = one("#log");
+  list.prepend(item); // the latest first
+  while (list.childElementCount > MOST_LINES) list.lastElementChild.remove();
+};
+
+// --- news ------------------------------------------------------------------------------------------------------------
+
+let events = null;
+let polling;
+
+const gone = () => {
+  events?.close();
+  clearTimeout(polling);
+  one("#gone").hidden = false;
+  one("#gone").scrollIntoView();
+  one("#actions").replaceChildren();
+};
+
+const figures = () => draw(name).catch((error) => {
+  if (!(error instanceof Refused)) throw error; // there are none yet, or the service is away
+});
+
+const look = async () => {
+  try {
+    show(await ask("GET", address));
+    const { lines } = await ask("GET", `${address}/log?after=${lastLine}`);
+    lines.forEach(addLine);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (error.status === 404) gone();
+  }
+};
+
+const poll = async () => {
+  clearTimeout(polling);
+  if (!document.hidden) {
+    await look();
+    await figures();
+  }
+  if (one("#gone").hidden) polling = setTimeout(poll, 3000);
+};
+
+const follow = () => {
+  events = new EventSource(`${address}/live`);
+  events.addEventListener("status", ({ data }) => show(JSON.parse(data)));
+  events.addEventListener("log", ({ data }) => addLine(JSON.parse(data)));
+  events.addEventListener("figures", figures);
+  events.addEventListener("gone", gone);
+  events.addEventListener("open", () => clearTimeout(polling));
+  events.addEventListener("error", () => {
+    // The browser connects again by itself, unless the service has refused.
+    if (events.readyState === EventSource.CLOSED) poll();
+  });
+};
+
+listFiles(name, mayWrite);
+look();
+figures();
+follow();
+setInterval(() => {
+  if (sweep?.state === "running") one("#pace").textContent = pace();
+}, 1000);
