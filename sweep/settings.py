@@ -1,10 +1,13 @@
 """What the environment decides: the only module that reads it.
 
-============================  ==================================================================
+============================  =========================================================================================
 ``SWEEP_STORAGE``             database URL used when ``--storage`` is not given
-``SWEEP_LOG``                 log level: ``debug``, ``info``, ``warning`` (default), ``error``
+``SWEEP_LOG``                 ``debug``, ``info`` (default for JSON), ``warning`` (default otherwise), ``error``
+``SWEEP_LOG_FORMAT``          ``text`` (default) or ``json``: a JSON document a line
 ``SWEEP_CACHE``               folder for downloaded tables (default ``~/.cache/sweep``)
-============================  ==================================================================
+``SWEEP_OPERATOR_TOKEN``      of ``sweep serve``: who has it may do everything; taken out of the environment when read
+``SWEEP_VIEWER_TOKEN``        likewise: who has it may look
+============================  =========================================================================================
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from sweep.errors import UserError
 
 DEFAULT_STORAGE = "sqlite:///sweep.db"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 
 
 def storage_url() -> str:
@@ -24,12 +28,12 @@ def storage_url() -> str:
 
 
 def log_level() -> str:
-    """Log level from ``SWEEP_LOG``, lower case.
+    """Log level from ``SWEEP_LOG``, lower case. By default JSON tells more: a program reads it, and sorts it out.
 
     Raises:
-        UserError: The level is not one of :data:`LOG_LEVELS`.
+        UserError: The level is not one of :data:`LOG_LEVELS`, or the format is none.
     """
-    level = (os.environ.get("SWEEP_LOG") or "warning").lower()
+    level = (os.environ.get("SWEEP_LOG") or ("info" if log_format() == "json" else "warning")).lower()
     if level not in LOG_LEVELS:
         raise UserError(f"SWEEP_LOG must be one of {', '.join(LOG_LEVELS)}, however: {level}")
     return level
@@ -39,3 +43,33 @@ def cache_dir() -> Path:
     """Folder for downloaded tables. Not created here."""
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sweep"
     return Path(os.environ.get("SWEEP_CACHE") or default)
+
+
+def log_format() -> str:
+    """``"text"`` or ``"json"``, from ``SWEEP_LOG_FORMAT``.
+
+    Raises:
+        UserError: It is neither.
+    """
+    found = (os.environ.get("SWEEP_LOG_FORMAT") or "text").lower()
+    if found not in LOG_FORMATS:
+        raise UserError(f"SWEEP_LOG_FORMAT must be {' or '.join(LOG_FORMATS)}, however: {found}")
+    return found
+
+
+def take_tokens() -> dict[str, str]:
+    """Tokens by role from ``SWEEP_OPERATOR_TOKEN`` and ``SWEEP_VIEWER_TOKEN``: read once, then no longer there.
+
+    Processes that are started later inherit the environment without them.
+    """
+    found = {role: os.environ.pop(f"SWEEP_{role.upper()}_TOKEN", "") for role in ("operator", "viewer")}
+    return {role: token for role, token in found.items() if token}
+
+
+def child_environment(storage: str) -> dict[str, str]:
+    """The environment of a ``sweep`` that is started by this one.
+
+    Args:
+        storage: Database URL. It may hold a password, and what stands in a command line all users of a machine can see.
+    """
+    return {**os.environ, "SWEEP_STORAGE": storage}

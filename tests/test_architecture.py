@@ -61,6 +61,7 @@ DOORS: dict[str, set[str]] = {
         "cli.errors",
         "cli.model",
         "cli.options",
+        "cli.serve",
         "cli.storage",
     },
     "rich": {"commands.progress", "commands.display"},

@@ -117,13 +117,17 @@ def configure_logging(*, debug: bool) -> None:
     """Log to standard error: what ``SWEEP_LOG`` says, or everything.
 
     Raises:
-        UserError: ``SWEEP_LOG`` is not a level.
+        UserError: ``SWEEP_LOG`` is not a level, or ``SWEEP_LOG_FORMAT`` no format.
     """
     level = "debug" if debug else settings.log_level()
     logger.setLevel(level.upper())
     if not any(isinstance(handler, _ToStandardError) for handler in logger.handlers):
         handler = _ToStandardError()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+        if settings.log_format() == "json":
+            from sweep.service import logs  # the only one that needs it
+
+            logs.structured(handler)
         logger.addHandler(handler)
 
 

@@ -3,9 +3,9 @@
 Results go to standard output, everything else to standard error; ``errors.py`` has the exit statuses. What takes
 long to import is imported by the command that needs it, so that ``--help`` and a wrong option answer at once.
 
-Where to look: ``sweeping.py``, ``reading.py``, ``model.py``, ``operating.py`` and ``storage.py`` have the commands;
-what they do is in ``commands/``, and what they print in ``texts/``. ``output.py`` prints or writes results, ``show.py``
-has what stands beside them, ``dashboard.py`` serves Optuna's dashboard.
+Where to look: ``sweeping.py``, ``reading.py``, ``model.py``, ``operating.py``, ``serve.py`` and ``storage.py`` have the
+commands; what they do is in ``commands/`` and ``service/``, and what they print in ``texts/``. ``output.py`` prints or
+writes results, ``show.py`` has what stands beside them, ``dashboard.py`` serves Optuna's dashboard.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import typer
 from typer.main import get_command
 
 from sweep.cli import errors as cli_errors
-from sweep.cli import model, operating, reading, storage, sweeping  # noqa: F401 - they add their commands
+from sweep.cli import model, operating, reading, serve, storage, sweeping  # noqa: F401 - they add their commands
 from sweep.cli.app import app
 from sweep.cli.options import Verbose, show_version
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from sweep import settings
 from sweep.commands.notebook import Notebook
-from sweep.commands.progress import Display, Lines, Quiet, Terminal
+from sweep.commands.progress import Display, Lines, Logged, Quiet, Terminal
 from sweep.kernels import in_notebook
 
 
 def display(*, quiet: bool) -> Display:
-    """In a notebook below the cell, on a terminal in place, elsewhere as lines on standard error."""
+    """In a notebook below the cell, on a terminal in place, elsewhere as lines on standard error; as JSON in the log."""
     if quiet:
         return Quiet()
+    if settings.log_format() == "json":
+        return Logged()
     if in_notebook():
         return Notebook()
     console = Console(stderr=True, soft_wrap=False)

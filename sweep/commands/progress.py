@@ -5,6 +5,7 @@ What there is to know is in :class:`Standing`; the displays only write it down. 
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from abc import ABC, abstractmethod
@@ -24,6 +25,8 @@ from rich.text import Text
 
 from sweep import wording
 from sweep.metrics import Metric
+
+logger = logging.getLogger(__name__)
 
 # Seconds between plain lines: often at first, when one looks; seldom in the log of a long run.
 FIRST_LINES, LATER_LINES, EARLY = 5.0, 30.0, 60.0
@@ -164,6 +167,22 @@ class Quiet(Display):
 
     def update(self) -> None:
         """Nothing."""
+
+
+class Logged(Display):
+    """Logs what there is to say, with the name of the sweep, for programs that read the log."""
+
+    def say(self, text: str) -> None:
+        """A record."""
+        sweep = {} if self.standing is None else {"sweep": self.standing.name}
+        logger.info("%s", text, extra=sweep)
+
+    def doing(self, text: str) -> None:
+        """Nothing: a log is not looked at while it happens."""
+        self.standing = None
+
+    def update(self) -> None:
+        """Nothing: how far it is stands in the database."""
 
 
 class Lines(Display):

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from sweep.service import problems
+from sweep.service import access, health, metrics, problems
+from sweep.service.guard import GuardedApp
 from sweep.service.options import ServeOptions
 from sweep.service.problems import Problem
 from sweep.service.state import Service
@@ -15,7 +16,7 @@ from sweep.service.v1 import definitions, jobs, results, runners, sweeps, upload
 
 
 def create_app(options: ServeOptions) -> FastAPI:
-    """The service as an ASGI application; the database is opened when it starts.
+    """The service as an ASGI application, behind its guard; the database is opened when it starts.
 
     Raises:
         UserError: At its start, by what starts it: the database cannot be used.
@@ -27,7 +28,10 @@ def create_app(options: ServeOptions) -> FastAPI:
             app.state.service = service
             yield
 
-    app = FastAPI(
+    numbers = metrics.Metrics()
+    app = GuardedApp(
+        options,
+        numbers.observe,
         title="sweep",
         summary="Does dropout help on your table of data, where, and how much?",
         version="1",
@@ -40,6 +44,7 @@ def create_app(options: ServeOptions) -> FastAPI:
         },
     )
     problems.add_handlers(app)
-    for module in (uploads, definitions, sweeps, results, jobs, runners):
+    app.state.readiness, app.state.metrics = health.Readiness(), numbers
+    for module in (access, health, metrics, uploads, definitions, sweeps, results, jobs, runners):
         app.include_router(module.router)
     return app

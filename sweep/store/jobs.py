@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Select, and_, delete, exists, or_, select, update
+from sqlalchemy import Select, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
@@ -163,6 +163,12 @@ class Jobs(OpenedDatabase):
         if states is not None:
             query = query.where(Job.state.in_(states))
         return self._read_jobs(query)
+
+    def count_jobs(self) -> dict[JobState, int]:
+        """How many jobs there are of each state that any has."""
+        query = select(Job.state, func.count()).group_by(Job.state)
+        rows = self._read(lambda session: session.execute(query).all())
+        return {cast("JobState", state): jobs for state, jobs in rows}
 
     def job_file(self, job: str) -> JobFile:
         """The file that a job gave, checked against its SHA-256.

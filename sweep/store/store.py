@@ -207,6 +207,11 @@ class Store(Artifacts, Confirmations, Jobs, Leases, Logbook, Overviews, Presence
             found.setdefault(key, {})[trained] = trials
         return found
 
+    def trials_saved_since(self, since: datetime) -> int:
+        """How many trials of all sweeps were stored from an instant on, by the clocks of those who stored them."""
+        query = select(func.count()).select_from(Trial).where(Trial.saved_at >= since)
+        return self._read(lambda session: session.scalar(query) or 0)
+
     def trials(self, key: str, after: int = -1, limit: int | None = None) -> list[TrialRecord]:
         """Stored trials in number order, without their arrays: all, or the first ``limit`` of those ``after`` one."""
         query = select(Trial).where(Trial.sweep_key == key, Trial.number > after).order_by(Trial.number).limit(limit)
