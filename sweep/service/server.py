@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from h11 import IDLE
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -177,21 +179,13 @@ def _listen(address: IPv4Address | IPv6Address, port: int) -> Iterator[socket.so
         yield listener
 
 
-async def _serve(
-    options: ServeOptions,
-    listener: socket.socket,
-    context: ssl.SSLContext | None,
-    beside: Beside | None,
-    ready: Callable[[], None],
-) -> None:
-    for library in ("uvicorn", "asyncio"):
-        logs.adopt(library)
-    app = create_app(options)
-    config = uvicorn.Config(
+def configured(app: FastAPI, context: ssl.SSLContext | None = None) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    return uvicorn.Config(
         app,
         http=Patient,
         ws="none",
-        lifespan="off",  # entered here, so that what it raises comes out
+        lifespan="off",  # entered by who serves, so that what it raises comes out
         loop="asyncio",
         log_config=None,
         access_log=False,
@@ -203,7 +197,19 @@ async def _serve(
         h11_max_incomplete_event_size=HEADER_BYTES,
         ssl_context_factory=None if context is None else lambda *_: context,
     )
-    server = Server(config, ready, app.state.ending.begin)
+
+
+async def _serve(
+    options: ServeOptions,
+    listener: socket.socket,
+    context: ssl.SSLContext | None,
+    beside: Beside | None,
+    ready: Callable[[], None],
+) -> None:
+    for library in ("uvicorn", "asyncio"):
+        logs.adopt(library)
+    app = create_app(options)
+    server = Server(configured(app, context), ready, app.state.ending.begin)
     async with app.router.lifespan_context(app):
         keeping = None if beside is None else asyncio.create_task(beside.keep())
         try:
@@ -235,6 +241,9 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Inside, Ctrl-C and SIGTERM end the service in good order, the second of them at once."""
+        if threading.current_thread() is not threading.main_thread():  # which no signal reaches
+            yield
+            return
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.handle_exit, number, None)
