@@ -76,7 +76,7 @@ def answer(url: str, name: str, request: Mapping[str, Any], *, quiet: bool, json
     with _shown(quiet=quiet) as display, _client(url, display) as client:
         remote.answer(client, name, request, display)
     with _client(url) as client:
-        _show(client, name, "answer", json=json)
+        _show(client, name, "answer", json=json, rules=request["rules"], nested=request["nested"])
 
 
 def export(url: str, name: str, form: str, trial: int | None, ensemble: int | None, output: str) -> bytes | str:
@@ -118,13 +118,13 @@ def delete(url: str, name: str, *, yes: bool) -> None:
     cli_output.emit(f"deleted {name}")
 
 
-def _show(client: Client, name: str, what: str, *, json: bool) -> None:
+def _show(client: Client, name: str, what: str, *, json: bool, **params: bool) -> None:
     from sweep.commands.client import path_of
 
     if json:
         _emit_json(client.get(path_of("sweeps", name, what)))
     else:
-        cli_output.emit_fitted(client.text(path_of("sweeps", name, what)).rstrip("\n"))
+        cli_output.emit_fitted(client.text(path_of("sweeps", name, what), **params).rstrip("\n"))
 
 
 def _emit_json(document: Any) -> None:

@@ -76,10 +76,10 @@ class Client:
         """
         return self._document(lambda: self._http.get(path, params=params))
 
-    def text(self, path: str) -> str:
+    def text(self, path: str, **params: Any) -> str:
         """What the command would print here, of the same thing."""
         with self._reached():
-            answer = self._http.get(path, headers={"Accept": "text/plain"})
+            answer = self._http.get(path, params=params, headers={"Accept": "text/plain"})
         return self._accepted(answer).text
 
     def file(self, path: str) -> bytes:

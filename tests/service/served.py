@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx2
 import optuna
@@ -53,8 +53,8 @@ def give_answer(store: Store, name: str) -> None:
     save_answer(store, sweep.key, choose(summarise(store, name)), helps())
 
 
-def options(url: str) -> ServeOptions:
-    return ServeOptions(storage=url, hosts=frozenset({"testserver", "127.0.0.1"}))
+def options(url: str, **changes: Any) -> ServeOptions:
+    return ServeOptions(**{"storage": url, "hosts": frozenset({"testserver", "127.0.0.1"}), **changes})
 
 
 @contextmanager
@@ -86,8 +86,8 @@ class Listening:
         loop: Its event loop.
     """
 
-    def __init__(self, url: str) -> None:
-        self._app = create_app(options(url))
+    def __init__(self, url: str, **changes: Any) -> None:
+        self._app = create_app(options(url, **changes))
         config = uvicorn.Config(self._app, port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=20)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run)
