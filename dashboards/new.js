@@ -10,6 +10,7 @@ let source = null; // "sklearn:…", where that is the table
 let task = null;
 let latest = 0; // what was asked last about the text; answers to earlier questions are dropped
 let sound = false;
+let measuring; // the timer of the next estimate
 let changing = 0; // changes of fields that are not in the text yet
 
 // --- 1: the table ----------------------------------------------------------------------------------------------------
@@ -160,6 +161,7 @@ const tell = (problems) => {
 let editing = Promise.resolve(); // changes are made one after the other
 listen((changes) => {
   changing += 1;
+  clearTimeout(measuring);
   editing = editing.then(async () => {
     try {
       await change(changes);
@@ -187,13 +189,13 @@ const change = async (changes) => {
 let typing;
 text.addEventListener("input", () => {
   clearTimeout(typing);
+  clearTimeout(measuring);
   typing = setTimeout(check, 400);
 });
 one("#copy").addEventListener("click", ({ currentTarget }) => copyText(text.value, currentTarget));
 
 // --- how long it takes -----------------------------------------------------------------------------------------------
 
-let measuring;
 const soon = () => {
   clearTimeout(measuring);
   measuring = setTimeout(() => estimate().catch(refused("#estimate")), 1200);
