@@ -44,6 +44,8 @@ _COLUMNS = (
 )
 _STANDARD = {"q": "", "state": "", "sort": "updated", "order": "desc", "offset": 0}
 
+_USUAL = ("none", "input", "hidden", "all")
+
 router = APIRouter(include_in_schema=False)
 router.include_router(assets.router)
 
@@ -222,7 +224,7 @@ def _bests(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             "trial": one["trial"],
             "top": one["score"] == top,
         }
-        for placement, one in best.items()
+        for placement, one in sorted(best.items(), key=lambda pair: (*_USUAL, pair[0]).index(pair[0]))
     ]
 
 
