@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sweep.analysis.results import SweepSummary
@@ -20,6 +21,7 @@ from sweep.analysis.summary import so_far, summarise
 from sweep.answer.nested_stored import known_nested
 from sweep.answer.stored import known_answer
 from sweep.errors import NotFoundError, SweepError
+from sweep.report.facts import source_name
 from sweep.service.problems import problem_of
 from sweep.store.store import Store
 
@@ -53,7 +55,10 @@ class Rendering:
         if what == "figures":
             return _figures(self._store, name, version)
         if self._latest is None or self._latest[0] != version:
-            self._latest = version, summarise(self._store, name)
+            found = summarise(self._store, name)
+            # Folders of this machine are nobody's business.
+            info = replace(found.info, source=source_name(found.info.source))
+            self._latest = version, replace(found, info=info)
         return MAKERS[what](self._store, self._latest[1], request)
 
 

@@ -69,8 +69,8 @@ async def live(
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens to a sweep, as it happens.
 
-    `status` (a sweep) at once and whenever it has changed, `log` (a line, with its id) for each line, the
-    latest thousand of them to begin with; `figures` (`{"version": …}`) when there are newer ones, `gone` when the sweep was deleted.
+    `status` (a sweep) at once and whenever it has changed, `log` (a line, with its id) for each line, the latest
+    thousand to begin with; `figures` (`{"version": …}`) when there are newer ones, `gone` when the sweep was deleted.
     """
     async for event in events:
         yield event

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sweep.operate.orders import PRIORITIES
 from sweep.operate.overview import Glance
+from sweep.report.facts import source_name
 from sweep.store.rows import TrialRecord
 from sweep.store.service_rows import JobRecord, LogRecord, RunnerRecord
 
@@ -127,7 +128,7 @@ class Sweep(Out):
     trials: Trials
     epochs: Epochs
     metric: str = Field(description="That chooses.", examples=["accuracy"])
-    source: str = Field(description="The table, as its definition names it.")
+    source: str = Field(description="The table, as its definition names it; a file without its folder.")
     created_at: datetime
     updated_at: datetime = Field(description="When a trial was last saved.")
     holder: str | None = Field(description="Who runs it, in words.")
@@ -142,7 +143,7 @@ class Sweep(Out):
         """From what was read."""
         status, answer = glance.status, glance.answer
         return cls(
-            **status.to_dict(),
+            **status.to_dict() | {"source": source_name(status.source)},
             best={name: Leader(trial=one.trial, score=one.score) for name, one in glance.best.items()},
             maximize=glance.maximize,
             answer=None if answer is None else Headline(headline=answer.headline, created_at=answer.created_at),
