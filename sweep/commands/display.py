@@ -11,7 +11,7 @@ from sweep.kernels import in_notebook
 
 
 def display(*, quiet: bool) -> Display:
-    """In a notebook below the cell, on a terminal in place, elsewhere as lines on standard error; as JSON in the log."""
+    """In a notebook below the cell, on a terminal in place, elsewhere lines on standard error; in the log as JSON."""
     if quiet:
         return Quiet()
     if settings.log_format() == "json":

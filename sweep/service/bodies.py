@@ -121,9 +121,9 @@ class Body:
             return ready
         return await (self._get() if self.complete else self._next())
 
-    async def linger(self, *, seconds: float = LINGER_SECONDS, most: int = LINGER_BYTES) -> None:
-        """Throws away what is still coming."""
-        deadline = monotonic() + seconds
+    async def linger(self) -> None:
+        """Throws away what is still coming, for a while."""
+        deadline, most = monotonic() + LINGER_SECONDS, LINGER_BYTES
         while not (self.complete or self.gone or self._waits) and most > 0 and (left := deadline - monotonic()) > 0:
             try:
                 message = await asyncio.wait_for(self._get(), left)

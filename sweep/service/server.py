@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from h11 import IDLE
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -171,10 +174,31 @@ def _listen(address: IPv4Address | IPv6Address, port: int) -> Iterator[socket.so
     try:
         listener = socket.create_server((str(address), port), family=family, backlog=256)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number else error
         raise UserError(f"port {port} must be free, however: {reason} ({address}; --port takes another one)") from None
     with listener:
         yield listener
+
+
+def configured(app: FastAPI, context: ssl.SSLContext | None = None) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    return uvicorn.Config(
+        app,
+        http=Patient,
+        ws="none",
+        lifespan="off",  # entered by who serves, so that what it raises comes out
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # whoever can reach the port could write them
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=END_SECONDS,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        ssl_context_factory=None if context is None else lambda *_: context,
+    )
 
 
 async def _serve(
@@ -187,23 +211,7 @@ async def _serve(
     for library in ("uvicorn", "asyncio"):
         logs.adopt(library)
     app = create_app(options)
-    config = uvicorn.Config(
-        app,
-        http=Patient,
-        ws="none",
-        lifespan="off",  # entered here, so that what it raises comes out
-        loop="asyncio",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # whoever can reach the port could write them
-        server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=END_SECONDS,
-        h11_max_incomplete_event_size=HEADER_BYTES,
-        ssl_context_factory=None if context is None else lambda *_: context,
-    )
-    server = Server(config, ready, app.state.ending.begin)
+    server = Server(configured(app, context), ready, app.state.ending.begin)
     async with app.router.lifespan_context(app):
         keeping = None if beside is None else asyncio.create_task(beside.keep())
         try:
@@ -230,11 +238,23 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends: those who wait for something to happen first."""
         self._ending()
+        late = asyncio.get_running_loop().call_later(END_SECONDS / 2, self._leave)
         await super().shutdown(sockets)
+        late.cancel()
+
+    def _leave(self) -> None:
+        """Closes connections that have nothing to answer: by TLS some clients do not say that they have understood."""
+        for connection in list(self.server_state.connections):
+            cycle = getattr(connection, "cycle", None)
+            if cycle is None or cycle.response_complete:
+                connection.transport.abort()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Inside, Ctrl-C and SIGTERM end the service in good order, the second of them at once."""
+        if threading.current_thread() is not threading.main_thread():  # which no signal reaches
+            yield
+            return
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.handle_exit, number, None)
