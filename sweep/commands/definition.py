@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -13,6 +14,7 @@ from sweep.space.arms import within_space
 from sweep.spec import definition as spec_of
 from sweep.spec.definition import Overrides
 from sweep.spec.model import SweepSpec
+from sweep.spec.source import absolute_source
 from sweep.spec.values import toml_like
 
 Definition = str | PathLike[str] | Mapping[str, Any]
@@ -50,10 +52,15 @@ def _options(name: str | None, trials: int | None, prefix: str) -> dict[str, str
 def _read(definition: Definition | Any, changes: Overrides, options: Mapping[str, str]) -> SweepSpec:
     """The definition as it is written."""
     if isinstance(definition, Mapping):
-        return spec_of.from_tables(toml_like(definition), "the definition", None, changes, options)
+        return _from_here(spec_of.from_tables(toml_like(definition), "the definition", None, changes, options))
     if isinstance(definition, str) and "\n" in definition:  # as `init` gives it, edited or not
-        return spec_of.parse(definition, None, changes, options)
+        return _from_here(spec_of.parse(definition, None, changes, options))
     if isinstance(definition, str | PathLike):
         return spec_of.load(os.fspath(definition), changes, options)
     allowed = "a file, the name of a shipped one, a dictionary of tables, or the text of a file"
     raise UserError(f"the definition must be {allowed}, however: {shown(definition)}")
+
+
+def _from_here(spec: SweepSpec) -> SweepSpec:
+    """A definition without a file: paths in it are relative to the current folder."""
+    return replace(spec, data=replace(spec.data, source=absolute_source(spec.data.source, None)))

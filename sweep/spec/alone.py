@@ -12,7 +12,14 @@ from sweep.spec.source import absolute_source, is_local
 
 
 def anywhere(spec: SweepSpec) -> SweepSpec:
-    """The definition without its file: a relative path to the table would lead elsewhere, so it becomes absolute."""
+    """The definition without its file: a relative path to the table would lead elsewhere, so it becomes absolute.
+
+    A definition that has no file has nothing that a path could be relative to. A name in it stays as it is: that of a
+    table which was handed in to the service, and is stored with the sweep. Whoever takes the definition home has the
+    file beside it.
+    """
+    if spec.origin is None:
+        return spec
     return replace(spec, data=replace(spec.data, source=absolute_source(spec.data.source, spec.base_dir)))
 
 
