@@ -26,10 +26,9 @@ def runner(
         float, typer.Option("--poll", metavar="SECONDS", min=0.1, max=3600, help="Between two looks at the queue.")
     ] = 2.0,
     once: Annotated[bool, typer.Option("--once", help="End when nothing is queued that it could run.")] = False,
-    jobs: Annotated[
-        bool,
-        typer.Option("--jobs/--no-jobs", help="Do what a service asks for, too: estimates, exports (not with --once)."),
-    ] = True,
+    no_jobs: Annotated[
+        bool, typer.Option("--no-jobs", help="Leave estimates and exports, which a service asks for, to other runners.")
+    ] = False,
     quiet: Quiet = False,
     storage: Storage = None,
     verbose: Verbose = False,
@@ -43,15 +42,15 @@ def runner(
     from sweep.commands.display import display
 
     with cli_errors.interruptible(), display(quiet=quiet) as shown:
-        beside = jobs and not once
-        if beside or cluster == "local":
+        jobs = not (no_jobs or once)
+        if jobs or cluster == "local":
             from sweep.launch import forkserver
 
             forkserver.start()  # what is forked from it imports while this process does
         shown.doing("loading PyTorch")
         from sweep.commands.queue import work
 
-        work(url, cluster=cluster, workers=workers, device=device, poll=poll, once=once, jobs=beside, display=shown)
+        work(url, cluster=cluster, workers=workers, device=device, poll=poll, once=once, jobs=jobs, display=shown)
 
 
 @app.command(epilog=example("sweep pause table", "sweep resume table"))

@@ -36,7 +36,6 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 30.0
 """After which a job goes to somebody else whose clerk was not heard of."""
 
-RENEW_SECONDS = 5.0
 POLL_SECONDS = 0.5
 AWAY_SECONDS = 5.0  # between two looks where the database is away
 
@@ -92,11 +91,11 @@ class Clerk:
     Args:
         storage: Database URL. Its tables are there.
         duties: What it can do.
-        poll: Seconds between two looks at what is asked.
+        lease: Seconds after which a job goes to somebody else.
     """
 
-    def __init__(self, storage: str, duties: Duties, poll: float = POLL_SECONDS) -> None:
-        self._storage, self._duties, self._poll = storage, duties, poll
+    def __init__(self, storage: str, duties: Duties, lease: float = LEASE_SECONDS) -> None:
+        self._storage, self._duties, self._lease = storage, duties, lease
         self._lanes = [_Lane(tuple(kind for kind in kinds if kind in duties)) for kinds in LANES]
         self._tidied = -TIDY_SECONDS
         self._store: Store | None = None
@@ -124,7 +123,7 @@ class Clerk:
             logger.debug("the clerk waits: %s", error)
             self._close()
             return AWAY_SECONDS
-        return self._poll
+        return POLL_SECONDS
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -148,9 +147,10 @@ class Clerk:
             self._renew(lane, lane.job)
         else:
             self._deliver(lane, lane.job, lane.outcome)
+            self._take(lane)
 
     def _take(self, lane: _Lane) -> None:
-        job = self._opened().take_job(lane.kinds, lane.token, LEASE_SECONDS)
+        job = self._opened().take_job(lane.kinds, lane.token, self._lease)
         if job is None:
             return
         lane.job, lane.renewed = job, monotonic()
@@ -164,9 +164,10 @@ class Clerk:
             raise
 
     def _renew(self, lane: _Lane, job: JobRecord) -> None:
-        if monotonic() - lane.renewed < (RENEW_SECONDS if lane.said is None else 1.0):
+        often = self._lease / 6
+        if monotonic() - lane.renewed < (often if lane.said is None else min(often, 1.0)):
             return
-        if not self._opened().renew_job(job.id, lane.token, LEASE_SECONDS, lane.said):
+        if not self._opened().renew_job(job.id, lane.token, self._lease, lane.said):
             lane.clear()  # it was deleted with its sweep, or taken over while this process could not be seen
             return
         lane.said, lane.renewed = None, monotonic()
@@ -211,10 +212,11 @@ class ClerkProcess:
     Args:
         storage: Database URL.
         duties: What it can do.
+        lease: As of :class:`Clerk`.
     """
 
-    def __init__(self, storage: str, duties: Duties) -> None:
-        self._given = storage, duties
+    def __init__(self, storage: str, duties: Duties, lease: float = LEASE_SECONDS) -> None:
+        self._given = storage, duties, lease
         self._process: BaseProcess | None = None
         self._lock, self._stopped = threading.Lock(), False
 
@@ -254,11 +256,11 @@ class ClerkProcess:
         self.stop()
 
 
-def _serve(storage: str, duties: Duties) -> None:
+def _serve(storage: str, duties: Duties, lease: float) -> None:
     def end(_: int, __: FrameType | None) -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, end)
     with suppress(OSError):
         os.nice(NICE)
-    Clerk(storage, duties).run()
+    Clerk(storage, duties, lease).run()

@@ -14,7 +14,6 @@ import shutil
 import signal
 import sys
 import threading
-import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -172,23 +171,22 @@ def _child(do: Do, storage: str, job: JobRecord, folder: Path, pipe: Connection)
         with suppress(OSError):  # nobody listens any more
             pipe.send_bytes(text[:_MOST_SAID].encode(errors="replace"))
 
-    told: dict[str, Any]
     try:
         done = do(storage, job, folder, say)
         about = None
         if done.file is not None:
             about = {"name": done.file.name, "media_type": done.file.media_type}
             (folder / _FILE).write_bytes(done.file.content)
-        told = {"result": done.result, "file": about}
+        told = json.dumps({"result": done.result, "file": about}, allow_nan=False)
     except SweepError as error:
-        told = {"reason": str(error)}
+        told = json.dumps({"reason": str(error)})
     except MemoryError:
-        told = {"reason": "there was not enough memory for it"}
+        told = json.dumps({"reason": "there was not enough memory for it"})
     except Exception as error:  # of whatever library: whoever asked must hear of it
         logger.exception("a bug in sweep")
-        traceback.print_exc()
-        told = {"reason": f"{type(error).__name__}: {error} (a bug in sweep; the log of the runner has more)"}
-    (folder / _RESULT).write_text(json.dumps(told, allow_nan=False))
+        bug = f"{type(error).__name__}: {error} (a bug in sweep; the log of the runner has more)"
+        told = json.dumps({"reason": bug})
+    (folder / _RESULT).write_text(told)
 
 
 def _end_with_parent(folder: Path) -> None:

@@ -46,3 +46,8 @@ def pack_half(values: NDArray[np.floating[Any]]) -> bytes:
 def unpack_half(blob: bytes, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Float32 array from what :func:`pack_half` made. Raises StorageError as :func:`unpack`."""
     return unpack(blob, "<f2", shape).astype(np.float32)
+
+
+def storable(text: str) -> str:
+    """A text that any database takes: no zero byte, nothing that UTF-8 cannot say. File names may hold both."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()

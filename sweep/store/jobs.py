@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, undefer
 
 from sweep.errors import NotFoundError, StorageError
 from sweep.store import statements
+from sweep.store.codec import storable
 from sweep.store.leases import now
 from sweep.store.models import Job
 from sweep.store.opened import OpenedDatabase
@@ -44,7 +45,8 @@ class Jobs(OpenedDatabase):
 
         def ask(session: Session) -> JobRecord:
             insert = statements.upsert(session, Job).values({**row, "created_at": at, "updated_at": at})
-            session.execute(insert.on_conflict_do_nothing(index_elements=[Job.key]))
+            # An update that changes nothing, so that the row is locked: nobody drops it before it is read.
+            session.execute(insert.on_conflict_do_update(index_elements=[Job.key], set_={"key": row["key"]}))
             session.execute(again)
             return _record(session.scalars(select(Job).where(Job.key == row["key"])).one())
 
@@ -122,7 +124,7 @@ class Jobs(OpenedDatabase):
         """
         values: dict[str, Any] = {"expires_at": now() + seconds}
         if progress is not None:
-            values |= {"progress": progress, "updated_at": datetime.now(UTC)}
+            values |= {"progress": storable(progress), "updated_at": datetime.now(UTC)}
         return self._change_job(job, token, values)
 
     def finish_job(self, job: str, token: str, result: Mapping[str, Any], file: JobFile | None = None) -> bool:
@@ -138,7 +140,8 @@ class Jobs(OpenedDatabase):
 
     def fail_job(self, job: str, token: str, reason: str) -> bool:
         """Store why a job cannot be done. Gives whether it was still the caller's."""
-        return self._change_job(job, token, {"state": "failed", "reason": reason, "updated_at": datetime.now(UTC)})
+        values = {"state": "failed", "reason": storable(reason), "updated_at": datetime.now(UTC)}
+        return self._change_job(job, token, values)
 
     def return_job(self, job: str, token: str) -> None:
         """Put a job back into the queue, as if nobody had begun: whoever worked at it was asked to stop."""
@@ -177,25 +180,22 @@ class Jobs(OpenedDatabase):
             NotFoundError: There is no such job, or it gave none.
             StorageError: The bytes are not those that were stored.
         """
-
-        def read(session: Session) -> tuple[JobFile, str] | None:
-            row = session.scalar(select(Job).where(Job.id == job).options(undefer(Job.content)))
-            if row is None or row.content is None:
-                return None
-            return JobFile(row.file_name or job, row.media_type or "application/octet-stream", row.content), str(
-                row.sha256
-            )
-
-        found = self._read(read)
-        if found is None:
+        query = select(Job).where(Job.id == job, Job.content.is_not(None)).options(undefer(Job.content))
+        row = self._read(lambda session: session.scalar(query))
+        if row is None or row.content is None:
             raise NotFoundError(f"no file of job {job} in {self.shown}")
-        file, sha256 = found
-        if hashlib.sha256(file.content).hexdigest() != sha256:
+        if hashlib.sha256(row.content).hexdigest() != row.sha256:
             raise StorageError(f"the stored file of job {job} is damaged: its SHA-256 differs ({self.shown})")
-        return file
+        return JobFile(row.file_name or job, row.media_type or "application/octet-stream", row.content)
 
     def drop_jobs(self, *, sweep: str | None = None, before: datetime | None = None) -> None:
-        """Forget jobs, those about a sweep or those that ended before an instant; both together: both have to hold."""
+        """Forget jobs, those about a sweep or those that ended before an instant; both together: both have to hold.
+
+        Raises:
+            ValueError: Neither is given.
+        """
+        if sweep is None and before is None:
+            raise ValueError("which jobs are to be dropped must be said")
         wanted = []
         if sweep is not None:
             wanted.append(Job.sweep == sweep)

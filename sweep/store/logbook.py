@@ -8,6 +8,7 @@ from typing import cast
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from sweep.store.codec import storable
 from sweep.store.models import LogLine, Order, Sweep
 from sweep.store.opened import OpenedDatabase
 from sweep.store.service_rows import Level, LogRecord
@@ -30,7 +31,7 @@ class Logbook(OpenedDatabase):
             level: ``"warning"`` if it costs something.
             trial: Number of the trial it is about.
         """
-        row = {"sweep": sweep, "level": level, "trial": trial, "said": said, "at": datetime.now(UTC)}
+        row = {"sweep": sweep, "level": level, "trial": trial, "said": storable(said), "at": datetime.now(UTC)}
         last = select(LogLine.id).where(LogLine.sweep == sweep).order_by(LogLine.id.desc())
         surplus = last.offset(MOST_LINES).limit(1).scalar_subquery()
 

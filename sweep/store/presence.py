@@ -45,7 +45,8 @@ class Presence(OpenedDatabase):
 
     def runners(self) -> list[RunnerRecord]:
         """Runners that were heard of within the last hour, the latest to come last."""
-        query = select(Runner, now()).order_by(Runner.since, Runner.token)
+        query = select(Runner, now()).where(Runner.seen_at >= now() - FORGET_SECONDS)
+        query = query.order_by(Runner.since, Runner.token)
 
         def read(session: Session) -> list[RunnerRecord]:
             return [

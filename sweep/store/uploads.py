@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 from sqlalchemy.orm import Session
 
-from sweep.store.models import Upload
+from sweep.store.models import Order, Upload
 from sweep.store.orders import Orders
 from sweep.store.service_rows import UploadRecord
 
@@ -73,8 +73,9 @@ class Uploads(Orders):
         self._drop_unused_tables()
 
     def drop_uploads(self, before: datetime) -> None:
-        """Forget the uploads that came before an instant, and tables that no sweep needs."""
-        self._write(lambda session: session.execute(delete(Upload).where(Upload.created_at < before)))
+        """Forget the uploads that came before an instant and whose tables no sweep needs, and those tables."""
+        used = exists().where(Order.table_sha256 == Upload.table_sha256)
+        self._write(lambda session: session.execute(delete(Upload).where(Upload.created_at < before, ~used)))
         self._drop_unused_tables()
 
 

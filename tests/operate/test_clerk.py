@@ -1,0 +1,200 @@
+"""The clerk: real processes, whatever the jobs do and whoever is killed; and what it really does for a sweep."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from sweep.commands.clerk import DUTIES
+from sweep.commands.export import exported
+from sweep.model.folder import read_model
+from sweep.operate import jobs
+from sweep.operate.clerk import Clerk, ClerkProcess
+from sweep.spec.toml import to_toml
+from sweep.store.service_rows import JobKind, JobRecord
+from sweep.store.store import Store
+from sweep.tables.packed import pack
+from tests.operate import duties
+from tests.operate.queued import FEW, queue, work
+from tests.processes import alive, wait_until_gone
+from tests.small_sweep import small_spec
+
+
+def wait_for(what: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def ended(store: Store, job: JobRecord) -> JobRecord:
+    """A job, once it is done or has failed."""
+    wait_for(lambda: found(store, job).state in ("done", "failed"))
+    return found(store, job)
+
+
+def found(store: Store, job: JobRecord) -> JobRecord:
+    record = store.job(job.id)
+    assert record is not None
+    return record
+
+
+def ask(store: Store, how: str, kind: JobKind = "export", at: Path | None = None) -> JobRecord:
+    return store.ask_job(kind, {"how": how, **({} if at is None else {"at": str(at)})}, sweep="one")
+
+
+def at_work(folder: Path) -> int:
+    """The process that is at a job, once there is one."""
+    wait_for(lambda: (folder / "pid").exists() and (folder / "pid").read_text())
+    return int((folder / "pid").read_text())
+
+
+@pytest.fixture
+def store(postgres_url: str) -> Iterator[Store]:
+    with Store.open(postgres_url) as store:
+        yield store
+
+
+def test_whatever_a_job_does_ends_that_job_alone(store: Store, postgres_url: str, tmp_path: Path) -> None:
+    reasons = {
+        "mistake": "the table must have rows",
+        "bug": "ZeroDivisionError: of all things (a bug in sweep; the log of the runner has more)",
+        "dies": "the process that was at it was ended by SIGKILL; most likely there was not enough memory",
+        "ends": "the process that was at it ended with status 3 (the log of the runner may have more)",
+        "nan": "ValueError: Out of range float values are not JSON compliant (a bug in sweep; the log of the runner has "
+        "more)",
+        "greedy": "there was not enough memory for it",
+    }
+    asked = {how: ask(store, how) for how in ("well", *reasons)}
+    hangs, quick = ask(store, "waits", "fit", tmp_path), ask(store, "well", "estimate")
+    with ClerkProcess(postgres_url, duties.DUTIES):
+        assert ended(store, quick).state == "done"  # it does not wait for the others
+        for how, reason in reasons.items():
+            job = ended(store, asked[how])
+            assert (how, job.state, job.reason) == (how, "failed", reason)
+        done = ended(store, asked["well"])
+        assert (done.state, done.result, done.attempts) == ("done", {"rows": 3}, 1)
+        assert store.job_file(done.id).content == b"content"
+        given_up = ended(store, hangs)
+        assert (given_up.state, given_up.reason) == ("failed", "it took longer than 1.0 s, and was given up")
+        assert not wait_until_gone([at_work(tmp_path)], 10)
+        assert ended(store, ask(store, "well", "fit")).state == "done"
+
+
+def test_a_clerk_that_is_killed_leaves_its_job_to_the_next(store: Store, postgres_url: str, tmp_path: Path) -> None:
+    asked = ask(store, "waits", at=tmp_path)
+    with ClerkProcess(postgres_url, duties.DUTIES, 1.5) as clerk:
+        worker, pid = at_work(tmp_path), clerk.pid
+        wait_for(lambda: found(store, asked).progress == "waiting")
+        time.sleep(2.0)  # longer than the lease, which is renewed
+        assert found(store, asked).attempts == 1
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert not wait_until_gone([worker, pid], 30)  # nobody would take what it gives
+        (tmp_path / "go").touch()
+        clerk.keep()
+        assert clerk.pid != pid
+        done = ended(store, asked)
+    assert (done.state, done.attempts) == ("done", 2)
+
+
+def test_a_clerk_that_ends_gives_its_job_back(store: Store, postgres_url: str, tmp_path: Path) -> None:
+    asked = ask(store, "waits", at=tmp_path)
+    with ClerkProcess(postgres_url, duties.DUTIES) as clerk:
+        worker, pid = at_work(tmp_path), clerk.pid
+        assert pid is not None
+    assert not wait_until_gone([worker, pid], 0)
+    assert (found(store, asked).state, found(store, asked).attempts) == ("queued", 0)
+    clerk.keep()  # whoever looks after it may come late
+    assert clerk.pid is None
+
+
+def test_a_job_that_is_deleted_is_not_gone_on_with(store: Store, postgres_url: str, tmp_path: Path) -> None:
+    ask(store, "waits", at=tmp_path)
+    with ClerkProcess(postgres_url, duties.DUTIES, 1.5) as clerk:
+        worker = at_work(tmp_path)
+        store.drop_jobs(sweep="one")
+        assert not wait_until_gone([worker], 30)
+        assert clerk.pid is not None
+        assert alive(clerk.pid)
+
+
+def test_old_jobs_and_uploads_are_dropped(sqlite_url: str) -> None:
+    with Store.open(sqlite_url) as store:
+        old, new = ask(store, "well"), ask(store, "well")
+        for job in (old, new):
+            store.take_job(jobs.CLERKS, job.id, 30.0)
+            store.fail_job(job.id, job.id, "x")
+        uploads = [store.save_upload(name, 1, name.encode(), {}) for name in ("old", "new")]
+        engine, now = create_engine(store.url), datetime.now(UTC)
+        with engine.begin() as connection:
+            week, month = now - timedelta(days=7, seconds=5), now - timedelta(days=30, seconds=5)
+            connection.execute(
+                text("UPDATE sweep_jobs SET updated_at = :at WHERE id = :id"), {"at": f"{week:%F %T.%f}", "id": old.id}
+            )
+            connection.execute(
+                text("UPDATE sweep_uploads SET created_at = :at WHERE name = 'old'"), {"at": f"{month:%F %T.%f}"}
+            )
+        engine.dispose()
+        clerk = Clerk(sqlite_url, {})
+        clerk._step()
+        clerk._close()
+        assert [job.id for job in store.jobs()] == [new.id]
+        assert store.uploads() == uploads[1:]
+
+
+def test_what_a_sweep_is_asked_for(tmp_path: Path, sqlite_url: str) -> None:
+    """By those who have nothing but the database: the table was handed in."""
+    spec = queue(sqlite_url, tmp_path, *FEW)
+    work(sqlite_url)
+    table = pack(spec.data, None)
+    assert table.content is not None
+    (tmp_path / "table.csv").unlink()
+    with Store.open(sqlite_url) as store, ClerkProcess(sqlite_url, DUTIES):
+        upload = store.save_upload("table.csv", 700, table.content, {})
+        estimate = jobs.ask_estimate(store, to_toml(spec), upload.table_sha256)
+        wrong = jobs.ask_estimate(store, 'name = "x"\n[data]\nsource = "x.csv"\n[space]\ndropout = 1.5\n', None)
+        asked = {form: jobs.ask_export(store, "small", form) for form in ("toml", "sklearn", "onnx", "model")}
+        asked["predictions"] = jobs.ask_export(store, "small", "predictions", trial=2)
+        checked = ended(store, estimate).result
+        assert checked is not None
+        assert checked["table"]["rows"] == 30
+        assert checked["estimate"]["seconds"] > 0
+        assert checked["stored"] is None
+        said = ended(store, wrong).result
+        assert said == {"problems": [{"place": "space.dropout", "said": "must be below 1, however: 1.5"}]}
+        files = {}
+        for form, job in asked.items():
+            assert ended(store, job).reason is None
+            files[form] = store.job_file(job.id)
+        assert {form: (file.name, file.media_type) for form, file in files.items()} == {
+            "toml": ("small.toml", "application/toml"),
+            "sklearn": ("small.py", "text/x-python"),
+            "onnx": ("small.onnx", "application/octet-stream"),
+            "model": ("small.zip", "application/zip"),
+            "predictions": ("small.csv", "text/csv"),
+        }
+        assert files["toml"].content.decode() == exported(store, "small", "toml", None, 1, "-")
+        assert files["predictions"].content == exported(store, "small", "predictions", 2, 1, "small.csv")
+        zipfile.ZipFile(io.BytesIO(files["model"].content)).extractall(tmp_path)
+        assert read_model(tmp_path / "small-model").name == "small"
+        assert jobs.ask_export(store, "small", "toml").state == "done"  # not again
+
+
+def test_a_definition_on_a_table_that_is_gone(sqlite_url: str, tmp_path: Path) -> None:
+    spec = small_spec(tmp_path)
+    with Store.open(sqlite_url) as store:
+        asked = jobs.ask_estimate(store, to_toml(spec), "ab" * 32)
+        with ClerkProcess(sqlite_url, DUTIES):
+            reason = ended(store, asked).reason
+    assert reason is not None
+    assert reason.startswith(f"no table {'ab' * 32} in ")
