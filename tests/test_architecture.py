@@ -69,7 +69,7 @@ DOORS: dict[str, set[str]] = {
     },
     "rich": {"commands.progress", "commands.display"},
     "IPython": {"commands.notebook", "kernels"},
-    "optuna_dashboard": {"service.dashboard_app", "commands.study_page"},
+    "optuna_dashboard": {"service.dashboard_app", "service.dashboard_answers", "commands.study_page"},
     "pydantic": {"spec.schema", "spec.shape", "service"},
     "fastapi": {"service"},
     "starlette": {"service"},

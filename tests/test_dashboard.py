@@ -13,6 +13,7 @@ import pytest
 from sweep.cli import dashboard
 from sweep.errors import NotFoundError, StorageError, UserError
 from sweep.run.study import optuna_storage
+from sweep.service.dashboard_answers import loopback_only
 from sweep.store.store import Store
 from tests.command_line import start
 
@@ -54,7 +55,7 @@ def application(_: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 def test_only_requests_that_name_loopback_are_answered(host: str, answered: bool) -> None:
     """Browsers send the name that the page's address has, whatever it points to."""
     said: list[str] = []
-    body = dashboard.loopback_only(application)({"HTTP_HOST": host}, lambda status, _: said.append(status))
+    body = loopback_only(application)({"HTTP_HOST": host}, lambda status, _: said.append(status))
     assert (said == ["200 OK"], b"here" in body) == (answered, answered)
 
 

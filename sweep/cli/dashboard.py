@@ -11,24 +11,22 @@ from __future__ import annotations
 import contextlib
 import socket
 import socketserver
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from time import sleep
 from typing import Any
-from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-import optuna_dashboard
-
 from sweep.errors import NotFoundError, StorageError, UserError
-from sweep.run.study import cached, open_storage
+from sweep.run.study import open_storage
+from sweep.service.dashboard_answers import Application, loopback_only, told_plainly
+from sweep.service.dashboard_app import DashboardApp
 from sweep.store.database import parse_url
 from sweep.store.store import Store
 
 # Between two looks for a database that is not there yet.
 WAIT_SECONDS = 1.0
 
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 Say = Callable[[str], None]
 
 
@@ -82,27 +80,6 @@ def parse_address(host: str) -> IPv4Address | IPv6Address:
         raise UserError(f"--host must be an IP address such as 127.0.0.1, however: {host or 'nothing'}") from None
 
 
-def loopback_only(application: Application) -> Application:
-    """The same application for requests that name loopback as their host."""
-
-    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if _names_loopback(str(environ.get("HTTP_HOST", ""))):
-            return application(environ, start_response)
-        start_response("403 Forbidden", [("Content-Type", "text/plain")])
-        return [b"this dashboard answers on loopback only\n"]
-
-    return answer
-
-
-def _names_loopback(header: str) -> bool:
-    """Whether a request's ``Host`` is ``localhost`` or an address of loopback, whatever the port."""
-    try:
-        host = urlsplit(f"//{header}").hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # another name, or none at all
-        return False
-
-
 def _shown(address: IPv4Address | IPv6Address) -> str:
     """Where a browser finds it: an address that stands for all of a machine's is none to go to."""
     if address.is_unspecified:
@@ -115,7 +92,7 @@ def _opened(storage: str) -> Iterator[Application]:
     with Store.open(storage) as store, open_storage(store) as tables:
         if tables is None:
             raise NotFoundError(f"no study in {store.shown}: `sweep run` stores the first one")
-        yield optuna_dashboard.wsgi(cached(tables))
+        yield told_plainly(DashboardApp(store, tables))
 
 
 @contextlib.contextmanager

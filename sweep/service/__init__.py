@@ -12,6 +12,7 @@
 ``renderer``            a process that makes reports, figures and summaries
 ``pages``               what a browser shows; templates and assets are in ``dashboards/``
 ``dashboard``           Optuna's dashboard behind the same login
+``dashboard_app``       the same for any WSGI server, and quick; ``dashboard_answers`` is what it sends
 ``metrics`` ``logs``    for whoever operates it
 ``server``              the process: addresses, TLS, a runner beside it
 ======================  =========================================================================================

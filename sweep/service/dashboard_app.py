@@ -2,7 +2,6 @@
 
 Everything on its pages is the dashboard's own. What is done here is that it need not say the same thing twice:
 
-- Its script, 6 MB, is named by its version, so that a browser asks for it once and keeps it compiled.
 - What it says of a study is kept, compressed, until the study changes. Whether it has is asked of the database with a
   few small queries, at most once a second for each study, and anew after every write that passes through here.
 - Of a study that has changed only the trials that are new or had not ended are asked for; the others are put before
@@ -15,22 +14,15 @@ the database has given its id to another study.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
-import mimetypes
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from ipaddress import ip_address
-from pathlib import Path
 from time import monotonic
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
-from wsgiref.util import setup_testing_defaults
+from urllib.parse import parse_qs
 
 import optuna_dashboard
 from optuna.storages import BaseStorage, RDBStorage
@@ -38,10 +30,8 @@ from optuna.trial import TrialState
 from optuna_dashboard import _importance
 
 from sweep.run.study import KEY_ATTRIBUTE, cached, translated
+from sweep.service.dashboard_answers import Answer, Application, called, file, page
 from sweep.store.store import Store
-
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
-"""A WSGI application."""
 
 HOLD_SECONDS = 1.0
 """For so long at most something may be shown that was changed elsewhere."""
@@ -52,67 +42,8 @@ STUDIES = 8
 ANSWERS = 16
 """Of one study."""
 
-LEVEL, LEAST_PACKED = 6, 1024
-"""Of gzip; bytes from which on something is compressed."""
-
-POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
-"""The ``Content-Security-Policy`` that its pages work under: Plotly's WebGL figures make functions from text, and its
-components write styles into the page."""
-
-_HERE = Path(optuna_dashboard.__file__).parent
-_KEPT = "private, max-age=31536000, immutable"
+_ELSEWHERE = ("", "/incompatible-rdb-schema")  # older tables are never opened, so there is nothing to migrate
 _ENDED = ("Complete", "Pruned", "Fail")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a request is answered with.
-
-    Attributes:
-        status: Such as ``"200 OK"``.
-        media_type: Its ``Content-Type``.
-        body: Compressed with gzip where ``packed``.
-        packed: Whether it is.
-        tag: Its ``ETag``; empty for none.
-        cache: Its ``Cache-Control``.
-        more: Other headers.
-    """
-
-    status: str
-    media_type: str
-    body: bytes
-    packed: bool = False
-    tag: str = ""
-    cache: str = "no-cache"
-    more: tuple[tuple[str, str], ...] = ()
-
-    def packed_if_large(self) -> Answer:
-        """The same, compressed where that pays, and with a tag."""
-        packed = len(self.body) >= LEAST_PACKED
-        body = gzip.compress(self.body, LEVEL, mtime=0) if packed else self.body
-        tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
-        return Answer(self.status, self.media_type, body, packed, tag, self.cache, self.more)
-
-    def send(self, environ: Mapping[str, Any], start_response: Any) -> Iterable[bytes]:
-        """As WSGI wants it; without the body where the browser has it already, or asks for the headers alone."""
-        headers = [("Cache-Control", self.cache), ("Vary", "Accept-Encoding"), *self.more]
-        if self.tag:
-            headers.append(("ETag", self.tag))
-            if self.tag in environ.get("HTTP_IF_NONE_MATCH", ""):
-                start_response("304 Not Modified", headers)
-                return []
-        body = self.body
-        if self.packed and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
-            headers.append(("Content-Encoding", "gzip"))
-        elif self.packed:
-            body = gzip.decompress(body)
-        headers += [("Content-Type", self.media_type), ("Content-Length", str(len(body)))]
-        start_response(self.status, headers)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +74,10 @@ def _trials(mark: tuple[tuple[Any, ...], ...]) -> int:
     return sum(row[1] for row in mark)
 
 
-def _first(mark: tuple[tuple[Any, ...], ...]) -> Any:
-    """Id of the first trial."""
-    return min((row[2] for row in mark), default=None)
+def _first(mark: tuple[tuple[Any, ...], ...]) -> tuple[Any, Any]:
+    """Id of the first trial, and when the first one began."""
+    begun = (row[4] for row in mark if row[4] is not None)
+    return min((row[2] for row in mark), default=None), min(begun, default=None)
 
 
 class DashboardApp:
@@ -172,9 +104,11 @@ class DashboardApp:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return self._write(environ, start_response)
         if path.startswith("/static/") or path == "/favicon.ico":
-            answer = _file(path, environ.get("QUERY_STRING", ""))
+            answer = file(path, environ.get("QUERY_STRING", ""))
+        elif path in _ELSEWHERE:
+            answer = Answer("302 Found", "text/plain", b"", more=(("Location", "/dashboard"),))
         elif path == "/dashboard" or path.startswith("/dashboard/"):
-            answer = _page(_shown(path))
+            answer = page(_shown(path))
         elif (study := _study_of(path)) is not None:
             answer = self._of_study(study, path, environ.get("QUERY_STRING", ""))
         else:
@@ -323,92 +257,6 @@ def new_dashboard(storage: BaseStorage) -> Application:
 def forget_importances() -> None:
     """Has the dashboard work them out anew: it keeps them by the id of the study and its number of trials alone."""
     _importance.param_importance_cache.clear()
-
-
-def called(application: Application, path: str, query: str) -> Answer:
-    """What an application answers to a GET request of our own."""
-    environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": query, "HTTP_ACCEPT_ENCODING": ""}
-    setup_testing_defaults(environ)
-    said: list[tuple[str, list[tuple[str, str]]]] = []
-    body = application(environ, lambda status, headers, _=None: said.append((status, headers)))
-    try:
-        content = b"".join(body)
-    finally:
-        getattr(body, "close", lambda: None)()
-    status, headers = said[-1]
-    media_type = next((value for name, value in headers if name.lower() == "content-type"), "text/plain")
-    kept = ("content-disposition", "location")
-    return Answer(status, media_type, content, more=tuple(one for one in headers if one[0].lower() in kept))
-
-
-def loopback_only(application: Application) -> Application:
-    """The same application for requests that name loopback as their host."""
-
-    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if _names_loopback(str(environ.get("HTTP_HOST", ""))):
-            return application(environ, start_response)
-        start_response("403 Forbidden", [("Content-Type", "text/plain")])
-        return [b"this dashboard answers on loopback only\n"]
-
-    return answer
-
-
-def _names_loopback(header: str) -> bool:
-    """Whether a request's ``Host`` is ``localhost`` or an address of loopback, whatever the port."""
-    try:
-        host = urlsplit(f"//{header}").hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # another name, or none at all
-        return False
-
-
-# --- what comes with the dashboard ------------------------------------------------------------------------------------
-
-
-@lru_cache(STUDIES)
-def _page(study: int | None) -> Answer:
-    """The one page, which shows by its address what is asked for.
-
-    Args:
-        study: That it is about, if it is about one: what it will ask of it is fetched while its script is made ready.
-    """
-    page = (_HERE / "index.html").read_text().replace(_SCRIPT, f"{_SCRIPT}?{_version()}")
-    asked = ["/api/meta"] if study is None else ["/api/meta", f"/api/studies/{study}?after=0"]
-    links = "".join(f'<link rel="preload" as="fetch" crossorigin="anonymous" href="{path}">' for path in asked)
-    page = page.replace("</head>", f"{links}</head>", 1)
-    policy = ("Content-Security-Policy", POLICY)
-    return Answer("200 OK", "text/html; charset=utf-8", page.encode(), more=(policy,)).packed_if_large()
-
-
-_SCRIPT = "/static/bundle.js"
-
-
-def _version() -> str:
-    return f"v={optuna_dashboard.__version__}"
-
-
-@cache
-def _files() -> Mapping[str, Path]:
-    """Files by their path; what is asked for is one of these, or not there."""
-    public = {f"/static/{path.name}": path for path in (_HERE / "public").iterdir() if path.suffix != ".gz"}
-    return {**public, "/favicon.ico": _HERE / "img" / "favicon.ico"}
-
-
-def _file(path: str, query: str) -> Answer:
-    if path not in _files():
-        return Answer("404 Not Found", "text/plain", b"there is no such file\n")
-    return _read(path, _KEPT if query == _version() else "no-cache")
-
-
-@cache
-def _read(path: str, cache_control: str) -> Answer:
-    found = _files()[path]
-    media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
-    beside = found.with_name(f"{found.name}.gz")
-    packed = beside.is_file()
-    body = (beside if packed else found).read_bytes()
-    tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
-    return Answer("200 OK", media_type, body, packed, tag, cache_control)
 
 
 def _study_of(path: str) -> int | None:
