@@ -153,18 +153,18 @@ def render_page(template: str, **content: Any) -> str:
     return _environment().get_template(template).render({**nobody, **content})
 
 
-def _page(request: Request, name: str, **content: Any) -> Response:
-    service: Service = request.app.state.service
-    role = getattr(request.state, "role", None if service.options.tokens else "operator")
-    if role is not None:  # else it is an error, for somebody who has not logged in
+def _page(request: Request, name: str, **content: Any) -> HTMLResponse:
+    service: Service | None = getattr(request.app.state, "service", None)  # none while it starts or ends
+    role = getattr(request.state, "role", None)
+    if service is not None and role is not None:
         content |= {
             "here": name,
             "login": bool(service.options.tokens),
             "writes": role == "operator",
             "dashboard": service.options.dashboard,
-            "runner": _has_runner(service),
-            "runner_command": _runner_command(service),
         }
+        if name != "error":  # which may be about the database
+            content |= {"runner": _has_runner(service), "runner_command": _runner_command(service)}
     return HTMLResponse(render_page(f"{name}.html.j2", **content), headers={"Cache-Control": "no-store"})
 
 
