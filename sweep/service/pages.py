@@ -126,7 +126,7 @@ def add_error_pages(app: FastAPI) -> None:
 
 def wants_page(request: Request) -> bool:
     """Whether somebody looks at a page, and no program asks for a document."""
-    return "text/html" in request.headers.get("Accept", "") and not request.url.path.startswith("/v1/")
+    return "text/html" in request.headers.get("Accept", "") and not request.scope["path"].startswith("/v1/")
 
 
 def error_page(request: Request, response: Response) -> Response:
