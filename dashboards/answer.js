@@ -1,5 +1,5 @@
 // The answer of a sweep, in words and as a table of placements.
-import { chip, count, el, inPercent, marksOf, placementWords, score } from "./common.js";
+import { bareScore, chip, count, el, inPercent, marksOf, placementWords, score } from "./common.js";
 
 // Decimals of a difference and its interval, as the program chooses them: as many as scores have, more where the
 // interval is narrow.
@@ -75,7 +75,7 @@ export const answerParts = (answer) => {
       el(
         "p",
         { class: "note" },
-        `What to expect of the best configuration on new rows, its honest score: ${score(answer.metric, honest.value)} (95 %: ${score(answer.metric, honest.low)} to ${score(answer.metric, honest.high)}). Only this belongs on a slide.`,
+        `What to expect of the best configuration on new rows, its honest score: ${score(answer.metric, honest.value)} (95 %: ${bareScore(answer.metric, honest.low)} to ${bareScore(answer.metric, honest.high)}). Only this belongs on a slide.`,
       ),
     el(
       "details",

@@ -118,7 +118,8 @@ export const score = (metric, value) => {
   return metric === "rmse" || metric === "mae" ? significant(value, 4) : value.toFixed(3);
 };
 
-export const metricTitle = (metric) => METRICS[metric]?.title ?? metric;
+export const bareScore = (metric, value) => score(metric, value).replace(" %", "");
+
 export const inPercent = (metric) => Boolean(METRICS[metric]?.percent);
 
 const ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];

@@ -8,8 +8,10 @@ const text = one("#toml");
 let upload = null; // id of the table that was handed in
 let source = null; // "sklearn:…", where that is the table
 let task = null;
+let pasted = false; // whether the text is somebody's own, and not to be replaced by a table that is handed in
 let latest = 0; // what was asked last about the text; answers to earlier questions are dropped
 let sound = false;
+let measuring; // the timer of the next estimate
 let changing = 0; // changes of fields that are not in the text yet
 
 // --- 1: the table ----------------------------------------------------------------------------------------------------
@@ -26,7 +28,8 @@ const useTable = (table, { target, others, notes, title }) => {
   const facts = [["Table", title], ["Rows", grouped(table.rows)], ["Columns", grouped(table.columns.length)], ["Task", TASKS[table.task] ?? table.task]];
   one("#table-facts").replaceChildren(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
   const names = table.columns.map((column) => column.name);
-  one("#target").replaceChildren(...names.map((name) => el("option", { value: name, selected: name === target }, name)));
+  const unknown = target ? [] : [el("option", { value: "", selected: true, disabled: true }, "Choose a column")];
+  one("#target").replaceChildren(...unknown, ...names.map((name) => el("option", { value: name, selected: name === target }, name)));
   const candidates = others?.length ? [`It could also be ${listed(others, "or")}.`] : [];
   one("#table-notes").replaceChildren(...[...(notes ?? []), ...candidates].map((note) => el("li", {}, note)));
   one("#columns").replaceChildren(...table.columns.map((column) => columnRow(column, target)));
@@ -51,15 +54,16 @@ const useUpload = async (document) => {
   begin();
   useTable(document.table, { ...document, title: `${document.name}, ${size(document.size)}` });
   history.replaceState(null, "", `/new?upload=${encodeURIComponent(upload)}`);
-  await setText(document.definition);
-  announce(`${document.name} was read. ${count(document.table.rows, "row")}; the target is ${document.target}.`);
+  if (pasted && text.value.trim()) await check();
+  else await setText(document.definition);
+  const target = document.target ? `the target is ${document.target}` : "choose what to predict";
+  announce(`${document.name} was read. ${count(document.table.rows, "row")}; ${target}.`);
   reveal();
 };
 
 const useSource = async (chosen, target = null) => {
   const found = await ask("POST", "/v1/definitions/suggest", { source: chosen, target });
-  upload = null;
-  source = chosen;
+  [upload, source, pasted] = [null, chosen, false];
   begin();
   useTable(found.table, { ...found, title: chosen });
   await setText(found.definition);
@@ -72,8 +76,7 @@ const useShipped = async (name) => {
 };
 
 const useDefinition = async (definition) => {
-  upload = null;
-  source = null;
+  [upload, source, pasted] = [null, null, true];
   begin();
   useTable(null, {});
   await setText(definition);
@@ -96,11 +99,14 @@ one("#ready").addEventListener("change", ({ target: { value } }) => {
   taken.catch(refused("#source-wrong"));
 });
 one("#paste").addEventListener("click", async () => {
-  await useDefinition("");
+  if (upload === null) await useDefinition("");
+  pasted = true; // a table that was handed in stays
   text.focus();
+  text.select();
 });
 one("#target").addEventListener("change", async ({ target: { value } }) => {
   try {
+    pasted = false;
     if (upload === null) await useSource(source, value);
     else {
       const found = await ask("POST", `/v1/uploads/${upload}/definition`, { target: value });
@@ -115,9 +121,10 @@ one("#target").addEventListener("change", async ({ target: { value } }) => {
 
 // --- 3: what to try --------------------------------------------------------------------------------------------------
 
-const setText = (definition) => {
-  text.value = definition;
-  return check();
+const setText = async (definition) => {
+  for (const part of all(".with-definition")) part.hidden = definition === null; // until there is a target
+  text.value = definition ?? "";
+  if (definition !== null) await check();
 };
 
 // Has the service read the text; fills in the fields, or shows what is wrong.
@@ -160,6 +167,7 @@ const tell = (problems) => {
 let editing = Promise.resolve(); // changes are made one after the other
 listen((changes) => {
   changing += 1;
+  clearTimeout(measuring);
   editing = editing.then(async () => {
     try {
       await change(changes);
@@ -187,13 +195,13 @@ const change = async (changes) => {
 let typing;
 text.addEventListener("input", () => {
   clearTimeout(typing);
+  clearTimeout(measuring);
   typing = setTimeout(check, 400);
 });
 one("#copy").addEventListener("click", ({ currentTarget }) => copyText(text.value, currentTarget));
 
 // --- how long it takes -----------------------------------------------------------------------------------------------
 
-let measuring;
 const soon = () => {
   clearTimeout(measuring);
   measuring = setTimeout(() => estimate().catch(refused("#estimate")), 1200);

@@ -1,5 +1,5 @@
 // One sweep, live: by server-sent events, and by asking now and then where these do not come through.
-import { ago, all, announce, ask, chip, copyText, count, duration, el, ended, grouped, one, placementWords, Refused, score } from "./common.js";
+import { ago, all, announce, ask, bareScore, chip, copyText, count, duration, el, ended, grouped, one, placementWords, Refused, score } from "./common.js";
 import { answerParts } from "./answer.js";
 import { draw } from "./charts.js";
 import { listFiles } from "./downloads.js";
@@ -90,7 +90,7 @@ const showHonest = async () => {
     const best = await ask("GET", `${address}/best`);
     const { honest_score: honest } = best;
     if (!honest) return;
-    const [low, high] = [honest.low, honest.high].map((value) => score(best.metric, value));
+    const [low, high] = [honest.low, honest.high].map((value) => bareScore(best.metric, value));
     one("#honest").textContent = `Of the best of all, trial ${best.trial}, ${score(best.metric, honest.value)} is to be expected on new rows: its honest score (95 %: ${low} to ${high}).`;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;

@@ -1,4 +1,5 @@
 // A row of the table of sweeps, from the document of a sweep: the same as the template makes.
+import { PLACEMENTS } from "./facts.js";
 import { ago, chip, el, grouped, marksOf, score } from "./common.js";
 
 export const finished = (sweep) => sweep.trials.complete + sweep.trials.pruned;
@@ -11,7 +12,9 @@ export const howFar = (sweep) => {
 
 // Placements that have a score, with their marks, and whether each is the best of all.
 export const bests = (sweep) => {
-  const found = Object.entries(sweep.best ?? {});
+  const usual = Object.keys(PLACEMENTS);
+  const place = ([placement]) => (usual.includes(placement) ? usual.indexOf(placement) : usual.length);
+  const found = Object.entries(sweep.best ?? {}).sort((a, b) => place(a) - place(b));
   const marks = marksOf(found.map(([placement]) => placement));
   const sign = sweep.maximize ? 1 : -1;
   const top = Math.max(...found.map(([, best]) => sign * best.score));

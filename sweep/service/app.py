@@ -13,7 +13,7 @@ from sweep.service.guard import GuardedApp
 from sweep.service.options import ServeOptions
 from sweep.service.problems import Problem
 from sweep.service.state import Service
-from sweep.service.v1 import definitions, edits, jobs, results, runners, sweeps, uploads
+from sweep.service.v1 import definitions, edits, estimates, jobs, results, runners, sweeps, uploads
 
 
 def create_app(options: ServeOptions) -> FastAPI:
@@ -46,8 +46,9 @@ def create_app(options: ServeOptions) -> FastAPI:
     )
     problems.add_handlers(app)
     app.state.readiness, app.state.metrics = health.Readiness(), numbers
-    for part in (access, health, metrics, definitions, edits, uploads, sweeps, results, jobs, runners, pages):
-        app.include_router(part.router)
+    api = (definitions, edits, estimates, uploads, sweeps, results, jobs, runners)
+    for module in (access, health, metrics, *api, pages):
+        app.include_router(module.router)
     if options.dashboard:
         add_dashboard(app)
     pages.add_error_pages(app)

@@ -44,6 +44,8 @@ _COLUMNS = (
 )
 _STANDARD = {"q": "", "state": "", "sort": "updated", "order": "desc", "offset": 0}
 
+_USUAL = ("none", "input", "hidden", "all")
+
 router = APIRouter(include_in_schema=False)
 router.include_router(assets.router)
 
@@ -124,7 +126,7 @@ def add_error_pages(app: FastAPI) -> None:
 
 def wants_page(request: Request) -> bool:
     """Whether somebody looks at a page, and no program asks for a document."""
-    return "text/html" in request.headers.get("Accept", "") and not request.url.path.startswith("/v1/")
+    return "text/html" in request.headers.get("Accept", "") and not request.scope["path"].startswith("/v1/")
 
 
 def error_page(request: Request, response: Response) -> Response:
@@ -151,18 +153,18 @@ def render_page(template: str, **content: Any) -> str:
     return _environment().get_template(template).render({**nobody, **content})
 
 
-def _page(request: Request, name: str, **content: Any) -> Response:
-    service: Service = request.app.state.service
-    role = getattr(request.state, "role", None if service.options.tokens else "operator")
-    if role is not None:  # else it is an error, for somebody who has not logged in
+def _page(request: Request, name: str, **content: Any) -> HTMLResponse:
+    service: Service | None = getattr(request.app.state, "service", None)  # none while it starts or ends
+    role = getattr(request.state, "role", None)
+    if service is not None and role is not None:
         content |= {
             "here": name,
             "login": bool(service.options.tokens),
             "writes": role == "operator",
             "dashboard": service.options.dashboard,
-            "runner": _has_runner(service),
-            "runner_command": _runner_command(service),
         }
+        if name != "error":  # which may be about the database
+            content |= {"runner": _has_runner(service), "runner_command": _runner_command(service)}
     return HTMLResponse(render_page(f"{name}.html.j2", **content), headers={"Cache-Control": "no-store"})
 
 
@@ -222,7 +224,7 @@ def _bests(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             "trial": one["trial"],
             "top": one["score"] == top,
         }
-        for placement, one in best.items()
+        for placement, one in sorted(best.items(), key=lambda pair: (*_USUAL, pair[0]).index(pair[0]))
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import ssl
@@ -173,7 +174,8 @@ def _listen(address: IPv4Address | IPv6Address, port: int) -> Iterator[socket.so
     try:
         listener = socket.create_server((str(address), port), family=family, backlog=256)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number else error
         raise UserError(f"port {port} must be free, however: {reason} ({address}; --port takes another one)") from None
     with listener:
         yield listener
@@ -236,7 +238,16 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends: those who wait for something to happen first."""
         self._ending()
+        late = asyncio.get_running_loop().call_later(END_SECONDS / 2, self._leave)
         await super().shutdown(sockets)
+        late.cancel()
+
+    def _leave(self) -> None:
+        """Closes connections that have nothing to answer: by TLS some clients do not say that they have understood."""
+        for connection in list(self.server_state.connections):
+            cycle = getattr(connection, "cycle", None)
+            if cycle is None or cycle.response_complete:
+                connection.transport.abort()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -4,5 +4,6 @@
 fingerprint, where the rungs are · ``alone``: one trial as a definition of its own · ``layers``: names of layers and
 networks, the grammar of placements · ``schema``: keys, types, bounds and defaults · ``shape``: a file against them ·
 ``checks``: rules between keys · ``places``: where a line of its problems stands · ``overrides``: changes given beside
-the file · ``source``: what a ``data.source`` is · ``values``: a program's values as TOML has them, whole numbers.
+the file · ``edits``: changes of its text that keep the comments · ``source``: what a ``data.source`` is · ``values``: a
+program's values as TOML has them, whole numbers.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import tomlkit
-from tomlkit.items import Item
+from tomlkit.items import Item, SingleKey
 
 from sweep.spec.model import SweepSpec, plain
 from sweep.spec.schema import SECTIONS
@@ -36,5 +36,5 @@ def item(value: Any) -> Item:
     """A value of a section; a dimension becomes an inline table with spaces inside its braces."""
     if not isinstance(value, dict):
         return cast("Item", tomlkit.item(value))
-    pairs = ", ".join(f"{key} = {item(inner).as_string()}" for key, inner in value.items())
+    pairs = ", ".join(f"{SingleKey(key).as_string()} = {item(inner).as_string()}" for key, inner in value.items())
     return tomlkit.value(f"{{ {pairs} }}")

@@ -166,7 +166,7 @@ def test_the_cookie(secure: bool) -> None:
 
 def test_the_cookie_of_tls_is_for_tls_alone() -> None:
     somebody = client(app_with(Behind()))
-    somebody.base_url = "https://localhost"  # type: ignore[assignment]
+    somebody.base_url = "https://localhost"
     found = somebody.post("/login", data={"token": OPERATOR}, headers=SAME_SITE).headers["set-cookie"]
     assert found.startswith("__Host-sweep_session=")
     assert "; Secure" in found
@@ -184,7 +184,8 @@ def test_where_it_is_secure_a_cookie_that_anybody_could_set_counts_for_nothing()
 
 
 def test_in_and_out() -> None:
-    somebody = client(app_with(Behind()))
+    app = app_with(Behind())
+    somebody = client(app)
     sent = somebody.get("/api/x?a=1&b=2", headers={"Accept": "text/html"})
     assert (sent.status_code, sent.headers["location"]) == (303, "/login?next=/api/x%3Fa%3D1%26b%3D2")
     page = somebody.get(sent.headers["location"])
@@ -203,7 +204,7 @@ def test_in_and_out() -> None:
     assert (left.status_code, left.headers["location"]) == (303, "/login")
     assert somebody.get("/api/x").status_code == 401
     for session in (first, "", "0" * 64):  # the one before was ended, too
-        assert client(somebody.app, Cookie=f"sweep_session={session}").get("/api/x").status_code == 401
+        assert client(app, Cookie=f"sweep_session={session}").get("/api/x").status_code == 401
 
 
 def test_what_is_no_form() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -205,7 +206,7 @@ def test_files_of_tls_that_cannot_be_used(certificate: tuple[Path, Path], tmp_pa
 
 
 def test_from_beginning_to_end(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
-    """By TLS, with tokens, while somebody waits for the rest of something: Ctrl-C ends it, and nothing is complained of."""
+    """By TLS, with tokens, while clients are in the middle of something: Ctrl-C ends it, and nobody complains."""
     arguments = ("--no-runner", "--tls-cert", str(certificate[0]), "--tls-key", str(certificate[1]))
     tokens = {"SWEEP_OPERATOR_TOKEN": OPERATOR, "SWEEP_LOG": "info", "SWEEP_LOG_FORMAT": "json"}
     with serving(tmp_path, *arguments, **tokens) as (process, address):
@@ -216,8 +217,9 @@ def test_from_beginning_to_end(tmp_path: Path, certificate: tuple[Path, Path]) -
             assert "Server" not in found.headers
         # A client that stays, one in the middle of a head, one in the middle of a body.
         port = int(address.rpartition(":")[2].rstrip("/"))
-        with connected(port) as idle, connected(port) as slow, connected(port) as slower:
-            each = [context.wrap_socket(one, server_hostname="localhost") for one in (idle, slow, slower)]
+        with ExitStack() as stack:
+            plain = [stack.enter_context(connected(port)) for _ in range(3)]
+            each = [stack.enter_context(context.wrap_socket(one, server_hostname="localhost")) for one in plain]
             each[0].sendall(head("GET", "/health"))
             assert each[0].recv(9) == b"HTTP/1.1 "
             each[1].sendall(b"GET /")
@@ -230,7 +232,7 @@ def test_from_beginning_to_end(tmp_path: Path, certificate: tuple[Path, Path]) -
     assert "Traceback" not in err
     assert OPERATOR not in err
     lines = [json.loads(line) for line in err.splitlines()]
-    assert {line["level"] for line in lines} == {"INFO"}
+    assert [line for line in lines if line["level"] != "INFO"] == []
     assert [(line["path"], line["status"]) for line in lines][:2] == [("/ready", 200), ("/health", 200)]
 
 
@@ -333,8 +335,6 @@ def test_what_does_not_end_by_itself_is_killed(tmp_path: Path) -> None:
 
 
 def test_it_is_started_again_and_later_each_time(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
-    import asyncio
-
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -342,7 +342,7 @@ def test_it_is_started_again_and_later_each_time(monkeypatch: pytest.MonkeyPatch
         if len(slept) == 7:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(beside.asyncio, "sleep", sleep)
+    monkeypatch.setattr("asyncio.sleep", sleep)
     keeper = beside.Beside(["/bin/sh", "-c", "exit 3"], {})
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(keeper.keep())
