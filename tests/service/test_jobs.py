@@ -32,7 +32,7 @@ def test_an_export_from_the_question_to_the_file(client: TestClient) -> None:
     assert (job["kind"], job["sweep"], job["state"], job["file"]) == ("export", "done", "queued", None)
     assert asked(client, "/v1/sweeps/done/exports", format="predictions", trial=3)["id"] == job["id"]
     assert asked(client, "/v1/sweeps/done/exports", format="predictions")["id"] != job["id"]
-    assert [one["id"] for one in client.get("/v1/sweeps/done").json()["jobs"]][0] == job["id"]
+    assert client.get("/v1/sweeps/done").json()["jobs"][0]["id"] == job["id"]
     assert client.get(f"/v1/jobs/{job['id']}/file").status_code == 404
     taken = store.take_job(("export",), "token", 60.0)
     assert taken is not None
