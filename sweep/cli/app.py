@@ -22,9 +22,10 @@ $ sweep run breast_cancer    a definition that comes with the program
 
 ENVIRONMENT = """\b
 Environment:
-  SWEEP_STORAGE  database URL, where --storage is not given
-  SWEEP_LOG      debug, info, warning or error
-  SWEEP_CACHE    folder for downloaded tables
+  SWEEP_STORAGE     database URL, where --storage is not given
+  SWEEP_LOG         debug, info, warning or error
+  SWEEP_LOG_FORMAT  text or json
+  SWEEP_CACHE       folder for downloaded tables
 """
 
 ORDER = ("init", "check", "run", "answer", "report")
