@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from sweep.service import access, bodies, headers
 from sweep.service.guard import UPLOADS, GuardedApp, crosses, host_name, origin_of
+from tests.command_line import ROOT
 from tests.service.serving import (
     OPERATOR,
     VIEWER,
@@ -518,3 +520,13 @@ def test_there_are_no_web_sockets(behind: Behind) -> None:
     ):
         pytest.fail("accepted")
     assert behind.seen == []
+
+
+def test_the_document_names_tests_that_are_there() -> None:
+    document = (ROOT / "docs" / "security.md").read_text()
+    there = {
+        name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())
+    }
+    named = set(re.findall(r"`(test_\w+)`", document))
+    assert len(named) > 30
+    assert named <= there
