@@ -8,6 +8,7 @@ read, and texts among numbers that stand for missing values (``data.missing``).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -107,17 +108,20 @@ class Survey:
     dates: tuple[str, ...]
 
 
-def survey(table: Table, target: str | int | None) -> Survey:
+def survey(
+    table: Table, target: str | int | None, columns: Mapping[str, ColumnSummary | DataError] | None = None
+) -> Survey:
     """Looks at every column.
 
     Args:
         table: As read.
         target: Name or position of the column to predict; ``None`` to guess it.
+        columns: What :func:`~sweep.tables.describe.describe_each` says of it, where that is known.
 
     Raises:
         DataError: The target does not exist, cannot be read or cannot be guessed.
     """
-    columns = describe_each(table)
+    columns = dict(describe_each(table) if columns is None else columns)
     gaps = _gaps(table, columns)
     missing = tuple(dict.fromkeys(text for texts in gaps.values() for text in texts))
     table = replace(table, missing=table.missing | set(missing))

@@ -211,6 +211,8 @@ def _parse(
                 for name in mixed:
                     frame[name] = again[name]
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        if "out of memory" in str(error):
+            raise MemoryError(str(error)) from error
         _check_widths(dialect, source, len(names))
         raise DataError(f"{source}: cannot be read as a table ({str(error).strip()})") from error
     if expected is not None and dialect.decimal == ",":

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -119,7 +119,6 @@ def test_rubbish_is_refused_in_one_sentence(browser: TestClient) -> None:
     for name, content, said in (
         ("r.csv", bytes(range(256)) * 400, "r.csv: is not text (it holds zero bytes); allowed are CSV, TSV, Parquet"),
         ("r.parquet", b"PAR1" + bytes(range(256)), "r.parquet: the file is damaged or incomplete"),
-        ("r.zip", b"PK\x03\x04" + bytes(300), "r.zip: is a zip archive or an Excel workbook; unpack it"),
         ("r.csv.gz", gzip.compress(TABLE.encode())[:-30], "r.csv.gz: the gzip file is damaged or incomplete"),
     ):
         answer = browser.post("/v1/uploads", params={"name": name}, content=content)
@@ -131,15 +130,14 @@ def test_rubbish_is_refused_in_one_sentence(browser: TestClient) -> None:
 
 
 def test_a_bomb_goes_off_in_the_reader_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundredth of a megabyte that is ten of them, and would be a thousand without a limit."""
+    """A table of 80 MB, which any reader without a limit takes."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    bomb = gzip.compress(gzip.compress(b"a,b,y\n") + gzip.compress(b"1.5,2.5,0\n1.5,2.5,1\n" * 500_000, 9) * 30, 1)
-    bomb = gzip.decompress(bomb)  # members one after the other are one file
+    bomb = gzip.compress(b"a,b,y\n" + b"1.5,2.5,0\n1.5,2.5,1\n" * 4_000_000, 1)
     assert len(bomb) < 2**20
-    with client(tmp_path, Limits(memory=700 * 2**20)) as browser:
+    with client(tmp_path, Limits(memory=640 * 2**20)) as browser:
         answer = browser.post("/v1/uploads?name=b.csv.gz", content=bomb)
         assert (answer.status_code, answer.json()["code"]) == (422, "too_much")
-        assert answer.json()["detail"].startswith("reading b.csv.gz took more than 0.684 GiB of memory, which")
+        assert answer.json()["detail"].startswith("reading b.csv.gz took more than 0.625 GiB of memory, which")
         assert hand_in(browser, "t.csv", TABLE)["target"] == "y"
     assert not list(tmp_path.glob("sweep-table-*"))
 
@@ -233,7 +231,7 @@ def test_a_long_name_keeps_its_ending() -> None:
 
 
 def test_no_name_meets_a_file_of_the_reader(browser: TestClient) -> None:
-    for name in ("table.parquet", "ask.json", "answer.json", "log.txt", "../ask.json", "given"):
+    for name in ("table.parquet", "../ask.json"):
         document = hand_in(browser, name, TABLE)
         assert document["table"]["rows"] == 40
         assert document["name"] == name.removeprefix("../")
@@ -266,10 +264,8 @@ def served(
 
 def request(port: int, body: bytes | Iterator[bytes], headers: dict[str, str]) -> tuple[int, dict[str, str]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT)
-    try:
+    with suppress(BrokenPipeError, ConnectionResetError):  # it may be refused before it is sent
         connection.request("POST", "/v1/uploads?name=t.csv", body, headers, encode_chunked=True)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # it was refused before it was sent
     answer = connection.getresponse()
     document = json.loads(answer.read())
     connection.close()
@@ -315,13 +311,13 @@ def test_a_limit_is_said_with_the_refusal(tmp_path: Path, monkeypatch: pytest.Mo
         yield bytes(60_000)
         yield bytes(60_000)
 
-    with served(tmp_path, monkeypatch, most=100_000, stored=100_500) as port:
+    with served(tmp_path, monkeypatch, most=100_000, stored=100_100) as port:
         status, problem = request(port, bytes(100_001), {})
         assert (status, problem["code"]) == (413, "too_large")
         assert problem["detail"].startswith("a table may have at most 100,000 bytes here; a compressed one")
         status, problem = request(port, chunked(), {"Transfer-Encoding": "chunked"})
         assert (status, problem["code"]) == (413, "too_large")
-        status, document = request(port, TABLE.encode(), {})
+        status, _ = request(port, TABLE.encode(), {})
         assert status == 201
         status, problem = request(port, bytes(100_000), {})
         assert (status, problem["code"]) == (507, "full")
@@ -361,8 +357,8 @@ def test_others_wait_until_one_is_received(browser: TestClient, monkeypatch: pyt
 
 
 def test_old_ones_go_when_others_come(browser: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = hand_in(browser, "first.csv", TABLE)
+    old = service(browser).store.save_upload("old.csv", 1, b"table", {})
     monkeypatch.setattr(intake, "KEPT", 0 * intake.KEPT)
-    second = hand_in(browser, "second.csv", TABLE)
-    assert browser.get(f"/v1/uploads/{first['id']}").status_code == 404
-    assert browser.get(f"/v1/uploads/{second['id']}").status_code == 200
+    new = hand_in(browser, "new.csv", TABLE)
+    assert [upload.id for upload in service(browser).store.uploads()] == [new["id"]]
+    assert browser.get(f"/v1/uploads/{old.id}").status_code == 404
