@@ -82,7 +82,9 @@ def confine(parent: int, limits: Mapping[str, int]) -> None:
     ):
         hard = resource.getrlimit(what)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
+        # Of time the harder limit comes later: the softer one ends a process by a signal that says why.
+        later = 2 if what == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else 0
+        resource.setrlimit(what, (most, most + later))
 
 
 def _answer(ask: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,7 +175,8 @@ def _about(table: Table, ask: Mapping[str, Any]) -> dict[str, Any]:
     for position, column in enumerate(table.columns, start=1):
         if _text(column) != column:
             raise DataError(f"{name}: the name of column {position} must be text, however: {_text(column)!r}")
-    columns = [_column(column, found) for column, found in describe_each(table).items()]
+    described = describe_each(table)
+    columns = [_column(column, found) for column, found in described.items()]
     seen: dict[str, Any] = {"rows": len(table.frame), "columns": columns, "task": None, "target": None}
     about: dict[str, Any] = {
         "name": table_name(name),
@@ -183,7 +186,7 @@ def _about(table: Table, ask: Mapping[str, Any]) -> dict[str, Any]:
         "table": seen,
     }
     try:
-        made = suggest_for(table, name, target, header=ask["header"])
+        made = suggest_for(table, name, target, header=ask["header"], columns=described)
     except DataError as error:
         if target is not None:
             raise

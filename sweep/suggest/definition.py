@@ -10,18 +10,20 @@ from __future__ import annotations
 import os
 import re
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from sweep.errors import DataError
 from sweep.records import Task
 from sweep.spec.model import DataSpec, safe_name
 from sweep.spec.source import TABLE_ENDINGS, is_local, kind_of, name_in
 from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.suggest.sizes import CORES, SMALL, Sizes, fit
 from sweep.suggest.text import bullets, comment, key_line, quoted, rough_duration, several, toml_value
+from sweep.tables.describe import ColumnSummary
 from sweep.tables.encode import Encoded, encode
 from sweep.tables.load import read_table
 from sweep.tables.types import Table
@@ -92,6 +94,7 @@ def suggest_for(
     target: str | int | None = None,
     path: Path | None = None,
     header: bool | None = None,
+    columns: Mapping[str, ColumnSummary | DataError] | None = None,
 ) -> Suggestion:
     """The same for a table that has been read.
 
@@ -101,13 +104,14 @@ def suggest_for(
         target: As there.
         path: As there.
         header: What was said of its first row when it was read; the definition says it too.
+        columns: What :func:`~sweep.tables.describe.describe_each` says of it, where that is known.
 
     Raises:
         DataError: As :func:`suggest`.
     """
     name = table_name(source)
     path = Path(f"{name}.toml") if path is None else path
-    seen = survey(table, target)
+    seen = survey(table, target, columns)
     table = replace(table, missing=frozenset(seen.missing))
     data = data_of(source, target=seen.target, drop=tuple(finding.column for finding in seen.drop))
     encoded = encode(table, data)
