@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from sweep.launch import forkserver
 from sweep.report.html import render
 from sweep.run.study import optuna_storage
 from sweep.store.store import Store
-from tests import scratch, shared_sql
+from tests import scratch, shared_sql, tracing
 from tests.command_line import DEFINITION, Program, write_table
 from tests.postgres import Databases, server
 
@@ -72,15 +72,39 @@ UNTRACED = (
 )
 
 
+def is_traced(item: pytest.Item) -> bool:
+    """Of many cases of a test the first is enough, and of some files no test is needed."""
+    return item.stash[_TRACED]
+
+
+_TRACED = pytest.StashKey[bool]()
+_TRACING = pytest.StashKey[tracing.Tracing]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    tracing.drop_the_first(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Last, when pytest-cov has started."""
+    session.stash[_TRACING] = tracing.Tracing()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """To be traced for coverage makes a test much slower: of many cases of a test the first is enough."""
-    traced: set[str] = set()
+    seen: set[str] = set()
     for item in items:
         file = item.path.relative_to(Path(__file__).parent).as_posix()
         test = item.nodeid.partition("[")[0]
-        if test in traced or file.startswith(UNTRACED):
-            item.add_marker("no_cover")
-        traced.add(test)
+        item.stash[_TRACED] = test not in seen and not file.startswith(UNTRACED)
+        seen.add(test)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """With its fixtures."""
+    with item.session.stash[_TRACING].on() if is_traced(item) else nullcontext():
+        return (yield)
 
 
 @pytest.fixture(scope="session")
