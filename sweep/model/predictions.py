@@ -61,7 +61,7 @@ def to_parquet(columns: Mapping[str, Any]) -> bytes:
 
 
 class _Lines(io.StringIO):
-    """Rows that end with ``\\n`` alone."""
+    """Rows that end with a line feed alone."""
 
     def write(self, row: str, /) -> int:
         return super().write(row.removesuffix("\r\n") + "\n")
