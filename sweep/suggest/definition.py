@@ -10,20 +10,19 @@ from __future__ import annotations
 import os
 import re
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from sweep.errors import DataError
 from sweep.records import Task
 from sweep.spec.model import DataSpec, safe_name
 from sweep.spec.source import TABLE_ENDINGS, is_local, kind_of, name_in
 from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.suggest.sizes import CORES, SMALL, Sizes, fit
+from sweep.suggest.target import Columns
 from sweep.suggest.text import bullets, comment, key_line, quoted, rough_duration, several, toml_value
-from sweep.tables.describe import ColumnSummary
 from sweep.tables.encode import Encoded, encode
 from sweep.tables.load import read_table
 from sweep.tables.types import Table
@@ -94,7 +93,7 @@ def suggest_for(
     target: str | int | None = None,
     path: Path | None = None,
     header: bool | None = None,
-    columns: Mapping[str, ColumnSummary | DataError] | None = None,
+    columns: Columns | None = None,
 ) -> Suggestion:
     """The same for a table that has been read.
 
