@@ -31,12 +31,10 @@ from sweep.wording import count, number
 # Accuracy is misleading where the rarest class has less than this part of an equal share (two classes: 30 % of all).
 _BALANCED = 0.6
 
-# Searching for copies sorts the rows.
-_MOST_ROWS_COMPARED = 200_000
+_MOST_ROWS_COMPARED = 200_000  # searching for copies sorts them
 
 # A regression target with values so many standard deviations from its mean: a squared error is about these rows.
 _OUTLYING = 10.0
-
 _WARNING = "warning: "
 
 
@@ -95,10 +93,10 @@ def suggest_for(
     header: bool | None = None,
     columns: Columns | None = None,
 ) -> Suggestion:
-    """The same for a table that has been read.
+    """The same for a table as read.
 
     Args:
-        table: As read.
+        table: That one.
         source: From where, as :func:`suggest` has it.
         target: As there.
         path: As there.
