@@ -51,7 +51,11 @@ _LEAN = {
     "ARROW_IO_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
 }
-_START = "import sys; sys.path[:] = sys.argv[2:]; from sweep.service.reading import main; main(int(sys.argv[1]))"
+# It ends at once when it has answered: threads of libraries are not waited for, which may abort at the exit.
+_START = (
+    "import os, sys; sys.path[:] = sys.argv[2:]; from sweep.service.reading import main; main(int(sys.argv[1])); "
+    "os._exit(0)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ def _check(ask: Mapping[str, Any]) -> dict[str, Any]:
     info = encode(packed_table(stored.read_bytes(), spec.data), spec.data).info
     unfit = list(task_rules(spec, info.task, f", the task of target {info.target!r}"))
     if unfit:
-        raise DefinitionError([problem.said(spec.place) for problem in unfit])
+        raise DefinitionError([problem.said("the definition") for problem in unfit])
     return {"data_hash": info.content_hash, "task": info.task}
 
 

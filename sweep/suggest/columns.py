@@ -8,13 +8,12 @@ read, and texts among numbers that stand for missing values (``data.missing``).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sweep.errors import DataError
-from sweep.suggest.target import guess
+from sweep.suggest.target import Columns, guess
 from sweep.tables.columns import FEW_LEVELS, number_text, odd_texts, read_column
 from sweep.tables.describe import ColumnSummary, describe_each
 from sweep.tables.features import check_finite, texts_in_cells
@@ -108,9 +107,7 @@ class Survey:
     dates: tuple[str, ...]
 
 
-def survey(
-    table: Table, target: str | int | None, columns: Mapping[str, ColumnSummary | DataError] | None = None
-) -> Survey:
+def survey(table: Table, target: str | int | None, columns: Columns | None = None) -> Survey:
     """Looks at every column.
 
     Args:

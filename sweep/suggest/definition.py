@@ -10,20 +10,19 @@ from __future__ import annotations
 import os
 import re
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from sweep.errors import DataError
 from sweep.records import Task
 from sweep.spec.model import DataSpec, safe_name
 from sweep.spec.source import TABLE_ENDINGS, is_local, kind_of, name_in
 from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.suggest.sizes import CORES, SMALL, Sizes, fit
+from sweep.suggest.target import Columns
 from sweep.suggest.text import bullets, comment, key_line, quoted, rough_duration, several, toml_value
-from sweep.tables.describe import ColumnSummary
 from sweep.tables.encode import Encoded, encode
 from sweep.tables.load import read_table
 from sweep.tables.types import Table
@@ -32,12 +31,10 @@ from sweep.wording import count, number
 # Accuracy is misleading where the rarest class has less than this part of an equal share (two classes: 30 % of all).
 _BALANCED = 0.6
 
-# Searching for copies sorts the rows.
-_MOST_ROWS_COMPARED = 200_000
+_MOST_ROWS_COMPARED = 200_000  # searching for copies sorts them
 
 # A regression target with values so many standard deviations from its mean: a squared error is about these rows.
 _OUTLYING = 10.0
-
 _WARNING = "warning: "
 
 
@@ -94,12 +91,12 @@ def suggest_for(
     target: str | int | None = None,
     path: Path | None = None,
     header: bool | None = None,
-    columns: Mapping[str, ColumnSummary | DataError] | None = None,
+    columns: Columns | None = None,
 ) -> Suggestion:
-    """The same for a table that has been read.
+    """The same for a table as read.
 
     Args:
-        table: As read.
+        table: That one.
         source: From where, as :func:`suggest` has it.
         target: As there.
         path: As there.

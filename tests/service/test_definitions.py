@@ -87,7 +87,7 @@ def test_each_problem_is_said_at_its_place(browser: TestClient, upload: dict[str
     assert set(problems(browser, own + "target = 3\n", upload["id"])) == {"data.target"}
     assert set(problems(browser, own + "header = false\n", upload["id"])) == {"data.header"}
     found = problems(browser, own + '[validation]\nmetric = "rmse"\n', upload["id"])
-    assert found["validation.metric"].endswith("for classification, the task of target 'y', however: rmse")
+    assert found["validation.metric"].endswith("for classification, the task of target 'y', however: \"rmse\"")
     assert problems(browser, own + 'target = "a"\n[validation]\nmetric = "rmse"\n', upload["id"]) == {}
 
 
