@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from sweep.figures.progress_info import MOST_CURVES, RAW, live_figures, progress
 from tests.made_sweep import DEFINITION, made_summary
 
 
-def running(trials: int, budget: int = 128, **changes: str) -> SweepSummary:
+def running(trials: int, budget: int = 128, **changes: Any) -> SweepSummary:
     made = made_summary(trials, **changes)
     return replace(made, status=replace(made.status, state="running", budget=budget), honest=None)
 
