@@ -34,7 +34,7 @@ def test_an_export_from_the_question_to_the_file(client: TestClient) -> None:
     assert asked(client, "/v1/sweeps/done/exports", format="predictions")["id"] != job["id"]
     assert client.get("/v1/sweeps/done").json()["jobs"][0]["id"] == job["id"]
     assert client.get(f"/v1/jobs/{job['id']}/file").status_code == 404
-    taken = store.take_job(("export",), "token", 60.0)
+    taken = store.take_job(["export"], "token", 60.0)
     assert taken is not None
     store.renew_job(taken.id, "token", 60.0, "half of it")
     assert client.get(f"/v1/jobs/{job['id']}").json()["progress"] == "half of it"
@@ -76,7 +76,7 @@ def test_an_answer_is_asked_of_a_runner(client: TestClient) -> None:
     job = asked(client, "/v1/sweeps/done/answer", repeats=12)
     assert (job["kind"], job["state"]) == ("answer", "queued")
     assert asked(client, "/v1/sweeps/done/answer", repeats=12)["id"] == job["id"]
-    service_of(client).store.take_job(("answer",), "token", 60.0)
+    service_of(client).store.take_job(["answer"], "token", 60.0)
     service_of(client).store.fail_job(job["id"], "token", "the workers are gone")
     failed = client.get(f"/v1/jobs/{job['id']}").json()
     assert (failed["state"], failed["reason"]) == ("failed", "the workers are gone")

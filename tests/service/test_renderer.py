@@ -173,7 +173,7 @@ def test_too_much_at_once_is_refused(url: str, sweeps: dict[str, Glance], monkey
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
     for what in ("best", "toml"):
         with pytest.raises(RefusedError, match="takes long"):
-            renderer.made(sweeps["done"], what)  # type: ignore[arg-type]  # both are
+            renderer.made(sweeps["done"], what)
     with pytest.raises(RefusedError, match="too much") as refused:
         renderer.made(sweeps["done"], "json")
     assert refused.value.status == 503

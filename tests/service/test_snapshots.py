@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 from sqlalchemy import event
 
 from sweep.analysis.status import statuses
@@ -15,6 +17,7 @@ from sweep.answer.choose import choice_among, choose
 from sweep.answer.stored import known_answer
 from sweep.operate import orders
 from sweep.operate.overview import Glance, Leader, Overview
+from sweep.run.study import optuna_storage
 from sweep.service import snapshots
 from sweep.service.problems import RefusedError
 from sweep.service.snapshots import Snapshots
@@ -100,6 +103,14 @@ def test_what_changes_is_seen(store: Store, storage_url: str) -> None:
     assert more is not None
     store.delete_sweep(more.key)
     assert "more" not in named(overview)
+
+
+def test_trials_under_way_are_counted_anew(store: Store) -> None:
+    overview = Overview(store)
+    assert named(overview)["running"].status.counts.running == 2
+    with optuna_storage(store) as storage:
+        optuna.load_study(study_name="running", storage=storage).add_trial(create_trial(state=TrialState.RUNNING))
+    assert named(overview)["running"].status.counts.running == 3  # though nothing was saved
 
 
 def test_an_answer_is_shown_while_it_is_that_of_the_winners(store: Store) -> None:
