@@ -49,8 +49,9 @@ TIDY_SECONDS = 3600.0
 LANES: tuple[tuple[JobKind, ...], ...] = (("estimate",), ("export", "fit"))
 """Kinds of which one job at a time is done: whoever waits for an estimate looks at a page."""
 
-NICE = 10
-"""A process that trains a sweep has nine times the weight of one with this."""
+NICE = 5
+"""A process that trains a sweep has three times the weight of one with this. With 10 an estimate, which somebody waits
+for, takes a minute where all processors are busy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from tests.small_sweep import small_spec
 BUG = "(a bug in sweep; the log of the runner has more)"
 
 
-def wait_for(what: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 180.0) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline
