@@ -26,7 +26,7 @@ os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch.scratch()))  # of ``t
 shared_sql.share()
 
 # What processes of tests are forked from imports what they need, beside what workers need.
-forkserver._MODULES.append("sweep.run.loop")
+forkserver._MODULES += ["sweep.run.loop", "sweep.cli.main", "sweep.operate.runner", "sweep.run.upgrade"]
 
 
 # What these run again and again, quicker tests run, too.

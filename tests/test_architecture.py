@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -92,15 +93,23 @@ def modules() -> Iterator[tuple[str, str, Path]]:
             yield ".".join(parts), parts[0], path
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Everything in a file, which several tests look at."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
     """Every module imported anywhere in a file, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    found: list[str] = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}: relative import"
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(found)
 
 
 MODULES = list(modules())
@@ -110,32 +119,34 @@ def test_every_module_has_a_place() -> None:
     assert {row for _, row, _ in MODULES} == set(ALL)
 
 
-@pytest.mark.parametrize(("name", "row", "path"), MODULES, ids=[name for name, _, _ in MODULES])
-def test_imports_point_upwards(name: str, row: str, path: Path) -> None:
-    allowed = set(ALL[: ALL.index(row) + 1])
-    for target in imports(path):
-        if not target.startswith("sweep."):
-            continue
-        top = target.split(".")[1]
-        assert top in allowed, f"{name} imports {target}, which stands below it"
-        assert {row, top} != {"training", "store"}, "training and store never meet"
+def test_imports_point_upwards() -> None:
+    wrong = []
+    for name, row, path in MODULES:
+        allowed = set(ALL[: ALL.index(row) + 1])
+        for target in imports(path):
+            if not target.startswith("sweep."):
+                continue
+            top = target.split(".")[1]
+            if top not in allowed:
+                wrong.append(f"{name} imports {target}, which stands below it")
+            if {row, top} == {"training", "store"}:
+                wrong.append(f"{name} imports {target}: training and store never meet")
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize(("name", "row", "path"), MODULES, ids=[name for name, _, _ in MODULES])
-def test_each_framework_enters_by_its_door(name: str, row: str, path: Path) -> None:
-    for target in imports(path):
-        framework = target.split(".")[0]
-        if framework in DOORS:
-            assert {row, name} & DOORS[framework], (
-                f"{name} imports {framework}, which enters by {sorted(DOORS[framework])}"
-            )
+def test_each_framework_enters_by_its_door() -> None:
+    wrong = [
+        f"{name} imports {target}, which enters by {sorted(doors)}"
+        for name, row, path in MODULES
+        for target in imports(path)
+        if (doors := DOORS.get(target.split(".")[0])) is not None and not {row, name} & doors
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_packages_have_no_circles() -> None:
-    graph = {
-        f"sweep.{name}": {t for t in imports(path) if t.startswith("sweep.")} & {f"sweep.{n}" for n, _, _ in MODULES}
-        for name, _, path in MODULES
-    }
+    ours = {f"sweep.{name}" for name, _, _ in MODULES}
+    graph = {f"sweep.{name}": ours.intersection(imports(path)) for name, _, path in MODULES}
     done: set[str] = set()
 
     def visit(module: str, path: tuple[str, ...]) -> None:
@@ -149,13 +160,19 @@ def test_packages_have_no_circles() -> None:
         visit(module, ())
 
 
-@pytest.mark.parametrize(("name", "row", "path"), MODULES, ids=[name for name, _, _ in MODULES])
-def test_nothing_executable_can_be_read_back(name: str, row: str, path: Path) -> None:
+def test_nothing_executable_can_be_read_back() -> None:
     """Invariant 9: no module can load a pickle, its own or another library's."""
     loaders = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
-    assert not loaders & {target.split(".")[0] for target in imports(path)}
-    for call in ("torch.load", "read_pickle", "allow_pickle=True", "PickleType"):
-        assert call not in path.read_text(), call
+    calls = ("torch.load", "read_pickle", "allow_pickle=True", "PickleType")
+    wrong = [
+        f"{name}: {what}"
+        for name, _, path in MODULES
+        for what in (
+            *(loaders & {target.split(".")[0] for target in imports(path)}),
+            *(call for call in calls if call in path.read_text()),
+        )
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_init_files_import_nothing() -> None:
@@ -167,16 +184,15 @@ def test_init_files_import_nothing() -> None:
 def test_a_storage_url_is_only_opened() -> None:
     """``Store.url`` may hold a password: it goes to Optuna and nowhere else; messages have ``Store.shown``."""
     for name, _, path in MODULES:
-        tree = ast.parse(path.read_text())
         opened = [
             node.args[0]
-            for node in ast.walk(tree)
+            for node in nodes(path)
             if isinstance(node, ast.Call)
             and node.args
             and isinstance(node.func, ast.Name)
             and node.func.id == "RDBStorage"
         ]
-        for node in ast.walk(tree):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and node.attr == "url" and isinstance(node.ctx, ast.Load):
                 assert node in opened, f"{name}, line {node.lineno}: {ast.unparse(node)}"
 

@@ -15,7 +15,8 @@ import pytest
 from sweep.answer.nested_stored import save_searched
 from sweep.cli.main import run_program
 from sweep.store.store import Store
-from tests.command_line import DEFINITION, RUN, Program, start, write_table
+from tests.command_line import DEFINITION, RUN, Program, write_table
+from tests.forked import start_forked
 
 ANSWER = ("answer", "small", "--cluster", "inline")
 
@@ -155,7 +156,7 @@ def test_a_sweep_or_a_table_that_is_not_there(small: Program, made: Path) -> Non
 def test_a_real_process_interrupted_by_sigterm_goes_on(finished: Program, tmp_path: Path) -> None:
     """Many repeats: several blocks of runs, so that the signal comes among them."""
     asked = (*ANSWER, "--repeats", "120")
-    with start(tmp_path, *asked) as process:
+    with start_forked(tmp_path, *asked) as process:
         wait_for_a_run(tmp_path / "sweep.db")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.command_line import DEFINITION, ROOT, write_table
+from tests.forked import start_forked
 from tests.processes import children
 
 pytestmark = pytest.mark.no_tables
@@ -38,12 +39,26 @@ def url(postgres_url: str, postgres_server: Path) -> Iterator[str]:
         connection.execute(f"DROP ROLE {role}".encode())
 
 
-def ran(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Exit status of the program, and all that could be seen of it: what it said, the titles of its processes."""
+def outside(environment: dict[str, str]) -> dict[str, str]:
+    """That of a process which says all there is to say, and knows only the database of ``environment``."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("SWEEP_", "PG"))}
+    return own | {"SWEEP_LOG": "debug"} | environment
+
+
+def ran(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Exit status of the program, and all that it said."""
+    with start_forked(folder, *arguments, environment=outside(environment)) as process:
+        said = process.communicate(timeout=120)
+        status = process.returncode
+    assert status is not None
+    return status, "\n".join(said)
+
+
+def watched(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """The same of one from the beginning, and the titles of its processes."""
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, *arguments],
-        cwd=folder, env=own | {"PYTHONPATH": str(ROOT), "SWEEP_LOG": "debug"} | environment, text=True,
+        cwd=folder, env=outside(environment) | {"PYTHONPATH": str(ROOT)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     titles = set[bytes]()
@@ -61,7 +76,7 @@ def ran(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     watching.start()
     out, err = process.communicate()
     watching.join()
-    assert titles
+    assert len(titles) > 1  # not its own alone
     return process.returncode, "\n".join([out, err, *(title.decode() for title in titles)])
 
 
@@ -79,7 +94,8 @@ def test_it_is_seen_nowhere(url: str, tmp_path: Path) -> None:
         (wrong, 2, "list", "-v"),
         (gone, 2, "list", "-v"),
     ):
-        found, seen = ran(tmp_path, *arguments, SWEEP_STORAGE=storage)
+        start = watched if "--workers" in arguments else ran  # of the others nobody but itself has the environment
+        found, seen = start(tmp_path, *arguments, SWEEP_STORAGE=storage)
         assert found == status, seen
         assert SECRET not in seen
     written = [path for path in tmp_path.rglob("*") if path.is_file()]

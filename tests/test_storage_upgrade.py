@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from alembic import command
-from sqlalchemy import inspect, text
+from sqlalchemy import Engine, event, inspect, text
 
 from sweep.cli import errors as cli_errors
 from sweep.errors import BusyError, NotFoundError, StorageError
@@ -23,25 +24,25 @@ from sweep.run.study import open_storage, optuna_storage
 from sweep.run.upgrade import plan_upgrade, upgrade
 from sweep.store import database, versions
 from sweep.store.store import Store
-from tests.command_line import ROOT, RUN, Program
+from tests.command_line import RUN, Program
+from tests.forked import forked_processes
 from tests.test_migrations import _KEY, _connected, _fill, _tables
 
 pytestmark = pytest.mark.no_tables
 
 OLD, NEW = "v3.0.0.c", "v3.2.0.a"
 
-# Alone in a process, and killed as it is about to do something.
-_UPGRADE = """
-import os, signal, sys
-from sqlalchemy import Engine, event
-from sweep.run.upgrade import upgrade
-def die(connection, cursor, statement, *rest):
-    if sys.argv[2] and sys.argv[2] in statement:
-        os.kill(os.getpid(), signal.SIGKILL)
-event.listen(Engine, "before_cursor_execute", die)
-plan = upgrade(sys.argv[1], print, lambda plan: print("begins"))
-print("nothing to do" if plan.empty else "done")
-"""
+
+def _upgrade_alone(url: str, kill_at: str, reports: Connection) -> None:
+    """In a process of its own, and killed as it is about to do something."""
+
+    def die(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if kill_at and kill_at in statement:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(Engine, "before_cursor_execute", die)
+    plan = upgrade(url, reports.send, lambda plan: reports.send("begins"))
+    reports.send("nothing to do" if plan.empty else "done")
 
 
 def make_old(url: str, *, ours: str = "0001", older_optuna: bool = True) -> None:
@@ -81,12 +82,31 @@ def check_new(url: str) -> None:
         study.add_trial(optuna.trial.create_trial(value=0.5))
 
 
-def start(url: str, kill_at: str = "") -> subprocess.Popen[str]:
-    """An upgrade as a process of its own."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-c", _UPGRADE, url, kill_at], stdout=subprocess.PIPE, text=True, env=environment
-    )
+class Upgrade:
+    """In a process of its own, killed as it is about to execute what has ``kill_at`` in it."""
+
+    def __init__(self, url: str, kill_at: str = "") -> None:
+        processes = forked_processes()
+        self._reports, theirs = processes.Pipe(duplex=False)
+        self._process = processes.Process(target=_upgrade_alone, args=(url, kill_at, theirs))
+        self._process.start()
+        theirs.close()
+
+    def next(self) -> str:
+        """What it says next."""
+        assert self._reports.poll(60)
+        said: str = self._reports.recv()
+        return said
+
+    def ended(self) -> tuple[int | None, list[str]]:
+        """Its exit status, negative where a signal ended it, and what it still said."""
+        said = []
+        with contextlib.suppress(EOFError):
+            while True:
+                said.append(self.next())
+        self._process.join(60)
+        self._reports.close()
+        return self._process.exitcode, said
 
 
 def test_from_the_first_schema(storage_url: str, program: Program) -> None:
@@ -150,21 +170,19 @@ def test_optunas_tables_alone_may_be_older(storage_url: str, program: Program) -
 
 def test_two_at_once(storage_url: str) -> None:
     make_old(storage_url)
-    both = [start(storage_url), start(storage_url)]
-    said = sorted(process.communicate(timeout=60)[0].splitlines()[-1] for process in both)
-    assert [process.returncode for process in both] == [0, 0]
-    assert said == ["done", "nothing to do"]
+    both = [one.ended() for one in [Upgrade(storage_url), Upgrade(storage_url)]]
+    assert [status for status, _ in both] == [0, 0]
+    assert sorted(said[-1] for _, said in both) == ["done", "nothing to do"]
     check_new(storage_url)
 
 
 def test_the_second_says_that_it_waits(storage_url: str) -> None:
     make_old(storage_url)
     with versions.alone(database.parse_url(storage_url)):
-        process = start(storage_url)
-        assert process.stdout is not None
-        assert "another program makes or changes the tables of" in process.stdout.readline()
+        process = Upgrade(storage_url)
+        assert "another program makes or changes the tables of" in process.next()
         assert plan_upgrade(storage_url).revision == "0001"
-    assert process.communicate(timeout=60)[0].splitlines()[-1] == "done"
+    assert process.ended()[1][-1] == "done"
     check_new(storage_url)
 
 
@@ -181,12 +199,12 @@ def test_killed_in_the_middle(kind: str, moment: str, request: pytest.FixtureReq
     storage_url: str = request.getfixturevalue(kind)
     make_old(storage_url)
     before = _all_tables(storage_url)
-    killed = start(storage_url, moment)
-    assert "begins" in killed.communicate(timeout=60)[0]
-    assert killed.returncode == -signal.SIGKILL
+    killed, said = Upgrade(storage_url, moment).ended()
+    assert "begins" in said
+    assert killed == -signal.SIGKILL
     if storage_url.startswith("sqlite"):
         assert _all_tables(storage_url) == before  # all at once, or nothing
-    assert start(storage_url).communicate(timeout=60)[0].splitlines()[-1] == "done"
+    assert Upgrade(storage_url).ended()[1][-1] == "done"
     check_new(storage_url)
     if storage_url.startswith("sqlite"):
         folder = Path(database.parse_url(storage_url).database or "").parent

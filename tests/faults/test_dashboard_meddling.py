@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,19 @@ from sweep.operate.remove import delete
 from sweep.run.events import Event, TrialDone
 from sweep.run.loop import run_sweep
 from sweep.store.store import Store
-from tests.command_line import start
+from tests.forked import ForkedProgram, start_forked
 from tests.small_sweep import assert_complete, small_spec, what_is_left
 
 
 class Dashboard:
     """The program's own, as a page of it talks to it."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: ForkedProgram) -> None:
         self._process = process
         self._address: str | None = None
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         if self._address is None:  # it answers once there is a study
-            assert self._process.stdout is not None
             found = re.match(r"http://127\.0\.0\.1:\d+/", self._process.stdout.readline())
             assert found
             self._address = found[0]
@@ -59,7 +57,7 @@ def test_while_it_runs_and_afterwards(
 ) -> None:
     storage: str = request.getfixturevalue(database)
     spec = small_spec(tmp_path)
-    with start(tmp_path, "dashboard", "--wait", "--port", "0", "--storage", storage) as process:
+    with start_forked(tmp_path, "dashboard", "--wait", "--port", "0", "--storage", storage) as process:
         dashboard = Dashboard(process)
 
         def meddle(event: Event) -> None:
@@ -68,7 +66,6 @@ def test_while_it_runs_and_afterwards(
 
         with pytest.raises(StorageError, match=r"was changed or deleted while it ran|another program adds trials"):
             run_sweep(spec, storage=storage, launcher=InlineLauncher(), on_event=meddle)
-        process.kill()
     with Store.open(storage) as store:
         assert status(store, "small").state == "orphaned"
         assert store.leases() == {}

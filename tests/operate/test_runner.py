@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from sweep.run.loop import run_sweep
 from sweep.store.rows import NewOrder
 from sweep.store.store import Store
 from sweep.tables import packed
-from tests.command_line import start
+from tests.forked import ForkedProgram, start_forked
 from tests.operate.queued import (
     FEW,
     After,
@@ -389,7 +388,7 @@ def wait_for_more(storage: str, trials: int) -> None:
         time.sleep(0.1)
 
 
-def stopped(process: subprocess.Popen[str], number: signal.Signals) -> tuple[float, str]:
+def stopped(process: ForkedProgram, number: signal.Signals) -> tuple[float, str]:
     """How long a process took to end, and what it said."""
     begin = time.monotonic()
     process.send_signal(number)
@@ -398,8 +397,7 @@ def stopped(process: subprocess.Popen[str], number: signal.Signals) -> tuple[flo
 
 
 def test_an_idle_runner_ends_at_sigterm(tmp_path: Path) -> None:
-    with start(tmp_path, *runner_at(tmp_path)) as process:
-        assert process.stderr is not None
+    with start_forked(tmp_path, *runner_at(tmp_path)) as process:
         said = next(line for line in process.stderr if "nothing to do" in line)
         assert said.endswith(" nothing to do: waiting for `sweep run --queue`\n")
         seconds, rest_of_it = stopped(process, signal.SIGTERM)
@@ -413,13 +411,13 @@ def test_a_runner_that_is_killed_paused_and_ended(tmp_path: Path) -> None:
     """One sweep through all of it: nothing finished is lost, and nothing waits for long."""
     storage = f"sqlite:///{tmp_path / 'sweep.db'}"
     queue(storage, tmp_path, *LONG)
-    with start(tmp_path, *runner_at(tmp_path, "--no-jobs")) as process:
+    with start_forked(tmp_path, *runner_at(tmp_path, "--no-jobs")) as process:
         wait_for_trials(tmp_path / "sweep.db", 1)
         assert status(storage).holder is not None
         stopped(process, signal.SIGKILL)
     killed = finished(storage)
     assert (status(storage).state, order(storage).state) == ("queued", "queued")
-    with start(tmp_path, *runner_at(tmp_path, "--no-jobs")) as process:
+    with start_forked(tmp_path, *runner_at(tmp_path, "--no-jobs")) as process:
         wait_for_more(storage, killed)
         asked = time.monotonic()
         assert "stops within seconds" in rest(storage, "paused")
