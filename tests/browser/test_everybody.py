@@ -1,0 +1,229 @@
+"""Pages for whoever looks: with a viewer's rights, by keyboard, on a telephone, in the dark, with a screen reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
+
+from sweep.store.store import Store
+from tests.browser.place import TOKENS, Place, Visitor, visiting
+from tests.service.served import make_sweeps
+
+PAGES = ("/", "/new", "/new?definition=breast_cancer", "/sweeps/done", "/sweeps/running", "/login", "/nothing")
+
+SCREENS: dict[str, dict[str, Any]] = {
+    "wide": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"},
+    "narrow": {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "reduced_motion": "reduce"},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sweeps(place: Place) -> None:
+    """Sweeps with trials and an answer, made up."""
+    make_sweeps(place.storage)
+
+
+@pytest.fixture(scope="module", params=list(SCREENS))
+def operator(request: pytest.FixtureRequest, place: Place, browser: Browser) -> Iterator[Visitor]:
+    with visiting(browser, place, **SCREENS[request.param]) as visitor:
+        visitor.log_in()
+        yield visitor
+
+
+def settled(visitor: Visitor, path: str) -> None:
+    """Opens a page, and waits until its scripts have said what they have to say."""
+    page = visitor.page
+    visitor.go(path)
+    if path.startswith("/sweeps/"):
+        expect(page.frame_locator("#frame iframe").locator(".main-svg").first).to_be_visible()
+    if path == "/sweeps/done":
+        expect(page.get_by_role("region", name="Each placement tested")).to_be_visible()
+    if "definition=" in path:
+        expect(page.get_by_label("Trials", exact=True)).not_to_have_value("")
+    if path not in ("/login", "/nothing"):
+        expect(page.locator("#runners")).not_to_be_empty()
+    if path == "/nothing":
+        visitor.complaints.clear()  # the browser reports a page with the status 404
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_everybody_can_use_a_page(operator: Visitor, path: str) -> None:
+    page = operator.page
+    settled(operator, path)
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+    name = f"{re.sub(r'[^a-z]+', '-', path).strip('-') or 'sweeps'}-{width}"
+    operator.picture(name)
+    operator.picture(f"{name}-whole", whole=True)
+    found = Axe().run(page).response["violations"]
+    wrong = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert not wrong, [(one["id"], one["help"], [node["html"] for node in one["nodes"]][:5]) for one in wrong]
+    assert operator.complaints == []
+
+
+def test_a_viewer_changes_nothing(place: Place, browser: Browser) -> None:
+    with visiting(browser, place) as viewer:
+        viewer.log_in("viewer")
+        page = viewer.page
+        expect(page.get_by_text("viewer: looks, changes nothing")).to_be_visible()
+        assert page.get_by_role("link", name="New sweep").count() == 0
+        settled(viewer, "/sweeps/done")
+        expect(page.get_by_text("only an operator can pause")).to_be_visible()
+        names = page.get_by_role("main").get_by_role("button").all_inner_texts()
+        assert {name for name in names if name} <= {"Show it here", "Copy"}
+        for method, path in writes(place):
+            assert status(viewer, method, path) == 403, (method, path)
+        for method, path in DASHBOARD:
+            assert status(viewer, method, path) == 403, (method, path)
+        viewer.complaints.clear()  # the browser reports each of them
+        assert [sweep["name"] for sweep in place.ask("/v1/sweeps?sort=name&order=asc")["sweeps"]] == [
+            "done",
+            "orphaned",
+            "running",
+        ]
+        viewer.go("/dashboard")
+        expect(page.get_by_text("done").first).to_be_visible()
+
+
+DASHBOARD = (
+    ("POST", "/api/studies"),
+    ("DELETE", "/api/studies/1"),
+    ("POST", "/api/studies/1/rename"),
+    ("PUT", "/api/studies/1/note"),
+    ("POST", "/api/trials/1/tell"),
+    ("POST", "/api/studies/1/preference"),
+)
+
+
+def writes(place: Place) -> Iterator[tuple[str, str]]:
+    """Every operation of the API that is no reading, with something in place of its parameters."""
+    names = {"name": "done"}
+    for path, operations in place.ask("/v1/openapi.json")["paths"].items():
+        for method in operations:
+            if method not in ("get", "head", "options"):
+                yield method.upper(), re.sub(r"\{(\w+)\}", lambda found: names.get(found[1], "0" * 32), path)
+
+
+def status(visitor: Visitor, method: str, path: str) -> int:
+    """What a page gets that tries to write, with the session of who looks at it."""
+    found: int = visitor.page.evaluate(
+        """async ([method, path]) => {
+          const headers = { "Content-Type": "application/json" };
+          return (await fetch(path, { method, headers, body: "{}" })).status;
+        }""",
+        [method, path],
+    )
+    return found
+
+
+def test_the_keyboard_is_enough(place: Place, browser: Browser) -> None:
+    with visiting(browser, place) as visitor:
+        page = visitor.page
+        visitor.go("/login")
+        page.keyboard.type(TOKENS["operator"])  # where the focus is at first
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Sweeps")).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        page.keyboard.press("Enter")
+        visitor.tab_to(page.get_by_role("link", name="New sweep").nth(1))  # the first one is before the content
+        page.keyboard.press("Enter")
+        visitor.tab_to(page.get_by_label("Or a table that comes along"))
+        page.keyboard.type("iris")
+        expect(page.get_by_label("Name", exact=True)).to_have_value("iris")
+        visitor.tab_to(page.get_by_label("Name", exact=True))
+        page.keyboard.press("Control+A")
+        page.keyboard.type("by-keyboard")
+        visitor.tab_to(page.locator('#placements input[value="all"]'))
+        page.keyboard.press("Space")
+        expect(page.get_by_label("The definition", exact=True)).to_have_value(
+            re.compile(r'placement = \{ choices = \["none", "input", "hidden"\] \}')
+        )
+        visitor.tab_to(page.get_by_role("button", name="Launch the sweep"))
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/sweeps/by-keyboard")
+        visitor.tab_to(page.get_by_role("button", name="Cancel"))
+        page.keyboard.press("Enter")
+        expect(page.locator("#state")).to_have_text("cancelled")
+        visitor.tab_to(page.get_by_role("button", name="Delete this sweep"))
+        page.keyboard.press("Enter")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        page.keyboard.press("Enter")  # the focus is where it was
+        page.keyboard.type("by-keyboard")
+        page.keyboard.press("Enter")
+        page.wait_for_url(place.url + "/")
+        expect(page.locator('tr[data-name="by-keyboard"]')).to_have_count(0)
+
+
+def test_scripts_draw_what_the_service_has_drawn(place: Place, browser: Browser) -> None:
+    with visiting(browser, place) as visitor:
+        page = visitor.page
+        visitor.log_in()
+        visitor.go("/?sort=name&order=asc")
+        rows = page.locator("#sweeps tbody tr")
+        served = rows.evaluate_all("rows => rows.map(row => row.outerHTML.replace(/\\s+/g, ' ').replace(/> </g, '><'))")
+        rows.evaluate_all("rows => rows.forEach(row => row.remove())")
+        page.get_by_label("Search").fill("o")  # in the names of all of them, or their tables
+        page.get_by_label("Search").fill("")
+        expect(rows).to_have_count(len(served))
+        drawn = rows.evaluate_all("rows => rows.map(row => row.outerHTML.replace(/\\s+/g, ' ').replace(/> </g, '><'))")
+        assert drawn == served
+
+
+def test_sweeps_are_searched_filtered_and_sorted(place: Place, browser: Browser) -> None:
+    with visiting(browser, place) as visitor:
+        page = visitor.page
+        visitor.log_in()
+        rows = page.locator("#sweeps tbody tr")
+        page.get_by_role("link", name="Sweep", exact=True).click()
+        expect(page.locator("th[aria-sort=ascending]")).to_have_text("Sweep")
+        page.get_by_label("State").select_option("done")
+        expect(rows).to_have_count(1)
+        expect(page).to_have_url(f"{place.url}/?state=done&sort=name&order=asc")
+        page.reload()
+        expect(rows).to_have_count(1)
+        page.get_by_label("State").select_option("")
+        page.get_by_label("Search").fill("nothing like that")
+        expect(page.get_by_text("No sweep is like that.")).to_be_visible()
+        page.get_by_label("Search").fill("ORPHAN")
+        expect(rows).to_have_count(1)
+
+
+@pytest.mark.parametrize("way", ["events", "polling"])
+def test_what_happens_is_told_as_it_happens(place: Place, browser: Browser, way: str) -> None:
+    with visiting(browser, place) as visitor:
+        page = visitor.page
+        visitor.log_in()
+        if way == "polling":  # where events do not come through
+            page.route("**/live", lambda route: route.fulfill(status=204))
+        settled(visitor, "/sweeps/running")
+        said = f"the worker was lost; by {way}: <b>its trials</b> are trained by another"
+        with Store.open(place.storage) as store:
+            store.log("running", said, level="warning")
+        expect(page.locator("#log .warning")).to_contain_text([said])
+
+
+def test_what_users_wrote_is_text(place: Place, browser: Browser) -> None:
+    hostile = "<img src=x onerror=window.pwned=1>"
+    rows = "".join(
+        f'{number},"<script>window.pwned=2</script>",=1+{number},{"yes" if number % 2 else "no"}\n'
+        for number in range(60)
+    )
+    table = f'{hostile},"a ""quoted"" name",=cmd|calc,y\n{rows}'
+    with visiting(browser, place) as visitor:
+        page = visitor.page
+        visitor.log_in()
+        visitor.go("/new")
+        page.get_by_label("Choose a file").set_input_files(
+            {"name": f"{hostile}.csv", "mimeType": "text/csv", "buffer": table.encode()}
+        )
+        expect(page.locator("#columns th").first).to_have_text(hostile)
+        expect(page.locator("#columns")).to_contain_text("=1+3")
+        assert page.evaluate("window.pwned") is None
+        assert page.locator("img").count() == 0
