@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.service.served import make_sweeps, served, sqlite_in
 
-FEW = 4  # of each operation
+FEW = 2  # of each operation
 
 CHECKS = [
     not_a_server_error,
