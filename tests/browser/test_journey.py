@@ -100,7 +100,7 @@ def launch(visitor: Visitor) -> None:
     charts = page.frame_locator('iframe[title="Charts of the sweep"]')
     expect(charts.locator(".main-svg").first).to_be_visible()
     figures = visitor.place.ask("/v1/sweeps/sonar/figures")["figures"]
-    expect(charts.get_by_role("img")).to_have_count(len(figures))
+    expect(charts.locator(".plot .main-svg:first-child")).to_have_count(len(figures))
     expect(page.locator("#captions p")).to_have_count(len(figures))
     height = page.locator("#frame iframe").evaluate("frame => frame.clientHeight")
     assert height > 600
