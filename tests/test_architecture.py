@@ -203,6 +203,7 @@ def test_modules_are_short() -> None:
         ("sweep.spec.definition", ("torch", "optuna", "pandas", "sqlalchemy")),
         ("sweep.tables.load", ("torch", "optuna")),
         ("sweep.store.store", ("torch", "optuna")),
+        ("sweep.operate.jobs", ("torch",)),
         ("sweep.training.train", ("sqlalchemy", "optuna", "distributed")),
         ("sweep.report.html", ("torch",)),
         ("sweep.model.folder", ("torch", "optuna", "sqlalchemy")),

@@ -64,6 +64,7 @@ def test_a_job_from_its_question_to_its_file(store: Store) -> None:
     taken = store.take_job(KINDS, "t", 30.0)
     assert taken is not None
     assert (taken.id, taken.state, taken.attempts) == (asked.id, "running", 1)
+    assert store.take_job(KINDS, "t", 30.0) == taken  # whoever did not hear it asks again
     assert store.take_job(KINDS, "u", 30.0) is None
     assert store.renew_job(asked.id, "t", 30.0, "3 of 4 \0\udc80 epochs")
     assert found(store, asked).progress == "3 of 4 �? epochs"

@@ -28,6 +28,9 @@ MOST_DIVERGED = 24
 MOST_TROUBLE = 100
 """Lines about trouble, of one run."""
 
+MOST_WAITING = 2 * (MOST_DIVERGED + MOST_TROUBLE)
+"""Lines that wait for a database; the oldest are given up."""
+
 AGAIN_SECONDS = 2.0  # after which a line is tried again
 CLOSING_SECONDS = 2.0  # that the end of a run waits for its last lines
 
@@ -68,7 +71,7 @@ class Chronicle:
         self._storage, self._name, self._who = storage, name, who
         self._known = queued
         self._diverged = self._trouble = 0
-        self._lines: deque[_Line] = deque(maxlen=MOST_DIVERGED + MOST_TROUBLE)
+        self._lines: deque[_Line] = deque(maxlen=MOST_WAITING)
         self._news, self._over = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 

@@ -39,6 +39,9 @@ LEASE_SECONDS = 30.0
 POLL_SECONDS = 0.5
 AWAY_SECONDS = 5.0  # between two looks where the database is away
 
+LOOK_SECONDS = 10.0  # between two looks whether a clerk lives
+ENDING_SECONDS = 10.0  # that it has to give back what it is at
+
 KEPT_JOBS = timedelta(days=7)
 KEPT_UPLOADS = timedelta(days=30)
 TIDY_SECONDS = 3600.0
@@ -46,8 +49,9 @@ TIDY_SECONDS = 3600.0
 LANES: tuple[tuple[JobKind, ...], ...] = (("estimate",), ("export", "fit"))
 """Kinds of which one job at a time is done: whoever waits for an estimate looks at a page."""
 
-NICE = 10
-"""A process that trains a sweep has nine times the weight of one with this."""
+NICE = 5
+"""A process that trains a sweep has three times the weight of one with this. With 10 an estimate, which somebody waits
+for, takes a minute where all processors are busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,51 +213,57 @@ class Clerk:
 class ClerkProcess:
     """A clerk in a process of its own, which ends with this one. A context manager.
 
+    A thread starts it, since that takes as long as PyTorch is imported, and starts another one where it died.
+
     Args:
         storage: Database URL.
         duties: What it can do.
         lease: As of :class:`Clerk`.
+        look: Seconds between two looks whether it lives.
+
+    Attributes:
+        pid: Of the process; ``None`` as long as there is none.
     """
 
-    def __init__(self, storage: str, duties: Duties, lease: float = LEASE_SECONDS) -> None:
-        self._given = storage, duties, lease
-        self._process: BaseProcess | None = None
-        self._lock, self._stopped = threading.Lock(), False
+    def __init__(self, storage: str, duties: Duties, lease: float = LEASE_SECONDS, look: float = LOOK_SECONDS) -> None:
+        self._given, self._look = (storage, duties, lease), look
+        self.pid: int | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="sweep-clerk", daemon=True)
 
-    @property
-    def pid(self) -> int | None:
-        """Of the process; ``None`` where none was started."""
-        return None if self._process is None else self._process.pid
-
-    def keep(self) -> None:
-        """Starts it, and starts another one in place of one that died. By any thread."""
-        with self._lock:
-            if self._stopped or (self._process is not None and self._process.is_alive()):
-                return
-            # Not a daemon: those may not have children of their own.
-            process = forkserver.WorkerProcess(target=_serve, args=self._given, name="sweep-clerk")
-            process.start()
-            self._process = process
-
-    def stop(self, seconds: float = 10.0) -> None:
-        """Has it give back what it is at, and end."""
-        with self._lock:
-            self._stopped = True
-            process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        process.join(seconds)
-        if process.is_alive():
+    def _keep(self) -> None:
+        """The thread."""
+        process: BaseProcess | None = None
+        while not self._over.is_set():
+            try:
+                if process is None or not process.is_alive():
+                    process = self._started()
+            except Exception:
+                logger.exception("the clerk cannot be started")
+            self._over.wait(self._look)
+        if process is not None:
+            process.terminate()
+            process.join(ENDING_SECONDS)
             process.kill()
             process.join()
+        self.pid = None
+
+    def _started(self) -> BaseProcess:
+        # Not a daemon: those may not have children of their own.
+        process = forkserver.WorkerProcess(target=_serve, args=self._given, name="sweep-clerk")
+        process.start()
+        self.pid = process.pid
+        return process
 
     def __enter__(self) -> Self:
-        self.keep()
+        forkserver.start()  # from this thread
+        self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
+        self._over.set()
+        # One that is only being started has nothing to give back, and is ended by the thread when it is there.
+        self._thread.join(0.5 if self.pid is None else ENDING_SECONDS + 5.0)
 
 
 def _serve(storage: str, duties: Duties, lease: float) -> None:

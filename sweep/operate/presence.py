@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -12,8 +10,6 @@ from typing import Self
 from sweep.errors import SweepError
 from sweep.run.lease import this_process
 from sweep.store.store import Store
-
-logger = logging.getLogger(__name__)
 
 SAY_SECONDS = 10.0
 """Between two words of a runner."""
@@ -25,11 +21,10 @@ class Presence:
     Args:
         storage: Database URL. Its tables are there.
         workers: Where blocks run, in words.
-        look: Called each time, for whatever else is to be looked after.
     """
 
-    def __init__(self, storage: str, workers: str, look: Callable[[], None] = lambda: None) -> None:
-        self._storage, self._workers, self._look = storage, workers, look
+    def __init__(self, storage: str, workers: str) -> None:
+        self._storage, self._workers = storage, workers
         self._self = this_process()
         self._doing: str | None = None
         self._news, self._over = threading.Event(), threading.Event()
@@ -49,10 +44,6 @@ class Presence:
                 with suppress(SweepError):  # the runner itself says what it meets
                     store = store or Store.open(self._storage)
                     store.runner_seen(self._self, self._workers, self._doing)
-                try:
-                    self._look()
-                except Exception:
-                    logger.exception("what runs beside the runner cannot be looked after")
                 self._news.wait(SAY_SECONDS)
                 self._news.clear()
         finally:

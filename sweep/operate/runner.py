@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from time import sleep
 
 from sweep.analysis.status import status
 from sweep.errors import BusyError, LaunchError, MismatchError, StoppedError, SweepError
-from sweep.launch import forkserver
 from sweep.launch.base import Launcher
 from sweep.operate.answers import Answer, Answers
 from sweep.operate.chronicle import Chronicle
@@ -78,7 +77,7 @@ class Runner:
         self._poll = poll
         self._answers = None if answer is None else Answers(storage, answer, say)
         self._clerk = None if duties is None else ClerkProcess(storage, duties)
-        self._presence = Presence(storage, where, self._look_after)
+        self._presence = Presence(storage, where)
         self._pause = poll  # until the next look; grows while something is gone
         # Sweeps that have lost all workers: with how many trials finished, and how often with no more than that.
         self._losses: dict[str, tuple[int, int]] = {}
@@ -96,18 +95,8 @@ class Runner:
         """
         while not self._made_tables(once=once):
             pass
-        if self._clerk is not None:
-            forkserver.start()  # from this thread; it imports while this one goes on
-        try:
-            with self._presence:
-                self._take(once=once)
-        finally:
-            if self._clerk is not None:
-                self._clerk.stop()
-
-    def _look_after(self) -> None:
-        if self._clerk is not None:
-            self._clerk.keep()
+        with self._presence, self._clerk or nullcontext():
+            self._take(once=once)
 
     def _take(self, *, once: bool) -> None:
         idle = False

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from sweep.errors import UserError
-from sweep.operate.clerk import Duties, Duty
+from sweep.operate.clerk import NICE, Duties, Duty
 from sweep.operate.errand import Done, Say
 from sweep.store.service_rows import JobFile, JobRecord
 from sweep.store.store import Store
@@ -26,7 +26,7 @@ def do(storage: str, job: JobRecord, folder: Path, say: Say) -> Done:
             with Store.open(storage) as store:  # a connection of its own
                 assert store.job(job.id) is not None
             assert not any(folder.iterdir())
-            assert os.nice(0) >= 10
+            assert os.nice(0) >= NICE
             return Done({"rows": 3}, JobFile("a.txt", "text/plain", b"content"))
         case "mistake":
             raise UserError("the table must have rows")

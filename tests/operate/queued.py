@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,6 +14,7 @@ from sweep.analysis.results import SweepStatus
 from sweep.launch.base import Launcher
 from sweep.launch.inline import InlineLauncher
 from sweep.operate import orders
+from sweep.operate.answers import Answer
 from sweep.operate.runner import Runner
 from sweep.run import lease
 from sweep.run.events import Event, TrialDone, ignore
@@ -40,11 +42,19 @@ def work(
     storage: str,
     workers: Callable[[], AbstractContextManager[Launcher]] = InlineLauncher,
     on_event: Callable[[Event], None] = ignore,
+    answer: Answer | None = None,
 ) -> list[str]:
     """Runs what is queued; what the runner said."""
     said: list[str] = []
-    Runner(storage, workers, said.append, on_event, poll=0.05).run(once=True)
+    Runner(storage, workers, said.append, on_event, poll=0.05, answer=answer).run(once=True)
     return said
+
+
+def log(storage: str, name: str = "small") -> list[str]:
+    """What happened to a sweep, without who did it."""
+    with Store.open(storage) as store:
+        lines = [line.said for line in store.log_lines(name)]
+    return [re.sub(r"\bprocess \d+ on [^\s:]+|(?<= by )[^\s:]+ on [^\s:]+", "WHO", line) for line in lines]
 
 
 def status(storage: str, name: str = "small") -> SweepStatus:

@@ -374,17 +374,9 @@ def test_what_may_not_be_queued(tmp_path: Path, sqlite_url: str) -> None:
 LONG = ("search.trials=900", "training.epochs=20", "search.batch=8")
 
 
-def runner_at(folder: Path) -> tuple[str, ...]:
-    return (
-        "runner",
-        "--no-jobs",
-        "--storage",
-        f"sqlite:///{folder / 'sweep.db'}",
-        "--cluster",
-        "inline",
-        "--poll",
-        "0.2",
-    )
+def runner_at(folder: Path, *options: str) -> tuple[str, ...]:
+    storage = f"sqlite:///{folder / 'sweep.db'}"
+    return ("runner", "--storage", storage, "--cluster", "inline", "--poll", "0.2", *options)
 
 
 def finished(storage: str) -> int:
@@ -421,13 +413,13 @@ def test_a_runner_that_is_killed_paused_and_ended(tmp_path: Path) -> None:
     """One sweep through all of it: nothing finished is lost, and nothing waits for long."""
     storage = f"sqlite:///{tmp_path / 'sweep.db'}"
     queue(storage, tmp_path, *LONG)
-    with start(tmp_path, *runner_at(tmp_path)) as process:
+    with start(tmp_path, *runner_at(tmp_path, "--no-jobs")) as process:
         wait_for_trials(tmp_path / "sweep.db", 1)
         assert status(storage).holder is not None
         stopped(process, signal.SIGKILL)
     killed = finished(storage)
     assert (status(storage).state, order(storage).state) == ("queued", "queued")
-    with start(tmp_path, *runner_at(tmp_path)) as process:
+    with start(tmp_path, *runner_at(tmp_path, "--no-jobs")) as process:
         wait_for_more(storage, killed)
         asked = time.monotonic()
         assert "stops within seconds" in rest(storage, "paused")
