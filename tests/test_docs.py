@@ -171,14 +171,14 @@ def test_every_example_of_a_definition_is_sound(block: str) -> None:
 def options() -> Iterator[tuple[str, str]]:
     """Command and option, of everything that the program knows."""
     program = get_command(app)
-    yield from (("", name) for parameter in program.params for name in parameter.opts)
+    yield from (("", name) for parameter in program.params for name in (*parameter.opts, *parameter.secondary_opts))
     for command in program.commands.values():  # type: ignore[attr-defined]  # it is a group
         assert command.name
         for part in (command, *getattr(command, "commands", {}).values()):
             yield from (
                 (command.name, name)
                 for parameter in part.params
-                for name in parameter.opts
+                for name in (*parameter.opts, *parameter.secondary_opts)
                 if parameter.param_type_name == "option"
             )
 

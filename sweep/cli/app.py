@@ -22,11 +22,12 @@ $ sweep run breast_cancer    a definition that comes with the program
 
 ENVIRONMENT = """\b
 Environment:
-  SWEEP_STORAGE  database URL, where --storage is not given
-  SWEEP_LOG      debug, info, warning or error
-  SWEEP_CACHE    folder for downloaded tables
-  SWEEP_SERVER   URL of a service, where neither --server nor --storage is given
-  SWEEP_TOKEN    what the command line shows a service
+  SWEEP_STORAGE     database URL, where --storage is not given
+  SWEEP_LOG         debug, info, warning or error
+  SWEEP_LOG_FORMAT  text or json
+  SWEEP_CACHE       folder for downloaded tables
+  SWEEP_SERVER      URL of a service, where neither --server nor --storage is given
+  SWEEP_TOKEN       what the command line shows a service
 """
 
 ORDER = ("init", "check", "run", "answer", "report")

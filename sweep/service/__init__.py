@@ -5,7 +5,8 @@
 ``options``             what the service is started with
 ``state``               what requests share: the database, what is remembered of it, helping processes
 ``problems``            one shape for whatever goes wrong
-``access`` ``guard``    who may do what; hosts, cross-site requests, headers, sizes
+``access`` ``guard``    who may do what; hosts, cross-site requests
+``headers`` ``bodies``  what responses say to browsers; how large and how slow requests may be
 ``v1/``                 the REST API: sweeps, jobs, uploads, definitions
 ``intake`` ``reader``   tables handed in: streamed to disk, read in a process with limits
 ``snapshots`` ``live``  how far sweeps are, read once for all who ask; server-sent events
@@ -14,6 +15,7 @@
 ``dashboard``           Optuna's dashboard behind the same login
 ``dashboard_app``       the same for any WSGI server, and quick; ``dashboard_answers`` is what it sends
 ``metrics`` ``logs``    for whoever operates it
-``server``              the process: addresses, TLS, a runner beside it
+``health``              whether it is alive, and can do its work
+``server`` ``beside``   the process: addresses, TLS; a runner beside it
 ======================  =========================================================================================
 """

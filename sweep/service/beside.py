@@ -68,23 +68,31 @@ class Beside:
         try:
             while True:
                 began = monotonic()
-                self._process = await asyncio.create_subprocess_exec(
-                    *self._line,
-                    env=self._environment,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.DEVNULL,  # what it has to say is on standard error
-                    stderr=asyncio.subprocess.PIPE,
-                    process_group=0,
-                )
-                await self._pass_on(self._process)
-                status = await self._process.wait()
-                _kill(self._process.pid)  # what it has left
+                try:
+                    ended = f"ended with status {await self._run()}"
+                except OSError as error:  # too many processes, too little memory
+                    ended = f"cannot be started: {error.strerror}"
                 pause = FIRST_SECONDS if monotonic() - began > LIVED_SECONDS else pause
-                logger.warning("the runner ended with status %d; it is started again in %.0f s", status, pause)
+                logger.warning("the runner %s; it is started again in %.0f s", ended, pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MOST_SECONDS)
         finally:
             await self._end()
+
+    async def _run(self) -> int:
+        """Starts it, and waits for its end; gives its status."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._line,
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,  # what it has to say is on standard error
+            stderr=asyncio.subprocess.PIPE,
+            process_group=0,
+        )
+        await self._pass_on(self._process)
+        status = await self._process.wait()
+        _kill(self._process.pid)  # what it has left
+        return status
 
     @staticmethod
     async def _pass_on(process: asyncio.subprocess.Process) -> None:

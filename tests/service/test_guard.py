@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from sweep.service import access, bodies, headers
 from sweep.service.guard import UPLOADS, GuardedApp, crosses, host_name, origin_of
+from tests.command_line import ROOT
 from tests.service.serving import (
     OPERATOR,
     VIEWER,
@@ -249,10 +251,8 @@ def test_who_is_not_logged_in(behind: Behind) -> None:
 # ------------------------------------------------------------------------------------------------------------ bodies
 
 
-@pytest.fixture(scope="module")
-def real() -> Iterator[tuple[Behind, int]]:
-    """A real server with little room, and its port."""
-    behind = Behind()
+def receiving(behind: Behind) -> GuardedApp:
+    """With little room, and something that takes uploads as they come."""
     app = app_with(behind, upload_bytes=3 * bodies.LARGEST, login=False)
 
     @app.post(UPLOADS)
@@ -263,7 +263,14 @@ def real() -> Iterator[tuple[Behind, int]]:
         behind.seen.append(("POST", UPLOADS, size))
         return "reached"
 
-    with listening(app) as port:
+    return app
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[tuple[Behind, int]]:
+    """A real server of that, and its port."""
+    behind = Behind()
+    with listening(receiving(behind)) as port:
         yield behind, port
 
 
@@ -323,17 +330,16 @@ def test_who_asks_first_is_told_at_once(real: tuple[Behind, int], monkeypatch: p
 
 
 @pytest.mark.parametrize("path", ["/api/x", UPLOADS])
-def test_a_request_that_is_cut_in_the_middle(path: str, real: tuple[Behind, int]) -> None:
-    behind, port = real
-    behind.seen.clear()
-    with connected(port) as connection:
-        connection.sendall(head("POST", path, "Content-Length: 1000", *CHUNKED[1:]) + b"half of it")
-    with connected(port) as connection:
-        connection.sendall(head("POST", path, *CHUNKED) + b"100\r\nhalf of a chunk")
-    with connected(port) as connection:  # others are served as before
-        connection.sendall(head("GET", "/health", "Connection: close"))
-        assert answer(connection)[0] == 200
-    assert behind.seen == []
+def test_a_request_that_is_cut_in_the_middle(path: str, behind: Behind) -> None:
+    with listening(receiving(behind)) as port:
+        with connected(port) as connection:
+            connection.sendall(head("POST", path, "Content-Length: 1000", *CHUNKED[1:]) + b"half of it")
+        with connected(port) as connection:
+            connection.sendall(head("POST", path, *CHUNKED) + b"100\r\nhalf of a chunk")
+        with connected(port) as connection:  # others are served as before
+            connection.sendall(head("GET", "/health", "Connection: close"))
+            assert answer(connection)[0] == 200
+    assert behind.seen == []  # now that all have ended
 
 
 @pytest.mark.parametrize("path", ["/api/x", UPLOADS])
@@ -518,3 +524,13 @@ def test_there_are_no_web_sockets(behind: Behind) -> None:
     ):
         pytest.fail("accepted")
     assert behind.seen == []
+
+
+def test_the_document_names_tests_that_are_there() -> None:
+    document = (ROOT / "docs" / "security.md").read_text()
+    there = {
+        name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())
+    }
+    named = set(re.findall(r"`(test_\w+)`", document))
+    assert len(named) > 30
+    assert named <= there
