@@ -63,7 +63,9 @@ def loading(table: Table, data: DataSpec, base_dir: Path | None, *, unlabelled: 
         with path.open("rb") as file:
             start = file.read(6)
     except (UserError, OSError):  # where the sweep was queued it may be there
-        return Loading(shown, (), ("table = pd.read_csv(path)", *_gaps(table)))
+        unnamed = table.columns == tuple(f"column{position}" for position in range(1, len(table.columns) + 1))
+        options = ["header=None", f"names={[*table.columns]!r}"] if unnamed else []
+        return Loading(shown, (), (*_call(options), *_gaps(table)))
     if start[:4] == b"PAR1":
         line = 'table = pd.read_parquet(path, to_pandas_kwargs={"ignore_metadata": True})'
         return Loading(shown, (), (line, *_gaps(table)))

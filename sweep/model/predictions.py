@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from sweep.tables.formats import NUMBER
+
 PARQUET = (".parquet", ".pq")
 """Endings of names of Parquet files."""
+
+
+# The wide forms are formulas too where Japanese is written. Apostrophes of its own: so that one can be taken back.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 def is_parquet(name: str) -> bool:
@@ -32,10 +39,15 @@ def written(columns: Mapping[str, Any], name: str) -> str | bytes:
 
 
 def to_csv(columns: Mapping[str, Any]) -> str:
-    """As CSV: numbers with all the digits that it takes to read them back as they are."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
+    """As CSV: numbers with all the digits that it takes to read them back as they are.
+
+    A text that a spreadsheet would run as a formula has an apostrophe before it; Parquet has it as it is. To get it
+    back, take the first apostrophe away where one or more of them stand before ``=``, ``+``, ``-``, ``@``, a tab or a
+    line break. Texts that are numbers, such as the label ``-1``, stay as they are.
+    """
+    text = _Lines(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")  # cells with either of these are quoted then
+    writer.writerow(map(_harmless, columns))
     writer.writerows(zip(*map(_cells, columns.values()), strict=True))
     return text.getvalue()
 
@@ -48,10 +60,20 @@ def to_parquet(columns: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+class _Lines(io.StringIO):
+    """Rows that end with a line feed alone."""
+
+    def write(self, row: str, /) -> int:
+        return super().write(row.removesuffix("\r\n") + "\n")
+
+
+def _harmless(text: str) -> str:
+    """A text as one that no spreadsheet runs (OWASP, CSV injection). Labels come from tables of anybody."""
+    return f"'{text}" if _FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
 def _cells(values: Any) -> list[Any]:
     """Of one column, for the writer; it writes ``None`` as nothing."""
-    if not isinstance(values, np.ndarray):
-        return list(values)
-    if values.dtype.kind != "f":
-        return list(values.tolist())
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
+        return [_harmless(value) if isinstance(value, str) else value for value in np.asarray(values).tolist()]
     return [value if value == value else None for value in values.tolist()]  # NaN differs from itself

@@ -147,7 +147,7 @@ def column_problems(spec: SweepSpec, upload: UploadRecord | None) -> list[Said]:
     task = data.task or columns.get(target, {}).get("task")
     if task is not None:
         why = "" if data.task else f", the task of target {target!r}"
-        problems += [said(problem.said(spec.name)) for problem in task_rules(spec, task, why)]
+        problems += [said(problem.said("the definition")) for problem in task_rules(spec, task, why)]
     return problems
 
 

@@ -36,7 +36,7 @@ WAIT_SECONDS = 60.0
 """For one of the readers that may run at once."""
 
 _ANSWER_BYTES = 64 * 2**20
-_CPU_TIMES = 2  # wall clock for each second of CPU: the machine has other work too
+_CPU_TIMES = 4  # so many seconds on the clock for each of CPU: the machine has other work too
 
 # All that a reader inherits of the environment: no address of a database, no token.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH")
@@ -51,7 +51,11 @@ _LEAN = {
     "ARROW_IO_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
 }
-_START = "import sys; sys.path[:] = sys.argv[2:]; from sweep.service.reading import main; main(int(sys.argv[1]))"
+# It ends at once when it has answered: threads of libraries are not waited for, which may abort at the exit.
+_START = (
+    "import os, sys; sys.path[:] = sys.argv[2:]; from sweep.service.reading import main; main(int(sys.argv[1])); "
+    "os._exit(0)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Limits:
 
     Attributes:
         memory: Bytes of address space; Python and its libraries take half a GiB of it before they read anything.
-        seconds: Of CPU; twice as many may pass on the clock.
+        seconds: Of CPU; four times as many may pass on the clock.
         written: Bytes of each file that it writes.
         files: Open at once.
     """
@@ -212,7 +216,7 @@ class Reader:
             raise UserError(f"{name}: cannot be read as a table; the log of the service has more")
         done = said.get("done")
         if said.get("over") == "memory" or not isinstance(done, dict):
-            raise self._too_much(name, f"{self.limits.memory / 2**30:.3g} GiB of memory")
+            raise self._too_much(name, self._memory)
         return done
 
     def _run(self, ask: Mapping[str, Any], folder: Path, name: str, *, network: bool) -> dict[str, Any]:
@@ -246,9 +250,16 @@ class Reader:
         if process.returncode != 0:
             tail = (folder / "log.txt").read_bytes()[-1000:]
             logger.warning("the reader of %r ended with %s: %r", name, process.returncode, tail)
-            if process.returncode < 0 or b"MemoryError" in tail:
-                raise self._too_much(name, f"{self.limits.memory / 2**30:.3g} GiB of memory")
+            if b"MemoryError" in tail:
+                raise self._too_much(name, self._memory)
+            if process.returncode < 0:  # libraries that get no memory end like this too
+                detail = f"reading {name} failed: it is damaged, or takes more than {self._memory}"
+                raise RefusedError(422, detail, "too_much")
         return _read_json(folder / ANSWER, name)
+
+    @property
+    def _memory(self) -> str:
+        return f"{self.limits.memory / 2**30:.3g} GiB of memory"
 
     def _too_much(self, name: str, what: str) -> RefusedError:
         return RefusedError(

@@ -82,7 +82,9 @@ def confine(parent: int, limits: Mapping[str, int]) -> None:
     ):
         hard = resource.getrlimit(what)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
+        # Of time the harder limit comes later: the softer one ends a process by a signal that says why.
+        later = 2 if what == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else 0
+        resource.setrlimit(what, (most, most + later))
 
 
 def _answer(ask: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +158,7 @@ def _check(ask: Mapping[str, Any]) -> dict[str, Any]:
     info = encode(packed_table(stored.read_bytes(), spec.data), spec.data).info
     unfit = list(task_rules(spec, info.task, f", the task of target {info.target!r}"))
     if unfit:
-        raise DefinitionError([problem.said(spec.place) for problem in unfit])
+        raise DefinitionError([problem.said("the definition") for problem in unfit])
     return {"data_hash": info.content_hash, "task": info.task}
 
 
@@ -173,7 +175,8 @@ def _about(table: Table, ask: Mapping[str, Any]) -> dict[str, Any]:
     for position, column in enumerate(table.columns, start=1):
         if _text(column) != column:
             raise DataError(f"{name}: the name of column {position} must be text, however: {_text(column)!r}")
-    columns = [_column(column, found) for column, found in describe_each(table).items()]
+    described = describe_each(table)
+    columns = [_column(column, found) for column, found in described.items()]
     seen: dict[str, Any] = {"rows": len(table.frame), "columns": columns, "task": None, "target": None}
     about: dict[str, Any] = {
         "name": table_name(name),
@@ -183,7 +186,7 @@ def _about(table: Table, ask: Mapping[str, Any]) -> dict[str, Any]:
         "table": seen,
     }
     try:
-        made = suggest_for(table, name, target, header=ask["header"])
+        made = suggest_for(table, name, target, header=ask["header"], columns=described)
     except DataError as error:
         if target is not None:
             raise

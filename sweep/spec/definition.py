@@ -35,6 +35,12 @@ from sweep.spec.schema import ChosenModel, DefinitionModel
 from sweep.spec.shape import check_shape
 from sweep.spec.source import TABLE_ENDINGS
 
+_DEEPEST = 32
+"""Of tables and lists inside each other; a definition needs six."""
+
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*"""
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:{_PART}\.[ \t]*){{{_DEEPEST}}}")
+
 Overrides = Sequence[str] | Mapping[str, Any]
 """Changes as of the command line, or as values by key."""
 
@@ -85,7 +91,11 @@ def parse(
     """
     place = "the definition" if origin is None else str(origin)
     try:
+        if _LONG_KEY.search(text):  # the parser would take minutes
+            raise ValueError("a key has too many parts")
         tables = tomllib.loads(text)
+        if _is_deeper(tables, _DEEPEST):
+            raise ValueError("tables are nested too deeply")
     except (ValueError, RecursionError) as error:  # integers beyond 4,300 digits, lists nested for ever
         complaint = f"{place} must be valid TOML, however: {_toml_complaint(error)}"
         raise DefinitionError([_no_definition(origin) or complaint]) from error
@@ -152,6 +162,15 @@ def _no_definition(path: Path | None) -> str:
         return ""
     start = f"sweep init {shlex.quote(str(path))}"
     return f"the definition must be a TOML file, however: {path} is a table; `{start}` writes a definition for it"
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    """Whether tables and lists lie inside each other more than so often; what copies them would not come back."""
+    level = [value]
+    for _ in range(most):
+        each = (inner.values() if isinstance(inner, dict) else inner for inner in level)
+        level = [inner for values in each for inner in values if isinstance(inner, dict | list)]
+    return bool(level)
 
 
 def _toml_complaint(error: Exception) -> str:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sweep.errors import DataError
-from sweep.suggest.target import guess
+from sweep.suggest.target import Columns, guess
 from sweep.tables.columns import FEW_LEVELS, number_text, odd_texts, read_column
-from sweep.tables.describe import ColumnSummary, describe
+from sweep.tables.describe import ColumnSummary, describe_each
 from sweep.tables.features import check_finite, texts_in_cells
 from sweep.tables.types import Floats, Table
 from sweep.wording import count
@@ -107,17 +107,18 @@ class Survey:
     dates: tuple[str, ...]
 
 
-def survey(table: Table, target: str | int | None) -> Survey:
+def survey(table: Table, target: str | int | None, columns: Columns | None = None) -> Survey:
     """Looks at every column.
 
     Args:
         table: As read.
         target: Name or position of the column to predict; ``None`` to guess it.
+        columns: What :func:`~sweep.tables.describe.describe_each` says of it, where that is known.
 
     Raises:
         DataError: The target does not exist, cannot be read or cannot be guessed.
     """
-    columns = {name: _summary(table, name) for name in table.columns}
+    columns = dict(describe_each(table) if columns is None else columns)
     gaps = _gaps(table, columns)
     missing = tuple(dict.fromkeys(text for texts in gaps.values() for text in texts))
     table = replace(table, missing=table.missing | set(missing))
@@ -148,12 +149,8 @@ def survey(table: Table, target: str | int | None) -> Survey:
 
 
 def _summary(table: Table, name: str) -> ColumnSummary | DataError:
-    """One column, or why it cannot be used: one bad column must not hide the others."""
-    try:
-        (summary,) = describe(replace(table, frame=table.frame[[name]]))
-    except DataError as error:
-        return error
-    return summary
+    """One column, or why it cannot be used."""
+    return describe_each(replace(table, frame=table.frame[[name]]))[name]
 
 
 # --- features ---------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from sweep.spec.model import DataSpec, safe_name
 from sweep.spec.source import TABLE_ENDINGS, is_local, kind_of, name_in
 from sweep.suggest.columns import Survey, copies, survey, telling
 from sweep.suggest.sizes import CORES, SMALL, Sizes, fit
+from sweep.suggest.target import Columns
 from sweep.suggest.text import bullets, comment, key_line, quoted, rough_duration, several, toml_value
 from sweep.tables.encode import Encoded, encode
 from sweep.tables.load import read_table
@@ -30,12 +31,10 @@ from sweep.wording import count, number
 # Accuracy is misleading where the rarest class has less than this part of an equal share (two classes: 30 % of all).
 _BALANCED = 0.6
 
-# Searching for copies sorts the rows.
-_MOST_ROWS_COMPARED = 200_000
+_MOST_ROWS_COMPARED = 200_000  # searching for copies sorts them
 
 # A regression target with values so many standard deviations from its mean: a squared error is about these rows.
 _OUTLYING = 10.0
-
 _WARNING = "warning: "
 
 
@@ -92,22 +91,24 @@ def suggest_for(
     target: str | int | None = None,
     path: Path | None = None,
     header: bool | None = None,
+    columns: Columns | None = None,
 ) -> Suggestion:
-    """The same for a table that has been read.
+    """The same for a table as read.
 
     Args:
-        table: As read.
+        table: That one.
         source: From where, as :func:`suggest` has it.
         target: As there.
         path: As there.
         header: What was said of its first row when it was read; the definition says it too.
+        columns: What :func:`~sweep.tables.describe.describe_each` says of it, where that is known.
 
     Raises:
         DataError: As :func:`suggest`.
     """
     name = table_name(source)
     path = Path(f"{name}.toml") if path is None else path
-    seen = survey(table, target)
+    seen = survey(table, target, columns)
     table = replace(table, missing=frozenset(seen.missing))
     data = data_of(source, target=seen.target, drop=tuple(finding.column for finding in seen.drop))
     encoded = encode(table, data)

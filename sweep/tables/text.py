@@ -211,6 +211,8 @@ def _parse(
                 for name in mixed:
                     frame[name] = again[name]
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        if "out of memory" in str(error):
+            raise MemoryError(str(error)) from error
         _check_widths(dialect, source, len(names))
         raise DataError(f"{source}: cannot be read as a table ({str(error).strip()})") from error
     if expected is not None and dialect.decimal == ",":
@@ -227,8 +229,9 @@ def _in_pieces(dialect: Dialect, **options: Any) -> pd.DataFrame:
     500,000 rows of 100 numbers: 0.47 GB at most, however 1.14 GB with the small pieces pandas makes itself.
     """
     with pd.read_csv(dialect.path, chunksize=PIECE_ROWS, low_memory=False, **options) as reader:
-        pieces = list(reader)
-    names = list(pieces[0].columns)
+        # Each column has memory of its own. Not DataFrame.pop, which visits all columns: of 10,000 for minutes.
+        pieces = [dict(piece.items()) for piece in reader]
+    names = list(pieces[0])
     return pd.DataFrame({name: pd.concat([piece.pop(name) for piece in pieces]) for name in names}, copy=False)
 
 
