@@ -1,4 +1,4 @@
-"""Deleting a sweep: its study, its results, its answer, its place in the queue."""
+"""Deleting a sweep: its study, its results, its answer, its place in the queue, its jobs and its log."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ def delete(store: Store, name: str, on_wait: Callable[[str], None] = lambda _: N
     if sweep is not None:
         _wait_until_free(store, sweep, on_wait)
         _delete_sweep(store, sweep, on_wait)
+    store.drop_jobs(sweep=name)
+    store.drop_log(name)
     if order is not None and order.state == "cancelled":  # a sweep of that name that is queued from here on is another
         store.delete_order(name, order.revision)
 

@@ -10,7 +10,8 @@
 ``v1/``                 the REST API: sweeps, jobs, uploads, definitions
 ``intake`` ``reader``   tables handed in: streamed to disk, read in a process with limits
 ``snapshots`` ``live``  how far sweeps are, read once for all who ask; server-sent events
-``renderer``            a process that makes reports, figures and summaries
+``renderer``            makes reports, figures and summaries, in a process of its own (``rendering``)
+``repeated``            requests that are sent again
 ``pages``               what a browser shows; templates and assets are in ``dashboards/``
 ``dashboard``           Optuna's dashboard behind the same login
 ``dashboard_app``       the same for any WSGI server, and quick; ``dashboard_answers`` is what it sends

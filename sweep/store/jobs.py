@@ -67,6 +67,7 @@ class Jobs(OpenedDatabase):
         at = datetime.now(UTC)
         done = {"state": "done", "attempts": 1, "token": None, "expires_at": 0.0, "progress": None, "reason": None}
         done |= {"result": {}, "updated_at": at, **_file_values(file)}
+        done["bytes"] = done.pop("content")  # the name of its column
         row = {"id": secrets.token_hex(16), "key": key, "kind": kind, "sweep": sweep, "request": dict(request), **done}
 
         def keep(session: Session) -> JobRecord:
@@ -204,9 +205,11 @@ class Jobs(OpenedDatabase):
         self._write(lambda session: session.execute(delete(Job).where(*wanted)))
 
     def _change_job(self, job: str, token: str, values: Mapping[str, Any]) -> bool:
+        named = {"content": Job.content}
+        columns = {named.get(name, name): value for name, value in values.items()}
         # The token stays: a change that was made, and whose answer was lost, finds itself done.
         own = and_(Job.id == job, Job.token == token)
-        change = update(Job).where(own).values(dict(values)).returning(Job.id)
+        change = update(Job).where(own).values(columns).returning(Job.id)
         return self._write(lambda session: session.scalar(change) is not None)
 
     def _read_jobs(self, query: Select[Job]) -> list[JobRecord]:
@@ -214,9 +217,9 @@ class Jobs(OpenedDatabase):
 
 
 def _file_values(file: JobFile) -> dict[str, Any]:
-    """A file as column values, by the names of columns."""
+    """A file as values of a job."""
     sha256 = hashlib.sha256(file.content).hexdigest()
-    return {"file_name": file.name, "media_type": file.media_type, "sha256": sha256, "bytes": file.content}
+    return {"file_name": file.name, "media_type": file.media_type, "sha256": sha256, "content": file.content}
 
 
 def _record(row: Job) -> JobRecord:

@@ -57,7 +57,7 @@ class Overviews(OpenedDatabase):
     def answered(self) -> dict[str, datetime]:
         """When each sweep that has an answer was last given one, by its key; it may no longer be that of its choice."""
         query = select(Answer.sweep_key, func.max(Answer.created_at)).group_by(Answer.sweep_key)
-        return self._read(lambda session: {key: at for key, at in session.execute(query)})
+        return dict(self._read(lambda session: [(key, at) for key, at in session.execute(query)]))
 
     def answers_all(self, keys: Collection[str]) -> dict[str, list[AnswerRecord]]:
         """All answers of some sweeps, oldest first, by their keys."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,7 @@ from fastapi.testclient import TestClient
 from sweep.analysis.summary import summarise
 from sweep.answer.choose import choose
 from sweep.answer.stored import save_answer
+from sweep.run.study import optuna_storage
 from sweep.service.app import create_app
 from sweep.service.options import ServeOptions
 from sweep.service.state import Service
@@ -40,17 +42,23 @@ def make_sweeps(url: str) -> None:
         fill(url, "running", trials=5, running=2, budget=12)
         fill(url, "orphaned", trials=4, budget=12)
         with Store.open(url) as store:
-            optuna.delete_study(study_name="orphaned", storage=url)
+            delete_study(store, "orphaned")
             give_answer(store, "done")
     finally:
         optuna.logging.set_verbosity(verbosity)
+
+
+def delete_study(store: Store, name: str) -> None:
+    """As somebody does it elsewhere."""
+    with optuna_storage(store) as storage:
+        optuna.delete_study(study_name=name, storage=storage)
 
 
 def give_answer(store: Store, name: str) -> None:
     """Stores an answer of a finished sweep, made up."""
     sweep = store.sweep(name)
     assert sweep is not None
-    save_answer(store, sweep.key, choose(summarise(store, name)), helps())
+    save_answer(store, sweep.key, choose(summarise(store, name)), replace(helps(), name=name, arms=helps().arms[:1]))
 
 
 def options(url: str) -> ServeOptions:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,7 +131,7 @@ def test_figures_are_raw_and_small(client: TestClient) -> None:
     for figure in found["figures"]:
         assert "raw" in figure["caption"]
         assert figure["figure"].keys() == {"data", "layout"}
-        assert not figure["figure"]["layout"].get("template", {}).get("data")
+        assert len(json.dumps(figure["figure"]["layout"]["template"])) < 100  # not Plotly's own
     assert "var(--arm-1)" in answer.text
     assert len(answer.content) < 20_000
     known = client.get("/v1/sweeps/running/figures", headers={"If-None-Match": answer.headers["etag"]})
@@ -205,7 +204,7 @@ def test_deleting_takes_all_of_it(changed: TestClient) -> None:
     assert service_of(changed).store.fence is None
 
 
-def test_submitting_is_idempotent(sqlite_url: str, tmp_path: Path) -> None:
+def test_submitting_is_idempotent(sqlite_url: str) -> None:
     with served(sqlite_url) as client:
         body, key = {"definition": IRIS}, {"Idempotency-Key": "one"}
         first = client.post("/v1/sweeps", json=body, headers=key)
@@ -222,8 +221,6 @@ def test_submitting_is_idempotent(sqlite_url: str, tmp_path: Path) -> None:
         # Asked for again: taken up.
         same = client.post("/v1/sweeps", json=body)
         assert (same.status_code, same.json()["state"]) == (200, "queued")
-        taken = client.post("/v1/sweeps", json={"definition": IRIS.replace("24", "48"), "name": "iris"})
-        assert taken.status_code in (200, 409)
         assert names(client) == ["iris"]
 
 

@@ -36,9 +36,9 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The same as before."}}
 
 
-def _file(media_type: str) -> dict[int | str, dict[str, Any]]:
+def _file(media_type: str, kind: str = "string") -> dict[int | str, dict[str, Any]]:
     return {
-        200: {"content": {media_type: {"schema": {"type": "string"}}}, "description": "The file."},
+        200: {"content": {media_type: {"schema": {"type": kind}}}, "description": "The file."},
         **_UNCHANGED,
     }
 
@@ -161,7 +161,7 @@ def export_toml(name: SweepName, service: TheService, known: Known = None) -> Re
     return _attached(service, name, "toml", known)
 
 
-@router.get("/exports/json", response_class=Response, responses=_file("application/json"))
+@router.get("/exports/json", response_class=Response, responses=_file("application/json", "object"))
 def export_json(name: SweepName, service: TheService, known: Known = None) -> Response:
     """The best configuration as a JSON document."""
     return _attached(service, name, "json", known)

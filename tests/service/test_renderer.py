@@ -1,0 +1,190 @@
+"""The process that makes reports, figures and summaries: once for all who ask, and again when it dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import psutil
+import pytest
+
+from sweep.analysis.results import SweepStatus
+from sweep.operate.overview import Glance
+from sweep.service import renderer as module
+from sweep.service.problems import RefusedError
+from sweep.service.renderer import Renderer, _Task, version_of
+from sweep.service.snapshots import Snapshots
+from sweep.store.store import Store
+from tests.service.served import make_sweeps, sqlite_in
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = sqlite_in(tmp_path_factory.mktemp("renderer"))
+    make_sweeps(url)
+    return url
+
+
+@pytest.fixture(scope="module")
+def sweeps(url: str) -> dict[str, Glance]:
+    with Store.open(url) as store:
+        return dict(Snapshots(store).all())
+
+
+@pytest.fixture(scope="module")
+def shared(url: str) -> Iterator[Renderer]:
+    renderer = Renderer(url)
+    yield renderer
+    renderer.close()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[_Task]:
+    """What the processes are asked."""
+    tasks: list[_Task] = []
+    ask = Renderer._ask
+
+    def noted(self: Renderer, task: _Task) -> bytes:
+        tasks.append(task)
+        return ask(self, task)
+
+    monkeypatch.setattr(Renderer, "_ask", noted)
+    return tasks
+
+
+def process_of(renderer: Renderer) -> psutil.Process:
+    assert renderer._process is not None
+    return psutil.Process(renderer._process.pid)
+
+
+def later(glance: Glance, **changes: Any) -> SweepStatus:
+    """The state of a sweep with another trial."""
+    status = glance.status
+    return replace(status, updated_at=status.updated_at + timedelta(seconds=1), **changes)
+
+
+def test_it_is_made_once_by_a_modest_process_without_torch(
+    shared: Renderer, sweeps: dict[str, Glance], asked: list[_Task]
+) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda _: shared.made(sweeps["done"], "figures"), range(8)))
+    assert len({one.content for one in made}) == 1
+    assert len(asked) == 1
+    process = process_of(shared)
+    assert process.nice() == 10
+    assert not [file for file in process.memory_maps() if "libtorch" in file.path]
+    assert process.environ().get("SWEEP_STORAGE") is None
+    assert "served.db" not in " ".join(process.cmdline())
+    with pytest.raises(RefusedError, match="has no answer yet") as refused:
+        shared.made(sweeps["running"], "answer")
+    assert refused.value.status == 404
+    shared.made(sweeps["done"], "toml")
+    assert process_of(shared) == process  # a refusal is no harm
+
+
+def test_a_process_that_dies_is_replaced(shared: Renderer, sweeps: dict[str, Glance], asked: list[_Task]) -> None:
+    shared.made(sweeps["orphaned"], "figures")
+    first = process_of(shared)
+    first.kill()
+    first.wait(30)
+    assert shared.made(sweeps["orphaned"], "best").content
+    assert process_of(shared) != first
+    # In the middle of it, too: it is stopped, asked, and killed.
+    second = process_of(shared)
+    os.kill(second.pid, signal.SIGSTOP)
+    timer = threading.Timer(0.5, second.kill)
+    timer.start()
+    assert shared.made(sweeps["orphaned"], "toml").content
+    timer.join()
+    assert process_of(shared) != second
+
+
+def test_a_process_that_takes_too_long_is_ended(
+    shared: Renderer, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared.made(sweeps["orphaned"], "figures")
+    if shared._process is None or shared._process.poll() is not None:
+        shared._running()
+    process = process_of(shared)
+    process.suspend()
+    monkeypatch.setattr(module, "MAKE_SECONDS", 0.2)
+    with pytest.raises(RefusedError, match="not made within") as refused:
+        shared.made(sweeps["orphaned"], "json")
+    assert refused.value.status == 500
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_was_made_is_kept_within_bounds(
+    url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = Renderer(url)
+    monkeypatch.setattr(renderer, "_ask", lambda task: b"x" * 100)
+    monkeypatch.setattr(module, "KEPT_BYTES", 250)
+    for what in ("best", "toml", "json", "report"):
+        renderer.made(sweeps["done"], what)
+    assert (len(renderer._kept), renderer._bytes, len(renderer._latest)) == (2, 200, 2)
+    renderer.close()
+    with pytest.raises(RefusedError):
+        renderer.made(sweeps["done"], "figures")
+
+
+def test_a_sweep_that_runs_is_not_made_anew_all_the_time(
+    url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = Renderer(url)
+    made: list[str] = []
+
+    def ask(task: _Task) -> bytes:
+        made.append(task.version)
+        return task.version.encode()
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    running = sweeps["running"]
+    first = renderer.made(running, "figures")
+    assert first.version == version_of(running)
+    more = Glance(later(running), running.key)
+    assert version_of(more) != version_of(running)
+    assert renderer.version(more, "figures") == renderer.made(more, "figures").version == first.version
+    ended = Glance(later(running, state="done"), running.key)
+    assert renderer.made(ended, "figures").version == version_of(ended)  # the last one is up to date
+    monkeypatch.setattr(module, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(module, "SHARE", 0.0)
+    renderer.made(ended, "best")
+    assert len(made) == 3
+    renderer.close()
+
+
+def test_too_much_at_once_is_refused(url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer = Renderer(url)
+    go_on = threading.Event()
+
+    def ask(task: _Task) -> bytes:
+        go_on.wait(30)
+        return b""
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
+    for what in ("best", "toml"):
+        with pytest.raises(RefusedError, match="takes long"):
+            renderer.made(sweeps["done"], what)
+    with pytest.raises(RefusedError, match="too much") as refused:
+        renderer.made(sweeps["done"], "json")
+    assert refused.value.status == 503
+    go_on.set()
+    renderer.close()
+
+
+def test_it_ends_with_whoever_started_it(url: str, sweeps: dict[str, Glance]) -> None:
+    renderer = Renderer(url)
+    renderer.made(sweeps["done"], "figures")
+    process = process_of(renderer)
+    renderer.close()
+    assert not process.is_running()
+    assert not renderer._thread.is_alive()
