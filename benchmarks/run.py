@@ -27,6 +27,7 @@ ALL = (
     "cluster",
     "estimator",
     "memory",
+    "dashboard",
     "search",
     "load",
 )

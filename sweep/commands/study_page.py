@@ -162,10 +162,10 @@ def figures(summary: SweepSummary, answer: Answer | None) -> Iterator[tuple[str,
             continue
         found = json.loads(to_json(draw(info, LIGHT)))
         found["layout"].pop("template", None)
-        top = found["layout"].get("margin", {}).get("t", 0)
-        found["layout"] |= {"title": {"text": title, "x": 0.01, "font": {"size": 14}}}
-        found["layout"]["margin"] = {**found["layout"].get("margin", {}), "t": top + 40}
-        found["layout"]["height"] = found["layout"].get("height", 300) + 40
+        layout, room = found["layout"], 60 if found["layout"].get("showlegend") else 40  # pixels, for the title
+        layout["title"] = {"text": title, "x": 0.01, "y": 0.97, "yanchor": "top", "font": {"size": 14}}
+        layout["margin"]["t"] += room
+        layout["height"] += room
         text = json.dumps(_short(found), separators=(",", ":"))
         if len(text) <= FIGURE_BYTES:
             yield name, _Drawn(text)

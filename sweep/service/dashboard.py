@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sweep.run.study import optuna_storage
 from sweep.store.store import Store
 
-PREFIXES = ("/dashboard", "/api", "/static", "/csv", "/artifacts")
+PREFIXES = ("/dashboard", "/api", "/static", "/csv", "/artifacts", "/favicon.ico")
 """What it owns at the root, each with everything below it."""
 
 THREADS = 8

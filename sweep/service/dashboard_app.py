@@ -125,7 +125,9 @@ class DashboardApp:
 
     def _of_study(self, study_id: int, path: str, query: str) -> Answer:
         with self._lock:
-            study = self._studies.setdefault(study_id, _Study(self._store, self._tables, study_id))
+            if study_id not in self._studies:
+                self._studies[study_id] = _Study(self._store, self._tables, study_id)
+            study = self._studies[study_id]
             self._studies.move_to_end(study_id)
             while len(self._studies) > STUDIES:
                 self._studies.popitem(last=False)
