@@ -1,6 +1,6 @@
 // One sweep, live: by server-sent events, and by asking now and then where these do not come through.
 import { ago, all, announce, ask, bareScore, chip, copyText, count, duration, el, ended, grouped, one, placementWords, Refused, score } from "./common.js";
-import { answerParts } from "./answer.js";
+import { answerParts, sentences } from "./answer.js";
 import { draw } from "./charts.js";
 import { listFiles } from "./downloads.js";
 import { bests, finished, howFar } from "./table.js";
@@ -196,7 +196,7 @@ const showAnswer = () => {
   const words = one("#answer-words");
   const headline = sweep.answer?.headline ?? "";
   words.hidden = !headline;
-  if (words.textContent !== headline) words.textContent = headline;
+  if (words.textContent !== headline) words.replaceChildren(...sentences(headline));
   one("#answer-wait").hidden = Boolean(headline);
   if (!headline) {
     answerOf = null;

@@ -105,6 +105,8 @@ def launch(visitor: Visitor) -> None:
     height = page.locator("#frame iframe").evaluate("frame => frame.clientHeight")
     assert height > 600
     visitor.picture("sweep")
+    page.locator("#charts").scroll_into_view_if_needed()
+    visitor.picture("charts")
 
 
 def confirm(visitor: Visitor) -> None:
@@ -154,8 +156,10 @@ def run(folder: Path, *arguments: str) -> str:
 def browse(visitor: Visitor) -> None:
     page = visitor.page
     page.get_by_role("link", name="Optuna dashboard").click()
+    page.wait_for_url("**/dashboard*")
     page.get_by_text("sonar").first.click()
-    expect(page.get_by_text("Trial (Study", exact=False).or_(page.get_by_text("Best")).first).to_be_visible()
+    page.wait_for_url("**/dashboard/studies/*")
+    expect(page.get_by_text(visitor.place.ask("/v1/sweeps/sonar")["answer"]["headline"])).to_be_visible()
     visitor.picture("dashboard")
 
 
