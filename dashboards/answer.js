@@ -2,12 +2,14 @@
 import { bareScore, chip, count, el, inPercent, marksOf, placementWords, score } from "./common.js";
 
 // Decimals of a difference and its interval, as the program chooses them: as many as scores have, more where the
-// interval is narrow.
+// interval is narrow, or where an end of it would read 0 and is not.
 const digitsOf = (metric, low, high, like) => {
   const unit = inPercent(metric) ? 100 : 1;
   const least = inPercent(metric) ? 1 : (score(metric, like).split(".")[1]?.length ?? 0);
   const half = (Math.abs(high - low) / 2) * unit;
-  return half > 0 ? Math.min(Math.max(least, Math.ceil(Math.log10(5 / half))), least + 4) : least;
+  const digits = half > 0 ? Math.min(Math.max(least, Math.ceil(Math.log10(5 / half))), least + 4) : least;
+  const ends = [unit * low, unit * high].filter((end) => end !== 0);
+  return digits + ([0, 1, 2].find((more) => ends.every((end) => Number(end.toFixed(digits + more)) !== 0)) ?? 0);
 };
 
 const signed = (value, digits, plus) => {
@@ -43,6 +45,12 @@ const armRow = (arm, answer, mark) =>
   );
 
 const HEADS = ["Placement", "Verdict", "Gain over the best without dropout", "Gain over itself without dropout", "On fresh folds"];
+
+// The first sentence, and what follows it.
+export const sentences = (text) => {
+  const [first, ...rest] = text.split(/(?<=\.) (?=[A-Z])/);
+  return rest.length ? [first, " ", el("span", { class: "rest" }, rest.join(" "))] : [first];
+};
 
 export const answerParts = (answer) => {
   const marks = marksOf(["none", ...answer.arms.map((arm) => arm.placement)]);

@@ -20,6 +20,6 @@ const look = async () => {
   for (const note of document.querySelectorAll(".no-runner")) note.hidden = !missing;
 };
 if (place) {
-  whileSeen(10, look);
+  whileSeen(5, look);
   look();
 }

@@ -1,6 +1,6 @@
 // One sweep, live: by server-sent events, and by asking now and then where these do not come through.
 import { ago, all, announce, ask, bareScore, chip, copyText, count, duration, el, ended, grouped, one, placementWords, Refused, score } from "./common.js";
-import { answerParts } from "./answer.js";
+import { answerParts, sentences } from "./answer.js";
 import { draw } from "./charts.js";
 import { listFiles } from "./downloads.js";
 import { bests, finished, howFar } from "./table.js";
@@ -196,7 +196,7 @@ const showAnswer = () => {
   const words = one("#answer-words");
   const headline = sweep.answer?.headline ?? "";
   words.hidden = !headline;
-  if (words.textContent !== headline) words.textContent = headline;
+  if (words.textContent !== headline) words.replaceChildren(...sentences(headline));
   one("#answer-wait").hidden = Boolean(headline);
   if (!headline) {
     answerOf = null;
@@ -294,9 +294,13 @@ const figures = () => draw(name).catch((error) => {
   if (!(error instanceof Refused)) throw error; // there are none yet, or the service is away
 });
 
+let told = 0; // how often events said how far it is
+
 const look = async () => {
+  const before = told;
   try {
-    show(await ask("GET", address));
+    const latest = await ask("GET", address);
+    if (told === before) show(latest); // else an event, which is newer, was quicker
     const { lines } = await ask("GET", `${address}/log?after=${lastLine}`);
     lines.forEach(addLine);
   } catch (error) {
@@ -316,7 +320,10 @@ const poll = async () => {
 
 const follow = () => {
   events = new EventSource(`${address}/live`);
-  events.addEventListener("status", ({ data }) => show(JSON.parse(data)));
+  events.addEventListener("status", ({ data }) => {
+    told += 1;
+    show(JSON.parse(data));
+  });
   events.addEventListener("log", ({ data }) => addLine(JSON.parse(data)));
   events.addEventListener("figures", figures);
   events.addEventListener("gone", gone);

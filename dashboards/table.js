@@ -44,7 +44,7 @@ export const row = (sweep) =>
       el("small", {}, howFar(sweep)),
     ),
     el("td", { "data-label": "Best so far, raw" }, scores(sweep)),
-    el("td", { class: "answer", "data-label": "Answer" }, sweep.answer?.headline ?? ""),
+    el("td", { class: "answer", "data-label": "Answer" }, el("span", {}, sweep.answer?.headline ?? "")),
     el("td", { class: "nowrap" }, el("time", { datetime: sweep.updated_at }, ago(sweep.updated_at))),
   );
 

@@ -170,11 +170,8 @@ def _trials(
             pruned=trial.number in pruned or trial.trained < sweep.checkpoints[-1],
         )
         for trial in store.trials(sweep.key)
-        if scores is None
-        or (
-            trial.number in scores  # not so if saved between the two reads
-            and trial.number not in failed
-        )
+        if trial.number not in failed
+        and (scores is None or trial.number in scores)  # not so if saved between the two reads
     )
 
 

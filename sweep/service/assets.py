@@ -85,6 +85,12 @@ def address(name: str) -> str:
     return f"/assets/{version()}/{name}"
 
 
+@router.api_route("/favicon.ico", methods=["GET", "HEAD"])
+def icon(request: Request) -> Response:
+    """For pages that name none, such as the dashboard's."""
+    return asset(request, "", "icon.svg")
+
+
 @router.api_route("/assets/{known}/{name}", methods=["GET", "HEAD"])
 def asset(request: Request, known: str, name: str) -> Response:
     """One of them, compressed where the browser takes that."""

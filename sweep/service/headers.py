@@ -11,11 +11,11 @@ PAGES = (
 """The policy of our own pages: nothing inline, nothing from anywhere else."""
 
 DASHBOARD = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; "
     "worker-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Of Optuna's dashboard, which has scripts and styles inline and compiles functions."""
+"""Of Optuna's dashboard, which has styles inline and compiles functions."""
 
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 """Of what is no page: the API's answers, and files that somebody has attached to a study."""

@@ -6,6 +6,7 @@ Templates are in ``dashboards/``. Jinja escapes whatever goes in, and nothing is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -103,8 +104,17 @@ def sweep(request: Request, service: TheService, name: str) -> Response:
         RefusedError: 404, there is none of that name.
     """
     document = sweep_document(name, service).model_dump(mode="json")
-    begun = ago(datetime.fromisoformat(document["created_at"]))
-    return _page(request, "sweep", sweep=document, view=_row(document), metric=_metric(document["metric"]), begun=begun)
+    view = _row(document)
+    first, *rest = re.split(r"(?<=\.) (?=[A-Z])", view["headline"], maxsplit=1)
+    return _page(
+        request,
+        "sweep",
+        sweep=document,
+        view=view,
+        headline=(first, "".join(rest)),
+        metric=_metric(document["metric"]),
+        begun=ago(datetime.fromisoformat(document["created_at"])),
+    )
 
 
 def add_error_pages(app: FastAPI) -> None:

@@ -180,4 +180,4 @@ def visiting(browser: Browser, place: Place, **context: Any) -> Iterator[Visitor
     with browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **context}) as own:
         visitor = Visitor(own.new_page(), place)
         yield visitor
-        assert visitor.complaints == []
+        assert not visitor.complaints, visitor.complaints

@@ -14,7 +14,7 @@ from sweep.store.store import Store
 from tests.browser.place import TOKENS, Place, Visitor, visiting
 from tests.service.served import make_sweeps
 
-PAGES = ("/", "/new", "/new?definition=breast_cancer", "/sweeps/done", "/sweeps/running", "/login", "/nothing")
+PAGES = ("/", "/new", "/new?definition=breast_cancer", "/sweeps/done", "/sweeps/running", "/nothing")
 
 SCREENS: dict[str, dict[str, Any]] = {
     "wide": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"},
@@ -45,25 +45,37 @@ def settled(visitor: Visitor, path: str) -> None:
         expect(page.get_by_role("region", name="Each placement tested")).to_be_visible()
     if "definition=" in path:
         expect(page.get_by_label("Trials", exact=True)).not_to_have_value("")
-    if path not in ("/login", "/nothing"):
+    if path != "/nothing":
         expect(page.locator("#runners")).not_to_be_empty()
-    if path == "/nothing":
+    else:
         visitor.complaints.clear()  # the browser reports a page with the status 404
+
+
+def looked_at(visitor: Visitor, name: str) -> None:
+    """Whether a page fits, and axe finds nothing serious."""
+    page = visitor.page
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+    visitor.picture(f"{name}-{width}")
+    visitor.picture(f"{name}-{width}-whole", whole=True)
+    found = Axe().run(page).response["violations"]
+    wrong = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert not wrong, [(one["id"], one["help"], [node["html"] for node in one["nodes"]][:5]) for one in wrong]
+    assert not visitor.complaints, visitor.complaints
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_everybody_can_use_a_page(operator: Visitor, path: str) -> None:
-    page = operator.page
     settled(operator, path)
-    width = page.viewport_size["width"] if page.viewport_size else 0
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
-    name = f"{re.sub(r'[^a-z]+', '-', path).strip('-') or 'sweeps'}-{width}"
-    operator.picture(name)
-    operator.picture(f"{name}-whole", whole=True)
-    found = Axe().run(page).response["violations"]
-    wrong = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert not wrong, [(one["id"], one["help"], [node["html"] for node in one["nodes"]][:5]) for one in wrong]
-    assert operator.complaints == []
+    looked_at(operator, re.sub(r"[^a-z]+", "-", path).strip("-") or "sweeps")
+
+
+@pytest.mark.parametrize("screen", list(SCREENS))
+def test_everybody_can_log_in(place: Place, browser: Browser, screen: str) -> None:
+    with visiting(browser, place, **SCREENS[screen]) as visitor:
+        visitor.go("/")
+        expect(visitor.page.get_by_label("Token")).to_be_focused()
+        looked_at(visitor, "login")
 
 
 def test_a_viewer_changes_nothing(place: Place, browser: Browser) -> None:
@@ -125,7 +137,8 @@ def test_the_keyboard_is_enough(place: Place, browser: Browser) -> None:
     with visiting(browser, place) as visitor:
         page = visitor.page
         visitor.go("/login")
-        page.keyboard.type(TOKENS["operator"])  # where the focus is at first
+        expect(page.get_by_label("Token")).to_be_focused()
+        page.keyboard.type(TOKENS["operator"])
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Sweeps")).to_be_visible()
         page.keyboard.press("Tab")
@@ -183,12 +196,12 @@ def test_sweeps_are_searched_filtered_and_sorted(place: Place, browser: Browser)
         rows = page.locator("#sweeps tbody tr")
         page.get_by_role("link", name="Sweep", exact=True).click()
         expect(page.locator("th[aria-sort=ascending]")).to_have_text("Sweep")
-        page.get_by_label("State").select_option("done")
+        page.get_by_label("State", exact=True).select_option("done")
         expect(rows).to_have_count(1)
         expect(page).to_have_url(f"{place.url}/?state=done&sort=name&order=asc")
         page.reload()
         expect(rows).to_have_count(1)
-        page.get_by_label("State").select_option("")
+        page.get_by_label("State", exact=True).select_option("")
         page.get_by_label("Search").fill("nothing like that")
         expect(page.get_by_text("No sweep is like that.")).to_be_visible()
         page.get_by_label("Search").fill("ORPHAN")

@@ -26,9 +26,9 @@ NOWHERE = "sqlite:///nowhere/at/all.db"  # what needs no database is tested with
 
 
 def options(*, login: bool = True, storage: str = NOWHERE, **changes: Any) -> ServeOptions:
-    """With a token for each role, or without any."""
+    """With a token for each role, or without any; without Optuna's dashboard, in whose place tests mount something."""
     tokens = {digest(OPERATOR): "operator", digest(VIEWER): "viewer"} if login else {}
-    return ServeOptions(storage, **{"tokens": tokens, **changes})
+    return ServeOptions(storage, **{"tokens": tokens, "dashboard": False, **changes})
 
 
 class Behind:

@@ -301,6 +301,11 @@ def test_an_asset_under_another_version_is_not_kept(client: TestClient) -> None:
     assert client.get(f"/assets/{assets.version()}/..%2fpyproject.toml").status_code == 404
 
 
+def test_there_is_an_icon_for_pages_that_name_none(client: TestClient) -> None:
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
+
+
 def test_a_version_is_of_what_all_assets_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     before = assets.version()
     changed = assets.contents() | {"app.css": assets.contents()["app.css"] + b"\n"}
