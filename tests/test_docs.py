@@ -287,7 +287,11 @@ def test_every_example_runs(document: str, folder: Path, capsys: pytest.CaptureF
         if arguments[0] == "answer":
             arguments = [*tiny_answer(arguments), "--cluster", "inline"]
         elsewhere = any("db.example" in part or "scheduler:" in part or part == "--server" for part in arguments)
-        if elsewhere or arguments[0] in ("dashboard", "serve") or (arguments[0] == "runner" and "--once" not in arguments):
+        if (
+            elsewhere
+            or arguments[0] in ("dashboard", "serve")
+            or (arguments[0] == "runner" and "--once" not in arguments)
+        ):
             arguments.append("--help")
         if arguments[0] == "runner":
             arguments += ["--cluster", "inline"]

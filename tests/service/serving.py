@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from sweep.service.access import digest
@@ -51,9 +52,15 @@ def app_with(behind: Behind, *paths: str, **changes: Any) -> GuardedApp:
     """The whole service, with something mounted."""
     app = create_app(options(**changes))
     for path in paths or ("/api",):
-        app.mount(path, behind)
+        app.router.routes.insert(0, Mount(path, behind))  # before what the service has there
     assert isinstance(app, GuardedApp)
     return app
+
+
+def in_front(app: FastAPI, routes: int) -> None:
+    """Has the last routes that were added come first: the service may have others for the same paths."""
+    own = app.router.routes
+    own[:0] = [own.pop() for _ in range(routes)]
 
 
 def client(app: FastAPI, token: str = "", **headers: str) -> TestClient:

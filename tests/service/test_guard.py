@@ -26,6 +26,7 @@ from tests.service.serving import (
     client,
     connected,
     head,
+    in_front,
     listening,
 )
 
@@ -263,6 +264,7 @@ def receiving(behind: Behind) -> GuardedApp:
         behind.seen.append(("POST", UPLOADS, size))
         return "reached"
 
+    in_front(app, 1)
     return app
 
 
@@ -281,7 +283,7 @@ def chunk(content: bytes) -> bytes:
 CHUNKED = ("Transfer-Encoding: chunked", "Content-Type: application/json")
 
 
-@pytest.mark.parametrize(("path", "limit"), [("/api/x", bodies.LARGEST), (UPLOADS, 3 * bodies.LARGEST)])
+@pytest.mark.parametrize(("path", "limit"), [("/api/x", bodies.LARGEST), (UPLOADS, 4 * bodies.LARGEST)])
 def test_bodies_in_chunks_that_never_end(path: str, limit: int, real: tuple[Behind, int]) -> None:
     """Nothing announces their size: they are counted while they come, and no more of them is taken than is allowed."""
     behind, port = real
@@ -386,6 +388,7 @@ def secured(behind: Behind, **changes: Any) -> GuardedApp:
     def kept() -> HTMLResponse:
         return HTMLResponse("", headers={"Cache-Control": "max-age=5", "Content-Security-Policy": "default-src 'none'"})
 
+    in_front(app, 3)
     return app
 
 

@@ -14,6 +14,12 @@ ROOT = Path(__file__).parents[2]
 # A call of each route, `{…}` filled in; more calls than one where they take different ways.
 CALLS: list[tuple[str, str, str, object]] = [
     ("GET", "/v1/openapi.json", "", None),
+    ("GET", "/", "", None),
+    ("GET", "/new", "", None),
+    ("GET", "/sweeps/{name}", "done", None),
+    ("GET", "/sweeps/{name}", "nobody", None),
+    ("GET", "/assets/{known}/{name}", "app.css", None),
+    ("GET", "/favicon.ico", "", None),
     ("GET", "/health", "", None),
     ("GET", "/ready", "", None),
     ("GET", "/metrics", "", None),
@@ -52,6 +58,7 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("GET", "/v1/definitions/{name}", "sonar", None),
     ("POST", "/v1/definitions/suggest", "", {"source": "sklearn:iris"}),
     ("POST", "/v1/definitions/check", "", {"definition": IRIS}),
+    ("POST", "/v1/definitions/edit", "", {"definition": IRIS, "changes": {"search.trials": 8}}),
     ("POST", "/v1/estimates", "", {"definition": IRIS}),
 ]
 
