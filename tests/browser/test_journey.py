@@ -107,6 +107,7 @@ def launch(visitor: Visitor) -> None:
     visitor.picture("sweep")
     page.locator("#charts").scroll_into_view_if_needed()
     visitor.picture("charts")
+    page.reload()  # straight after scrolling, Chromium would take the next click for one into the frame
 
 
 def confirm(visitor: Visitor) -> None:
