@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 SONAR = ROOT.parent / "shared" / "data" / "sonar.csv"
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds for what takes a few on a machine that does nothing else."""
 
 TOKENS = {"operator": "operator-token-of-browser-tests", "viewer": "viewer-token-of-browser-tests!"}
