@@ -171,6 +171,8 @@ class Visitor:
         """A screenshot, where the environment variable ``SWEEP_SCREENSHOTS`` names a folder for them."""
         if folder := os.environ.get("SWEEP_SCREENSHOTS"):
             Path(folder).mkdir(parents=True, exist_ok=True)
+            if self.page.locator("iframe").count():
+                self.page.wait_for_timeout(1000)  # frames of another origin are painted later than the page around them
             self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=whole)
 
 

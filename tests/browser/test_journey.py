@@ -29,7 +29,9 @@ def press(control: Locator) -> None:
 
 
 def test_from_a_table_to_an_answer(place: Place, browser: Browser) -> None:
-    with visiting(browser, place, permissions=["clipboard-read", "clipboard-write"]) as visitor:
+    with visiting(
+        browser, place, permissions=["clipboard-read", "clipboard-write"], reduced_motion="reduce"
+    ) as visitor:
         log_in(visitor)
         hand_in(visitor)
         choose(visitor)
@@ -113,7 +115,7 @@ def launch(visitor: Visitor) -> None:
     height = page.locator("#frame iframe").evaluate("frame => frame.clientHeight")
     assert height > 600
     visitor.picture("sweep")
-    page.locator("#charts").scroll_into_view_if_needed()
+    page.locator("#charts").evaluate("section => section.scrollIntoView()")
     visitor.picture("charts")
 
 
