@@ -28,7 +28,7 @@ NOWHERE = "sqlite:///nowhere/at/all.db"  # what needs no database is tested with
 def options(*, login: bool = True, storage: str = NOWHERE, **changes: Any) -> ServeOptions:
     """With a token for each role, or without any."""
     tokens = {digest(OPERATOR): "operator", digest(VIEWER): "viewer"} if login else {}
-    return ServeOptions(storage, **{"tokens": tokens, **changes})
+    return ServeOptions(storage, **{"tokens": tokens, "dashboard": False, **changes})
 
 
 class Behind:
