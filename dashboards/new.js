@@ -83,7 +83,10 @@ const useDefinition = async (definition) => {
   reveal("#step-space");
 };
 
-const reveal = (selector = "#step-target") => one(selector).scrollIntoView({ behavior: "smooth", block: "start" });
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const reveal = (selector = "#step-target") => {
+  one(selector).scrollIntoView({ behavior: still.matches ? "auto" : "smooth", block: "start" });
+};
 
 const refused = (selector) => (error) => {
   if (!(error instanceof Refused)) throw error;

@@ -7,6 +7,7 @@ const look = async () => {
   try {
     found = await runners();
   } catch (error) {
+    place.dataset.said = "";
     place.replaceChildren(el("span", { class: "lamp off", "aria-hidden": "true" }), error.status === 0 ? "not connected" : "runners unknown");
     return;
   }

@@ -34,6 +34,7 @@ UNTRACED = (
     "answer/test_confirm.py",
     "answer/test_nested.py",
     "answer/test_rules_trained.py",
+    "browser/",
     "faults/",
     "launch/test_crew.py",
     "launch/test_faults.py",

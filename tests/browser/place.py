@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 SONAR = ROOT.parent / "shared" / "data" / "sonar.csv"
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds for what takes a few on a machine that does nothing else."""
 
 TOKENS = {"operator": "operator-token-of-browser-tests", "viewer": "viewer-token-of-browser-tests!"}
@@ -171,6 +171,8 @@ class Visitor:
         """A screenshot, where the environment variable ``SWEEP_SCREENSHOTS`` names a folder for them."""
         if folder := os.environ.get("SWEEP_SCREENSHOTS"):
             Path(folder).mkdir(parents=True, exist_ok=True)
+            if self.page.locator("iframe").count():
+                self.page.wait_for_timeout(1000)  # frames of another origin are painted later than the page around them
             self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=whole)
 
 
