@@ -19,7 +19,7 @@ the :class:`~pathlib.Path` of a SQLite file, ``None`` for ``$SWEEP_STORAGE``, el
 notebook's stop button, loses nothing that is finished: the same call goes on. Mistakes raise a subclass of
 :class:`sweep.errors.UserError`, whose message says what is allowed.
 
-``sweep runner`` and ``sweep dashboard`` serve until they are ended, and stay with the shell.
+``sweep runner``, ``sweep serve`` and ``sweep dashboard`` serve until they are ended, and stay with the shell.
 """
 
 from __future__ import annotations

@@ -301,7 +301,7 @@ class Composition:
         environment |= {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self._folder),
-            "TMPDIR": str(self._folder),
+            "TMPDIR": str(self.socket),  # short, as a container's is: names of sockets are
         }
         if service["image"].startswith("postgres:"):
             binaries, command = _postgres(self.socket, service["environment"], self._shared["5432"])

@@ -36,8 +36,9 @@ from tests.command_line import DEFINITION, write_table
 
 ROOT = Path(__file__).parents[1]
 
-SERVICES = {"runner", "dashboard"}  # serve until they are ended, and stay with the shell
-ONLY_THERE = {"verbose", "json", "help"}  # logging is set up by whoever has a program; results have `to_dict()`
+SERVICES = {"runner", "serve", "dashboard"}  # serve until they are ended, and stay with the shell
+# Logging is set up by whoever has a program; results have `to_dict()`; programs that have a service use its REST API.
+ONLY_THERE = {"verbose", "json", "server", "help"}
 
 
 # --- the same names ---------------------------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ FUNCTIONS = {name: one for name, one in vars(api).items() if getattr(one, "__mod
 
 def test_there_is_a_function_for_every_command_and_no_other() -> None:
     assert set(COMMANDS) - SERVICES == set(FUNCTIONS)
-    assert "``sweep runner`` and ``sweep dashboard`` serve" in (api.__doc__ or "")
+    assert "``sweep runner``, ``sweep serve`` and ``sweep dashboard`` serve" in (api.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - SERVICES))

@@ -83,7 +83,7 @@ def test_a_run_and_its_answer_leave_them_and_nothing_else_changes(sqlite_url: st
 
 def test_a_runner_leaves_them(sqlite_url: str, tmp_path: Path) -> None:
     queue(small_spec(tmp_path), sqlite_url, 0, lambda _: None)
-    work(sqlite_url, poll=0.01, once=True, **INLINE)
+    work(sqlite_url, poll=0.01, once=True, jobs=False, **INLINE)
     note, drawn = kept(sqlite_url)
     assert note.splitlines()[0] == "## No answer yet"
     assert drawn.keys() == NAMES - {"sweep-answer"}

@@ -402,7 +402,7 @@ def test_an_idle_runner_ends_at_sigterm(tmp_path: Path) -> None:
         assert said.endswith(" nothing to do: waiting for `sweep run --queue`\n")
         seconds, rest_of_it = stopped(process, signal.SIGTERM)
     assert process.returncode == 143
-    assert seconds < 5
+    assert seconds < 20  # with a clerk beside it, which may still be starting; a process that hangs takes for ever
     assert rest_of_it.splitlines()[-1].startswith("interrupted")
     assert "Traceback" not in rest_of_it
 
