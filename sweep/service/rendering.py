@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+
+import psutil
 
 from sweep.analysis.results import SweepSummary
 from sweep.analysis.summary import so_far, summarise
@@ -153,10 +154,12 @@ MAKERS: dict[str, Callable[[Store, SweepSummary, Mapping[str, Any]], bytes]] = {
 
 def main() -> None:
     """The process."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all processes of a terminal; the service ends this one
+    # Ctrl-C reaches all processes of a terminal; the service ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICE)
+    own = (
+        psutil.Process()
+    )  # not the highest of `getrusage`, which begins with that of the process that started this one
     # What a library prints must not stand between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -165,7 +168,7 @@ def main() -> None:
         head, content = _done(rendering, json.loads(line))
         answers.write(json.dumps(head).encode() + b"\n" + content)
         answers.flush()
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > MOST_MEMORY:
+        if own.memory_info().rss > MOST_MEMORY:
             return
 
 
