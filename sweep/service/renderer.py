@@ -36,6 +36,9 @@ KEPT_BYTES = 64 * 2**20
 MOST_WAITING = 32
 """Things to be made, beyond which others are refused."""
 
+MOST_WAITERS = 12
+"""Requests that wait at once, beyond which others are refused: each has one of 40 threads that all requests share."""
+
 WAIT_SECONDS = 100.0
 """So long a request waits; what it waited for is made nevertheless, and is there for the next one."""
 
@@ -101,6 +104,7 @@ class Renderer:
         self._kept: OrderedDict[_Task, bytes] = OrderedDict()
         self._bytes = 0
         self._making: dict[_Task, Future[bytes]] = {}
+        self._waiters = 0
         self._latest: dict[tuple[object, ...], _Latest] = {}  # of what is kept
         self._waiting: queue.Queue[_Task | None] = queue.Queue()
         self._process: subprocess.Popen[bytes] | None = None
@@ -125,17 +129,22 @@ class Renderer:
                 self._kept.move_to_end(task)
                 return Made(self._kept[task], task.version)
             future = self._making.get(task)
+            too_many = self._waiters >= MOST_WAITERS or (future is None and len(self._making) >= MOST_WAITING)
+            if self._closed or too_many:
+                raise RefusedError(503, "too much is being made here just now: try again soon", "busy")
             if future is None:
-                if self._closed or len(self._making) >= MOST_WAITING:
-                    raise RefusedError(503, "too much is being made here just now: try again soon", "busy")
                 future = self._making[task] = Future()
                 self._waiting.put(task)
+            self._waiters += 1
         try:
             return Made(future.result(WAIT_SECONDS), task.version)
         except NotDoneError:
             raise RefusedError(
                 503, f"the {task.what} of {task.name} takes long to make: try again soon", "busy"
             ) from None
+        finally:
+            with self._lock:
+                self._waiters -= 1
 
     def version(self, glance: Glance, what: What) -> str:
         """The version that :meth:`made` would give now."""

@@ -21,7 +21,7 @@ from sweep.service.problems import RefusedError
 from sweep.service.renderer import Renderer, _Task, version_of
 from sweep.service.snapshots import Snapshots
 from sweep.store.store import Store
-from tests.service.served import make_sweeps, sqlite_in
+from tests.service.served import make_sweeps, sqlite_in, until
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +178,30 @@ def test_too_much_at_once_is_refused(url: str, sweeps: dict[str, Glance], monkey
         renderer.made(sweeps["done"], "json")
     assert refused.value.status == 503
     go_on.set()
+    renderer.close()
+
+
+def test_of_many_who_wait_some_are_refused(
+    url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For one thing, too: whoever waits has a thread that all requests share."""
+    renderer = Renderer(url)
+    go_on = threading.Event()
+
+    def ask(task: _Task) -> bytes:
+        go_on.wait(60)
+        return b""
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    with ThreadPoolExecutor(module.MOST_WAITERS) as threads:
+        waiters = [threads.submit(renderer.made, sweeps["done"], "best") for _ in range(module.MOST_WAITERS)]
+        until(lambda: renderer._waiters == module.MOST_WAITERS, "all wait")
+        monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
+        with pytest.raises(RefusedError, match="too much") as refused:
+            renderer.made(sweeps["done"], "best")
+        go_on.set()
+        assert {waiter.result().content for waiter in waiters} == {b""}
+    assert (refused.value.status, renderer._waiters) == (503, 0)
     renderer.close()
 
 
