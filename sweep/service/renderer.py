@@ -25,6 +25,7 @@ from time import monotonic
 from typing import IO, Any, Literal
 
 import sweep
+from sweep.operate.jobs import program
 from sweep.operate.overview import Glance
 from sweep.service.problems import RefusedError
 
@@ -241,7 +242,7 @@ def version_of(glance: Glance) -> str:
     """Short text that changes with whatever is made of a sweep."""
     status, answer = glance.status, glance.answer
     asked = [job.id for job in glance.jobs if job.kind == "answer"]  # its parts are stored one by one
-    parts = [glance.key, status.updated_at.isoformat(), status.state, status.budget, asked]
+    parts = [program(), glance.key, status.updated_at.isoformat(), status.state, status.budget, asked]
     parts.append(None if answer is None else answer.created_at.isoformat())
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

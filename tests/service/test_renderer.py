@@ -160,6 +160,13 @@ def test_a_sweep_that_runs_is_not_made_anew_all_the_time(
     renderer.close()
 
 
+def test_another_program_makes_it_anew(sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch) -> None:
+    before = version_of(sweeps["done"])
+    assert version_of(sweeps["done"]) == before
+    monkeypatch.setattr(module, "program", lambda: "99.0")
+    assert version_of(sweeps["done"]) != before
+
+
 def test_too_much_at_once_is_refused(url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch) -> None:
     renderer = Renderer(url)
     go_on = threading.Event()
