@@ -86,10 +86,11 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class _Latest:
-    """What was last made of a kind, of one sweep."""
+    """What was last made of a kind, of one sweep; or why it could not be."""
 
     task: _Task
     until: float
+    failure: RefusedError | None = None
 
 
 class Renderer:
@@ -129,6 +130,9 @@ class Renderer:
             if task in self._kept:
                 self._kept.move_to_end(task)
                 return Made(self._kept[task], task.version)
+            latest = self._latest.get(task.kind)
+            if latest is not None and latest.failure and latest.task == task and monotonic() < latest.until:
+                raise RefusedError(latest.failure.status, str(latest.failure), latest.failure.code)
             future = self._making.get(task)
             too_many = self._waiters >= MOST_WAITERS or (future is None and len(self._making) >= MOST_WAITING)
             if self._closed or too_many:
@@ -178,6 +182,8 @@ class Renderer:
             except BaseException as error:  # whatever it is, somebody waits for it
                 with self._lock:
                     future = self._making.pop(task)
+                    if isinstance(error, RefusedError) and error.status != 503:  # that may pass by itself
+                        self._note(task, monotonic() - began, error)
                 future.set_exception(error)
             else:
                 with self._lock:
@@ -191,8 +197,14 @@ class Renderer:
         if self._process is not None:
             _end(self._process)
 
+    def _note(self, task: _Task, seconds: float, failure: RefusedError | None = None) -> None:
+        passed = [kind for kind, one in self._latest.items() if one.failure is not None and monotonic() >= one.until]
+        for kind in passed:
+            del self._latest[kind]
+        self._latest[task.kind] = _Latest(task, monotonic() + max(LEAST_SECONDS, SHARE * seconds), failure)
+
     def _keep(self, task: _Task, content: bytes, seconds: float) -> None:
-        self._latest[task.kind] = _Latest(task, monotonic() + max(LEAST_SECONDS, SHARE * seconds))
+        self._note(task, seconds)
         self._kept[task] = content
         self._bytes += len(content)
         while self._bytes > KEPT_BYTES:

@@ -160,6 +160,27 @@ def test_a_sweep_that_runs_is_not_made_anew_all_the_time(
     renderer.close()
 
 
+def test_what_fails_is_not_tried_by_each_who_asks(
+    url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = Renderer(url)
+    tried: list[str] = []
+
+    def ask(task: _Task) -> bytes:
+        tried.append(task.name)
+        raise RefusedError(500, "not made within 300 s", "too_long")
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    monkeypatch.setattr(module, "LEAST_SECONDS", 60.0)
+    running = sweeps["running"]
+    for glance in (running, running, Glance(later(running), running.key), sweeps["done"]):
+        with pytest.raises(RefusedError, match="not made within") as refused:
+            renderer.made(glance, "figures")
+        assert (refused.value.status, refused.value.code) == (500, "too_long")
+    assert tried == ["running", "done"]
+    renderer.close()
+
+
 def test_another_program_makes_it_anew(sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch) -> None:
     before = version_of(sweeps["done"])
     assert version_of(sweeps["done"]) == before
