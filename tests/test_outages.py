@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +19,7 @@ import pytest
 from optuna.trial import TrialState
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from sweep.errors import NotFoundError, StorageError
 from sweep.launch.inline import InlineLauncher
@@ -27,7 +30,7 @@ from sweep.run.study import optuna_storage
 from sweep.run.trials import REASON_ATTRIBUTE, StudyTrials
 from sweep.space.proposer import Proposer
 from sweep.store import patience
-from sweep.store.failures import UnreachableError
+from sweep.store.failures import UnreachableError, translated
 from sweep.store.patience import Outage
 from sweep.store.rows import RungDecision
 from sweep.store.store import Store
@@ -155,6 +158,15 @@ def test_what_the_server_ends_is_done_again(postgres_url: str, code: str) -> Non
         store.patience = 60.0
         assert store._write(change) == "done"
     assert attempts == 3
+
+
+def test_connections_that_are_all_in_use_may_be_free_soon() -> None:
+    pool = QueuePool(lambda: sqlite3.connect(":memory:"), pool_size=1, max_overflow=0, timeout=0.01)
+    url = make_url("postgresql+psycopg://ann:secret@here/sweeps")
+    with closing(pool.connect()), pytest.raises(UnreachableError, match="are busy") as error, translated(url):
+        pool.connect()
+    assert "secret" not in str(error.value)
+    pool.dispose()
 
 
 def test_an_idle_connection_that_was_ended_is_noticed_before_it_is_used(

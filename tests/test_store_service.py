@@ -172,6 +172,15 @@ def test_a_job_that_is_given_back_is_as_it_was(store: Store) -> None:
         )
 
 
+def test_a_job_that_is_done_is_not_given_back(store: Store) -> None:
+    """Whoever worked at it is interrupted just after."""
+    asked = store.ask_job("fit", {})
+    lapsed(store, "t")
+    store.finish_job(asked.id, "t", {"rows": 3})
+    store.return_job(asked.id, "t")
+    assert (found(store, asked).state, found(store, asked).attempts) == ("done", 1)
+
+
 def test_a_look_at_nothing_is_no_write(sqlite_url: str) -> None:
     """A clerk looks twice a second, and a sweep must not wait for that."""
     with Store.open(sqlite_url) as store, Store.open(sqlite_url) as other:

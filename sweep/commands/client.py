@@ -97,13 +97,19 @@ class Client:
         with self._reached():
             self._accepted(self._http.delete(path))
 
-    def upload(self, file: Path) -> Any:
-        """Hands a table in, and gives its document."""
+    def upload(self, file: Path, header: bool | None = None) -> Any:
+        """Hands a table in, and gives its document.
+
+        Args:
+            file: Where it is.
+            header: Whether its first row names the columns; ``None`` to find out.
+        """
+        params = {"name": file.name} | ({} if header is None else {"header": str(header).lower()})
 
         def send() -> httpx2.Response:
             with file.open("rb") as content:
                 kind = {"Content-Type": "application/octet-stream"}
-                return self._http.post("/uploads", params={"name": file.name}, content=content, headers=kind)
+                return self._http.post("/uploads", params=params, content=content, headers=kind)
 
         return self._document(send)
 

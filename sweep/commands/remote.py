@@ -50,7 +50,7 @@ def submit(client: Client, spec: SweepSpec, priority: int, display: Display) -> 
     if is_local(spec.data.source):
         file = local_path(spec.data.source, spec.base_dir)
         display.doing(f"handing in {local_file(spec.data.source, spec.base_dir)}")
-        table = client.upload(file)
+        table = client.upload(file, header=spec.data.header)
         upload = table["id"]
         spec = replace(spec, data=replace(spec.data, source=table["name"]))
     display.doing("handing in the definition")

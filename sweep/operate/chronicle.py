@@ -65,11 +65,12 @@ class Chronicle:
         name: Of the sweep.
         who: Runs it, in words.
         queued: Whether it is known before it begins, since it was queued.
+        noted: What the last line says that workers lack: a night without any is one line.
     """
 
-    def __init__(self, storage: str, name: str, who: str, *, queued: bool = False) -> None:
+    def __init__(self, storage: str, name: str, who: str, *, queued: bool = False, noted: str | None = None) -> None:
         self._storage, self._name, self._who = storage, name, who
-        self._known = queued
+        self._known, self._noted = queued, noted
         self._diverged = self._trouble = 0
         self._lines: deque[_Line] = deque(maxlen=MOST_WAITING)
         self._news, self._over = threading.Event(), threading.Event()
@@ -78,7 +79,7 @@ class Chronicle:
     def __call__(self, event: Event) -> None:
         """Notes what is worth a line."""
         if isinstance(event, Started):
-            self._known = True
+            self._known, self._noted = True, None
             self._begins(event)
         elif isinstance(event, Trouble):
             self._trouble += 1
@@ -89,11 +90,11 @@ class Chronicle:
             self._add(f"trial {event.number} ({event.placement}) is given up: {event.reason}", "warning", event.number)
         elif isinstance(event, TrialDone) and event.diverged is not None:
             self._diverges(event, event.diverged)
-        elif isinstance(event, Finished):
+        elif isinstance(event, Finished) and event.outcome.told:  # else nothing was left to do
             outcome = event.outcome
             finished = f"{outcome.complete + outcome.pruned:,} of {wording.count(outcome.budget, 'trial')}"
-            now = f", {outcome.told:,} of them in {wording.duration(outcome.seconds)}" if outcome.told else ""
-            self._add(f"done: {finished} are finished{now}")
+            now = f"{outcome.told:,} of them in {wording.duration(outcome.seconds)}"
+            self._add(f"done: {finished} are finished, {now}")
 
     def _begins(self, event: Started) -> None:
         if event.finished < event.budget:
@@ -154,6 +155,8 @@ class Chronicle:
     def _ended(self, error: BaseException) -> None:
         if isinstance(error, BusyError):
             return  # it is somebody else's, whose log it is
+        if isinstance(error, LaunchError) and str(error) == self._noted:
+            return
         if isinstance(error, KeyboardInterrupt):
             self._add(str(error) or "interrupted")
         elif isinstance(error, StoppedError):

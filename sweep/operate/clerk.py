@@ -112,8 +112,14 @@ class Clerk:
             while True:
                 pause = self._step()
                 signs = [sign for lane in self._lanes if lane.errand is not None for sign in lane.errand.signs]
+                if pause == AWAY_SECONDS:  # what has ended already, and cannot be delivered, would not let it wait
+                    signs = []
                 if set(wait([*ended, *signs], pause)) & set(ended):
                     return
+        except Exception:  # it may be a job that brings clerks down: it counts as begun, and its lease ends by itself
+            for lane in self._lanes:
+                lane.clear()
+            raise
         finally:
             self._give_back()
 
@@ -163,8 +169,10 @@ class Clerk:
         try:
             lane.errand = Errand(duty.do, self._storage, job, duty.seconds)
         except OSError:  # too many processes, or no room
-            self._opened().return_job(job.id, lane.token)
-            lane.clear()
+            token = lane.token
+            lane.clear()  # first: a lane with a job and no errand would take no other
+            with suppress(SweepError):  # then its lease ends by itself
+                self._opened().return_job(job.id, token)
             raise
 
     def _renew(self, lane: _Lane, job: JobRecord) -> None:

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
+from importlib import metadata
 from typing import Any
 
 from sweep.analysis.status import no_sweep, status
@@ -39,6 +41,15 @@ CLERKS: tuple[JobKind, ...] = ("estimate", "export", "fit")
 
 RUNNERS: tuple[JobKind, ...] = ("answer",)
 """Kinds that take a runner's workers."""
+
+
+@cache
+def program() -> str:
+    """Version of this program: what an older one made is made anew. Empty in a checkout that is not installed."""
+    try:
+        return metadata.version("dropout-sweep")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def ask_estimate(store: Store, definition: str, table_sha256: str | None) -> JobRecord:
@@ -148,6 +159,6 @@ def _standing(store: Store, sweep: SweepRecord) -> tuple[str, ...]:
 
 
 def _key(kind: JobKind, request: dict[str, Any], *rests_on: str) -> str:
-    """SHA-256 (hex) of what is asked, and of what the result rests on."""
-    text = json.dumps([kind, request, *rests_on], sort_keys=True, ensure_ascii=True)
+    """SHA-256 (hex) of what is asked, of what the result rests on, and of the program that makes it."""
+    text = json.dumps([program(), kind, request, *rests_on], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

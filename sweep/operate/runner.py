@@ -25,7 +25,7 @@ from sweep.operate.answers import Answer, Answers
 from sweep.operate.chronicle import Chronicle
 from sweep.operate.clerk import ClerkProcess, Duties
 from sweep.operate.presence import Presence
-from sweep.run.events import Event, ignore
+from sweep.run.events import Event, Finished, ignore
 from sweep.run.lease import is_held, this_process
 from sweep.run.loop import run_sweep
 from sweep.run.prepare import Setup, prepare
@@ -81,6 +81,7 @@ class Runner:
         self._pause = poll  # until the next look; grows while something is gone
         # Sweeps that have lost all workers: with how many trials finished, and how often with no more than that.
         self._losses: dict[str, tuple[int, int]] = {}
+        self._lacks: dict[str, str] = {}  # what each last said of its workers
 
     def run(self, *, once: bool = False) -> None:
         """Runs until it is interrupted.
@@ -149,9 +150,14 @@ class Runner:
         """
         self._presence.doing(order.name)
         try:
-            with Chronicle(self._storage, order.name, f"a runner, {this_process()}", queued=True) as chronicle:
+            who, noted = f"a runner, {this_process()}", self._lacks.get(order.name)
+            with Chronicle(self._storage, order.name, who, queued=True, noted=noted) as chronicle:
                 self._run(order, chronicle)
-        except (LaunchError, UnreachableError, NoSpaceError):
+            self._lacks.pop(order.name, None)
+        except LaunchError as error:
+            self._lacks[order.name] = str(error)
+            raise
+        except (UnreachableError, NoSpaceError):
             raise
         except BusyError as error:
             self._say(str(error))
@@ -166,8 +172,14 @@ class Runner:
         return True
 
     def _run(self, order: OrderRecord, chronicle: Chronicle) -> None:
+        done = False
+
         def tell(event: Event) -> None:
+            nonlocal done
             chronicle(event)
+            if isinstance(event, Finished):  # before a page is made of it, so that no other runner takes it meanwhile
+                self._set(order, "done")
+                done = True
             self._on_event(event)
 
         setup = self._prepared(order)
@@ -189,7 +201,8 @@ class Runner:
             except LaunchError as error:
                 raise self._lost(order, error) from error
             self._losses.pop(order.name, None)
-            self._set(order, "done")
+            if not done:
+                self._set(order, "done")
             finished = outcome.complete + outcome.pruned
             self._say(f"{order.name}: done, {finished} of {outcome.budget} trials are finished")
 

@@ -26,6 +26,12 @@ LIVED_SECONDS = 60.0
 END_SECONDS = 8.0
 """For a runner to end by itself."""
 
+LOOK_SECONDS = 0.5
+"""Between two looks whether it lives."""
+
+LAST_WORDS_SECONDS = 1.0
+"""For what a runner that has ended said last."""
+
 _PROGRAM = "from sweep.service.beside import follow; follow(); from sweep.cli.main import main; main()"
 
 logger = logging.getLogger(__name__)
@@ -89,9 +95,16 @@ class Beside:
             stderr=asyncio.subprocess.PIPE,
             process_group=0,
         )
-        await self._pass_on(self._process)
-        status = await self._process.wait()
-        _kill(self._process.pid)  # what it has left
+        # Beside it: what a runner has started may hold its standard error open after its end.
+        passing_on = asyncio.create_task(self._pass_on(self._process))
+        try:
+            while (status := self._process.returncode) is None:  # its `wait` would wait for the pipe, too
+                await asyncio.sleep(LOOK_SECONDS)
+            _kill(self._process.pid)  # what it has left
+            await asyncio.wait([passing_on], timeout=LAST_WORDS_SECONDS)
+        finally:
+            passing_on.cancel()
+            await asyncio.wait([passing_on])
         return status
 
     @staticmethod

@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = 60.0
 """For one of the readers that may run at once."""
 
+MOST_WAITERS = 6
+"""Requests that wait for a reader, beyond which others are refused: each has a thread that all requests share."""
+
 _ANSWER_BYTES = 64 * 2**20
 _CPU_TIMES = 4  # so many seconds on the clock for each of CPU: the machine has other work too
 
@@ -129,6 +132,7 @@ class Reader:
     def __init__(self, limits: Limits | None = None, at_once: int = 2, wait: float = WAIT_SECONDS) -> None:
         self.limits = limits or Limits()
         self._free, self._wait = threading.BoundedSemaphore(at_once), wait
+        self._waiters = threading.BoundedSemaphore(MOST_WAITERS)
 
     def detect(self, folder: Path, name: str, header: bool | None = None) -> tuple[Suggested, bytes]:
         """Looks at a file that was handed in.
@@ -202,7 +206,7 @@ class Reader:
 
     def _ask(self, ask: Mapping[str, Any], folder: Path, name: str, *, network: bool = False) -> dict[str, Any]:
         """What a reader says, in a process of its own."""
-        if not self._free.acquire(timeout=self._wait):
+        if not self._has_turn():
             raise RefusedError(503, "other tables are being read: try again in a minute", "busy")
         try:
             said = self._run(ask, folder, name, network=network)
@@ -218,6 +222,17 @@ class Reader:
         if said.get("over") == "memory" or not isinstance(done, dict):
             raise self._too_much(name, self._memory)
         return done
+
+    def _has_turn(self) -> bool:
+        """Waits for a reader, unless too many others do."""
+        if self._free.acquire(blocking=False):
+            return True
+        if not self._waiters.acquire(blocking=False):
+            return False
+        try:
+            return self._free.acquire(timeout=self._wait)
+        finally:
+            self._waiters.release()
 
     def _run(self, ask: Mapping[str, Any], folder: Path, name: str, *, network: bool) -> dict[str, Any]:
         (folder / ASK).write_text(json.dumps({**ask, "limits": asdict(self.limits)}), encoding="utf-8")

@@ -25,6 +25,7 @@ from time import monotonic
 from typing import IO, Any, Literal
 
 import sweep
+from sweep.operate.jobs import program
 from sweep.operate.overview import Glance
 from sweep.service.problems import RefusedError
 
@@ -35,6 +36,9 @@ KEPT_BYTES = 64 * 2**20
 
 MOST_WAITING = 32
 """Things to be made, beyond which others are refused."""
+
+MOST_WAITERS = 12
+"""Requests that wait at once, beyond which others are refused: each has one of 40 threads that all requests share."""
 
 WAIT_SECONDS = 100.0
 """So long a request waits; what it waited for is made nevertheless, and is there for the next one."""
@@ -82,10 +86,11 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class _Latest:
-    """What was last made of a kind, of one sweep."""
+    """What was last made of a kind, of one sweep; or why it could not be."""
 
     task: _Task
     until: float
+    failure: RefusedError | None = None
 
 
 class Renderer:
@@ -101,6 +106,7 @@ class Renderer:
         self._kept: OrderedDict[_Task, bytes] = OrderedDict()
         self._bytes = 0
         self._making: dict[_Task, Future[bytes]] = {}
+        self._waiters = 0
         self._latest: dict[tuple[object, ...], _Latest] = {}  # of what is kept
         self._waiting: queue.Queue[_Task | None] = queue.Queue()
         self._process: subprocess.Popen[bytes] | None = None
@@ -124,18 +130,26 @@ class Renderer:
             if task in self._kept:
                 self._kept.move_to_end(task)
                 return Made(self._kept[task], task.version)
+            latest = self._latest.get(task.kind)
+            if latest is not None and latest.failure and latest.task == task and monotonic() < latest.until:
+                raise RefusedError(latest.failure.status, str(latest.failure), latest.failure.code)
             future = self._making.get(task)
+            too_many = self._waiters >= MOST_WAITERS or (future is None and len(self._making) >= MOST_WAITING)
+            if self._closed or too_many:
+                raise RefusedError(503, "too much is being made here just now: try again soon", "busy")
             if future is None:
-                if self._closed or len(self._making) >= MOST_WAITING:
-                    raise RefusedError(503, "too much is being made here just now: try again soon", "busy")
                 future = self._making[task] = Future()
                 self._waiting.put(task)
+            self._waiters += 1
         try:
             return Made(future.result(WAIT_SECONDS), task.version)
         except NotDoneError:
             raise RefusedError(
                 503, f"the {task.what} of {task.name} takes long to make: try again soon", "busy"
             ) from None
+        finally:
+            with self._lock:
+                self._waiters -= 1
 
     def version(self, glance: Glance, what: What) -> str:
         """The version that :meth:`made` would give now."""
@@ -168,6 +182,8 @@ class Renderer:
             except BaseException as error:  # whatever it is, somebody waits for it
                 with self._lock:
                     future = self._making.pop(task)
+                    if isinstance(error, RefusedError) and error.status != 503:  # that may pass by itself
+                        self._note(task, monotonic() - began, error)
                 future.set_exception(error)
             else:
                 with self._lock:
@@ -181,8 +197,14 @@ class Renderer:
         if self._process is not None:
             _end(self._process)
 
+    def _note(self, task: _Task, seconds: float, failure: RefusedError | None = None) -> None:
+        passed = [kind for kind, one in self._latest.items() if one.failure is not None and monotonic() >= one.until]
+        for kind in passed:
+            del self._latest[kind]
+        self._latest[task.kind] = _Latest(task, monotonic() + max(LEAST_SECONDS, SHARE * seconds), failure)
+
     def _keep(self, task: _Task, content: bytes, seconds: float) -> None:
-        self._latest[task.kind] = _Latest(task, monotonic() + max(LEAST_SECONDS, SHARE * seconds))
+        self._note(task, seconds)
         self._kept[task] = content
         self._bytes += len(content)
         while self._bytes > KEPT_BYTES:
@@ -232,7 +254,7 @@ def version_of(glance: Glance) -> str:
     """Short text that changes with whatever is made of a sweep."""
     status, answer = glance.status, glance.answer
     asked = [job.id for job in glance.jobs if job.kind == "answer"]  # its parts are stored one by one
-    parts = [glance.key, status.updated_at.isoformat(), status.state, status.budget, asked]
+    parts = [program(), glance.key, status.updated_at.isoformat(), status.state, status.budget, asked]
     parts.append(None if answer is None else answer.created_at.isoformat())
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

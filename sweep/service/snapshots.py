@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from time import monotonic
 
+from sweep.errors import SweepError
 from sweep.operate.overview import Glance, Overview
 from sweep.service.problems import RefusedError
 from sweep.store.store import Store
@@ -22,6 +23,7 @@ class Snapshots:
         self._reading, self._changing = threading.Lock(), threading.Lock()
         self._sweeps: dict[str, Glance] = {}
         self._at = -SECONDS  # when the reading of these began
+        self._failure: Exception | None = None  # of that reading
         self._changes, self._seen = 0, -1  # how often something was changed; how often when they were read
 
     def all(self) -> Mapping[str, Glance]:
@@ -34,8 +36,14 @@ class Snapshots:
             if self._seen != self._changes or monotonic() - self._at >= SECONDS:
                 with self._changing:
                     changes, at = self._changes, monotonic()
-                self._sweeps = {glance.status.name: glance for glance in self._overview.read()}
+                self._failure = None
+                try:
+                    self._sweeps = {glance.status.name: glance for glance in self._overview.read()}
+                except SweepError as error:  # it may have taken long: those who came meanwhile do not try in turn
+                    self._failure, at = error, monotonic()
                 self._at, self._seen = at, changes
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
             return self._sweeps
 
     def one(self, name: str) -> Glance:

@@ -55,8 +55,8 @@ class Service:
         self._open.close()
 
 
-def service_of(request: Request) -> Service:
-    """The service that a request has come to."""
+async def service_of(request: Request) -> Service:
+    """The service that a request has come to. In the event loop: slow requests may have all threads of the pool."""
     return cast("Service", request.app.state.service)
 
 

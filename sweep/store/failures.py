@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import URL, Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from sweep.errors import StorageError
 from sweep.store import memory
@@ -49,6 +50,10 @@ def translated(url: URL) -> Iterator[None]:
         yield
     except IntegrityError:
         raise
+    except PoolTimeoutError as error:  # no driver's: all connections are in use
+        raise UnreachableError(
+            f"the database {shown_url(url)} cannot be used: all connections to it are busy"
+        ) from error
     except (DBAPIError, sqlite3.Error) as error:
         raise failure(url, error) from error
 

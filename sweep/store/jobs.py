@@ -145,9 +145,13 @@ class Jobs(OpenedDatabase):
         return self._change_job(job, token, values)
 
     def return_job(self, job: str, token: str) -> None:
-        """Put a job back into the queue, as if nobody had begun: whoever worked at it was asked to stop."""
+        """Put a job back into the queue, as if nobody had begun: whoever worked at it was asked to stop.
+
+        One that has ended stays as it is.
+        """
         change = {"state": "queued", "token": None, "attempts": Job.attempts - 1, "progress": None}
-        self._change_job(job, token, change)
+        own = and_(Job.id == job, Job.token == token, Job.state == "running")
+        self._write(lambda session: session.execute(update(Job).where(own).values(change)))
 
     def job(self, job: str) -> JobRecord | None:
         """A job by its id."""

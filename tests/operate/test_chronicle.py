@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
 from sweep.errors import BusyError, LaunchError, SweepError
+from sweep.launch.base import Launcher
 from sweep.operate import chronicle
 from sweep.operate.chronicle import MOST_DIVERGED, MOST_TROUBLE, Chronicle
+from sweep.operate.runner import Runner
 from sweep.run.events import Finished, Outcome, Started, TrialDone, TrialFailed, Trouble
 from sweep.store.store import Store
 from tests.command_line import Program
@@ -90,6 +94,27 @@ def test_how_a_run_ended(sqlite_url: str, error: BaseException, said: str | None
         with pytest.raises(type(error)), Chronicle(sqlite_url, "one", "me", queued=queued):
             raise error
     assert log(sqlite_url, "one") == ([] if said is None else [said])
+
+
+def test_what_has_not_changed_is_not_noted_again(tmp_path: Path, sqlite_url: str) -> None:
+    """A night without workers is one line, and a run that finds nothing to do none."""
+
+    def lacking(reason: str) -> Callable[[], Launcher]:
+        def workers() -> Launcher:
+            raise LaunchError(reason)
+
+        return workers
+
+    queue(sqlite_url, tmp_path, *FEW)
+    attempts = iter([lacking("none"), lacking("none"), lacking("none"), lacking("old")])
+    runner = Runner(sqlite_url, lambda: next(attempts)(), lambda _: None)
+    for _ in range(4):
+        with pytest.raises(LaunchError):
+            runner._take_one()
+    assert log(sqlite_url)[1:] == ["interrupted: none", "interrupted: old"]
+    with Chronicle(sqlite_url, "small", "me") as tell:
+        tell(Finished(replace(DONE.outcome, told=0)))
+    assert len(log(sqlite_url)) == 3
 
 
 def test_a_run_does_not_wait_for_its_log(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:

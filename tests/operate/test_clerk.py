@@ -8,7 +8,9 @@ import signal
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,12 @@ from sqlalchemy import create_engine, text
 from sweep.commands.clerk import DUTIES
 from sweep.commands.export import exported
 from sweep.model.folder import read_model
+from sweep.operate import clerk as module
 from sweep.operate import jobs
 from sweep.operate.clerk import Clerk, ClerkProcess
+from sweep.operate.errand import Done
 from sweep.spec.toml import to_toml
+from sweep.store.failures import UnreachableError
 from sweep.store.service_rows import JobKind, JobRecord
 from sweep.store.store import Store
 from sweep.tables.packed import pack
@@ -149,6 +154,85 @@ def test_old_jobs_and_uploads_are_dropped(sqlite_url: str) -> None:
         clerk._close()
         assert [job.id for job in store.jobs()] == [new.id]
         assert store.uploads() == uploads[1:]
+
+
+class Ended:
+    """An errand that has ended, and whose end is to be seen as long as it is there."""
+
+    def __init__(self, *_: object) -> None:
+        self._seen, sender = Pipe(duplex=False)
+        sender.close()
+        self.signs = [self._seen]
+
+    def said(self) -> None:
+        return None
+
+    def outcome(self) -> Done:
+        return Done({})
+
+    def close(self) -> None:
+        self._seen.close()
+
+
+def test_what_cannot_be_delivered_is_waited_with(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is away does not keep a processor busy."""
+    monkeypatch.setattr(module, "Errand", Ended)
+    monkeypatch.setattr(module, "AWAY_SECONDS", 0.2)
+    clerk, times = Clerk(sqlite_url, duties.DUTIES), []
+
+    def opened() -> Store:
+        times.append(time.monotonic())
+        if len(times) > 3:
+            raise KeyboardInterrupt
+        raise UnreachableError("it is away")
+
+    with Store.open(sqlite_url) as store:
+        ask(store, "well")
+        clerk._take(clerk._lanes[1])
+        monkeypatch.setattr(clerk, "_opened", opened)
+        with suppress(KeyboardInterrupt):
+            clerk.run()
+    assert times[2] - times[0] > 0.3
+
+
+@pytest.mark.parametrize(("error", "state"), [(KeyboardInterrupt(), ("queued", 0)), (ValueError(), ("running", 1))])
+def test_a_job_that_brings_clerks_down_counts_as_begun(
+    error: BaseException, state: tuple[str, int], sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "Errand", Ended)
+    clerk = Clerk(sqlite_url, duties.DUTIES)
+
+    def failing(*_: object) -> None:
+        raise error
+
+    with Store.open(sqlite_url) as store:
+        asked = ask(store, "well")
+        monkeypatch.setattr(clerk, "_deliver", failing)
+        with pytest.raises(type(error)):
+            clerk.run()
+        assert (found(store, asked).state, found(store, asked).attempts) == state
+
+
+def test_a_lane_goes_on_after_no_process_could_be_started(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where the database was away at that moment."""
+
+    def refused(*_: object) -> None:
+        raise BlockingIOError("too many processes")
+
+    def lost(*_: object) -> None:
+        raise UnreachableError("it is away")
+
+    clerk = Clerk(sqlite_url, duties.DUTIES)
+    with Store.open(sqlite_url) as store:
+        first, second = ask(store, "well"), ask(store, "well")
+        with monkeypatch.context() as context:
+            context.setattr(module, "Errand", refused)
+            context.setattr(Store, "return_job", lost)
+            assert clerk._step() == module.AWAY_SECONDS
+        monkeypatch.setattr(module, "Errand", Ended)
+        clerk._step()
+        assert [found(store, job).state for job in (first, second)] == ["running", "done"]
+    clerk._give_back()
 
 
 def test_what_a_sweep_is_asked_for(tmp_path: Path, sqlite_url: str) -> None:

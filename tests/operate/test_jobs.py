@@ -82,6 +82,16 @@ def test_a_sweep_without_a_trial_cannot_be_exported(tmp_path: Path, sqlite_url: 
         jobs.ask_export(store, "small", "toml")
 
 
+def test_what_an_older_program_made_is_made_anew(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(sqlite_url) as store:
+        asked = jobs.ask_estimate(store, "name = 1", None)
+        store.take_job(["estimate"], "t", 30.0)
+        store.finish_job(asked.id, "t", {"rows": 3})
+        assert jobs.ask_estimate(store, "name = 1", None).state == "done"
+        monkeypatch.setattr(jobs, "program", lambda: "99.0")
+        assert jobs.ask_estimate(store, "name = 1", None).state == "queued"
+
+
 def test_the_same_question_is_the_same_job_until_something_has_changed(tmp_path: Path, sqlite_url: str) -> None:
     queue(sqlite_url, tmp_path, *FEW)
     work(sqlite_url)

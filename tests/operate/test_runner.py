@@ -18,7 +18,7 @@ from sweep.launch.inline import InlineLauncher
 from sweep.operate import orders
 from sweep.operate.remove import delete
 from sweep.operate.runner import Runner
-from sweep.run.events import Event, Started
+from sweep.run.events import Event, Finished, Started
 from sweep.run.loop import run_sweep
 from sweep.store.rows import NewOrder
 from sweep.store.store import Store
@@ -100,6 +100,18 @@ def once(action: Callable[[Event], None]) -> Callable[[Event], None]:
             action(event)
 
     return act
+
+
+def test_a_sweep_is_done_before_a_page_is_made_of_it(tmp_path: Path, sqlite_url: str) -> None:
+    states: list[str] = []
+
+    def page(event: Event) -> None:
+        if isinstance(event, Finished):
+            states.append(order(sqlite_url).state)
+
+    queue(sqlite_url, tmp_path, *FEW)
+    work(sqlite_url, on_event=page)
+    assert states == ["done"]
 
 
 def test_two_runners_share_the_queue(tmp_path: Path, storage_url: str) -> None:

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -139,6 +140,19 @@ def test_others_wait_for_a_reader() -> None:
     with busy._free, pytest.raises(RefusedError, match="other tables are being read") as error:
         busy.suggest("sklearn:iris", None, None)
     assert error.value.status == 503
+
+
+def test_of_many_who_wait_for_a_reader_some_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader_module, "MOST_WAITERS", 1)
+    busy = Reader(at_once=1, wait=WAIT)
+    with busy._free:
+        waiting = threading.Thread(target=busy._has_turn)
+        waiting.start()
+        wait_until(lambda: busy._waiters._value == 0)
+        with pytest.raises(RefusedError, match="other tables are being read"):
+            busy.suggest("sklearn:iris", None, None)
+    waiting.join(WAIT)
+    assert busy._waiters._value == 1
 
 
 # --- what it knows ----------------------------------------------------------------------------------------------------

@@ -118,6 +118,19 @@ def test_from_a_table_to_an_answer(service: tuple[str, str], program: Program) -
     assert "honest score" in once_more.out
 
 
+def test_what_a_definition_says_of_the_first_row_is_handed_in(service: tuple[str, str], program: Program) -> None:
+    """A row of text above a table of text looks like data."""
+    address, storage = service
+    rows = "".join(f"{'ab'[row % 2]}{row % 5},{'no' if row % 3 else 'yes'}\n" for row in range(40))
+    (program.folder / "texts.csv").write_text(f"a0,no\n{rows}")
+    definition = 'format = 1\nname = "texts"\n[data]\nsource = "texts.csv"\ntarget = "no"\nheader = true\n'
+    (program.folder / "texts.toml").write_text(definition)
+    program.json("run", "texts.toml", "--queue", "--server", address)
+    with Store.open(storage) as store:
+        (upload,) = (one for one in store.uploads() if one.name == "texts.csv")
+    assert (upload.detected["asked_header"], upload.detected["table"]["rows"]) == (True, 40)
+
+
 def test_what_is_wanted_of_a_sweep(service: tuple[str, str], program: Program) -> None:
     address, storage = service
     write_table(program.folder / "table.csv")

@@ -21,7 +21,7 @@ from sweep.service.problems import RefusedError
 from sweep.service.renderer import Renderer, _Task, version_of
 from sweep.service.snapshots import Snapshots
 from sweep.store.store import Store
-from tests.service.served import make_sweeps, sqlite_in
+from tests.service.served import make_sweeps, sqlite_in, until
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +160,34 @@ def test_a_sweep_that_runs_is_not_made_anew_all_the_time(
     renderer.close()
 
 
+def test_what_fails_is_not_tried_by_each_who_asks(
+    url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = Renderer(url)
+    tried: list[str] = []
+
+    def ask(task: _Task) -> bytes:
+        tried.append(task.name)
+        raise RefusedError(500, "not made within 300 s", "too_long")
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    monkeypatch.setattr(module, "LEAST_SECONDS", 60.0)
+    running = sweeps["running"]
+    for glance in (running, running, Glance(later(running), running.key), sweeps["done"]):
+        with pytest.raises(RefusedError, match="not made within") as refused:
+            renderer.made(glance, "figures")
+        assert (refused.value.status, refused.value.code) == (500, "too_long")
+    assert tried == ["running", "done"]
+    renderer.close()
+
+
+def test_another_program_makes_it_anew(sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch) -> None:
+    before = version_of(sweeps["done"])
+    assert version_of(sweeps["done"]) == before
+    monkeypatch.setattr(module, "program", lambda: "99.0")
+    assert version_of(sweeps["done"]) != before
+
+
 def test_too_much_at_once_is_refused(url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch) -> None:
     renderer = Renderer(url)
     go_on = threading.Event()
@@ -178,6 +206,30 @@ def test_too_much_at_once_is_refused(url: str, sweeps: dict[str, Glance], monkey
         renderer.made(sweeps["done"], "json")
     assert refused.value.status == 503
     go_on.set()
+    renderer.close()
+
+
+def test_of_many_who_wait_some_are_refused(
+    url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For one thing, too: whoever waits has a thread that all requests share."""
+    renderer = Renderer(url)
+    go_on = threading.Event()
+
+    def ask(task: _Task) -> bytes:
+        go_on.wait(60)
+        return b""
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    with ThreadPoolExecutor(module.MOST_WAITERS) as threads:
+        waiters = [threads.submit(renderer.made, sweeps["done"], "best") for _ in range(module.MOST_WAITERS)]
+        until(lambda: renderer._waiters == module.MOST_WAITERS, "all wait")
+        monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
+        with pytest.raises(RefusedError, match="too much") as refused:
+            renderer.made(sweeps["done"], "best")
+        go_on.set()
+        assert {waiter.result().content for waiter in waiters} == {b""}
+    assert (refused.value.status, renderer._waiters) == (503, 0)
     renderer.close()
 
 

@@ -21,6 +21,7 @@ from sweep.run.study import optuna_storage
 from sweep.service import snapshots
 from sweep.service.problems import RefusedError
 from sweep.service.snapshots import Snapshots
+from sweep.store.failures import UnreachableError
 from sweep.store.rows import NewOrder
 from sweep.store.store import Store
 from tests.service.served import delete_study, give_answer, make_sweeps
@@ -173,6 +174,26 @@ def test_many_who_ask_at_once_are_answered_by_one_reading(sqlite_url: str, monke
         monkeypatch.setattr(snapshots, "SECONDS", 0.0)
         known.all()
         assert len(readings) == 3
+
+
+def test_an_outage_is_met_by_one_of_those_who_ask(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = []
+    monkeypatch.setattr(snapshots, "SECONDS", 60.0)
+    with Store.open(sqlite_url) as store:
+        known = Snapshots(store)
+
+        def away() -> tuple[Glance, ...]:
+            readings.append(1)
+            raise UnreachableError("it is away")
+
+        with monkeypatch.context() as context:
+            context.setattr(known._overview, "read", away)
+            for _ in range(3):
+                with pytest.raises(UnreachableError):
+                    known.all()
+        assert len(readings) == 1
+        monkeypatch.setattr(snapshots, "SECONDS", 0.0)
+        assert known.all() == {}
 
 
 def test_a_sweep_that_was_made_elsewhere_is_found_at_once(sqlite_url: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import tomllib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from sweep.analysis.summary import summarise
 from sweep.answer.nested_stored import known_nested
 from sweep.answer.stored import known_answer
 from sweep.operate.jobs import FORMATS
+from sweep.service.state import service_of as asked_for
 from sweep.service.v1.schemas import Export
 from sweep.store.store import Store
 from sweep.texts.answered import Answered
@@ -120,6 +122,16 @@ def test_its_answer_is_that_of_the_command_line(client: TestClient) -> None:
     assert got(client, "/v1/sweeps/done/answer") == json.loads(json.dumps(answered.to_dict()))
     assert client.get("/v1/sweeps/done/answer", headers={"Accept": "text/plain"}).text == str(answered)
     assert "no answer yet" in got(client, "/v1/sweeps/running/answer", 404)["detail"]
+
+
+def test_an_answer_that_is_not_there_takes_no_thread_to_say(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_of(client).renderer, "made", None)  # nothing is made for it
+    for accept in ("application/json", "text/plain"):
+        answer = client.get("/v1/sweeps/running/answer", headers={"Accept": accept})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert inspect.iscoroutinefunction(asked_for)
 
 
 def test_figures_are_raw_and_small(client: TestClient) -> None:

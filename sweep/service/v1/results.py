@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from sweep.operate.jobs import ask_answer, ask_export
+from sweep.service.problems import RefusedError
 from sweep.service.renderer import Made, What
 from sweep.service.state import TheService
 from sweep.service.v1.schemas import Answer, Best, Export, Figures, Job, Question, SweepName
@@ -103,6 +104,11 @@ def answer(
 ) -> Response:
     """The answer, if there is one; with `Accept: text/plain` as the program prints it."""
     glance = service.snapshots.one(name)
+    if glance.answer is None:  # it may have come within this second
+        service.snapshots.invalidate()
+        glance = service.snapshots.one(name)
+    if glance.answer is None:
+        raise RefusedError(404, f"the sweep {name} has no answer yet", "not_found")
     if _wants_text(request):
         made = service.renderer.made(glance, "answer_text", {"rules": rules, "nested": nested})
         return _answered(made, PlainTextResponse.media_type, known)
