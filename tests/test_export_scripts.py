@@ -24,8 +24,12 @@ from sweep.errors import NotFoundError, UserError
 from sweep.export.literals import assignment, call, literal
 from sweep.export.network import Framework
 from sweep.export.script import environment, to_script
+from sweep.export.sklearn_table import loading
 from sweep.folds import make_folds
 from sweep.metrics import METRICS, compute
+from sweep.spec.model import DataSpec
+from sweep.tables.types import Table
+from sweep.tables.written import FileFormat, file_format
 from sweep.training.scaling import fit_scaling
 from tests.command_line import RUN, Program
 from tests.operate.queued import queue, work
@@ -398,3 +402,16 @@ def test_the_script_of_a_queued_sweep_needs_no_file(tmp_path: Path, program: Pro
     module = load(tmp_path / "best.py")
     x, y = module.prepare(module.load(table))
     assert (x.shape, set(y)) == ((30, 3), {0, 1})
+
+
+def test_a_file_that_happens_to_have_the_name_of_a_handed_in_table_is_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "accounts.csv").write_text("owner: root;password: hunter2\n1;2\n")
+    monkeypatch.chdir(tmp_path)
+    table = Table(pd.DataFrame({"a": [1.0, 2.0], "y": [0.0, 1.0]}), "accounts.csv")
+    handed_in = DataSpec("accounts.csv", "y", None, None, None, (), (), None)
+    assert file_format(handed_in, None, table) == FileFormat()
+    assert file_format(handed_in, tmp_path, table).delimiter == ";"  # of a definition beside it
+    assert "hunter2" not in str(loading(table, handed_in, None, unlabelled=False))
+    assert "sep" not in str(loading(table, handed_in, None, unlabelled=False))

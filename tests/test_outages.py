@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import subprocess
 import threading
 import time
@@ -17,7 +16,7 @@ import optuna
 import psycopg
 import pytest
 from optuna.trial import TrialState
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -161,7 +160,7 @@ def test_what_the_server_ends_is_done_again(postgres_url: str, code: str) -> Non
 
 
 def test_connections_that_are_all_in_use_may_be_free_soon() -> None:
-    pool = QueuePool(lambda: sqlite3.connect(":memory:"), pool_size=1, max_overflow=0, timeout=0.01)
+    pool = create_engine("sqlite://", poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=0.01).pool
     url = make_url("postgresql+psycopg://ann:secret@here/sweeps")
     with closing(pool.connect()), pytest.raises(UnreachableError, match="are busy") as error, translated(url):
         pool.connect()

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sweep.errors import UserError
+from sweep.errors import NotFoundError, UserError
 from sweep.spec.model import DataSpec
-from sweep.spec.source import kind_of, name_in, shown_source
+from sweep.spec.source import is_nowhere, kind_of, name_in, shown_source
 from sweep.tables.columns import MISSING
 from sweep.tables.dialect import Dialect, detect_header, first_rows, sniff
 from sweep.tables.formats import NUMBER
@@ -59,6 +59,8 @@ def loading(table: Table, data: DataSpec, base_dir: Path | None, *, unlabelled: 
             return Loading(None, ("from sklearn.datasets import fetch_openml",), (line, *_gaps(table)))
     shown = shown_source(data.source)
     try:
+        if is_nowhere(data.source, base_dir):
+            raise NotFoundError(f"{shown} was handed in")
         path = download(data.source)[0] if kind_of(data.source) == "url" else local_path(data.source, base_dir)
         with path.open("rb") as file:
             start = file.read(6)

@@ -39,7 +39,7 @@ LONGEST_SECONDS = 7 * 86400.0
 """After which a session ends in any case."""
 
 MOST_SESSIONS = 1000
-"""The one that was not used for longest makes room."""
+"""Of each role; the one that was not used for longest makes room."""
 
 WRONG_SECONDS = 1.0
 """Between two answers to wrong tokens. Right ones are answered at once, whoever else is trying."""
@@ -163,8 +163,10 @@ class Access:
         now, session = self._clock(), secrets.token_hex(32)
         for old in [key for key, one in self._sessions.items() if self._is_over(one, now)]:
             del self._sessions[old]
-        while len(self._sessions) >= MOST_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
+        # Of its own role: those who may look cannot log others out.
+        alike = [key for key, one in self._sessions.items() if one.role == role]
+        for old in alike[: max(0, len(alike) - MOST_SESSIONS + 1)]:
+            del self._sessions[old]
         self._sessions[digest(session)] = _Session(role, now, now)
         return session
 

@@ -37,6 +37,7 @@ def create_app(options: ServeOptions) -> FastAPI:
         summary="Does dropout help on your table of data, where, and how much?",
         version="1",
         lifespan=lifespan,
+        redirect_slashes=False,  # behind a proxy with TLS they would lead to plain HTTP
         docs_url=None,  # its page would load its parts from the network
         redoc_url=None,
         openapi_url="/v1/openapi.json",

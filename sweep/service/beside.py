@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 def command(arguments: Sequence[str]) -> list[str]:
     """The command line of a ``sweep`` that ends with this process."""
-    return [sys.executable, "-c", _PROGRAM, *arguments]
+    return [sys.executable, "-P", "-c", _PROGRAM, *arguments]  # -P: nothing of the folder it happens to be in
 
 
 def follow() -> None:

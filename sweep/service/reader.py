@@ -239,10 +239,12 @@ class Reader:
         inherited = (*_INHERITED, *_NETWORK) if network else _INHERITED
         environment = {key: os.environ[key] for key in inherited if key in os.environ}
         environment |= {**_LEAN, "HOME": str(folder), "TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        # Nothing that lies in its folder is a module: an empty entry would be just that.
+        paths = [os.path.abspath(path) for path in sys.path if path]  # noqa: PTH100 - zip files, and what is not there
         with (folder / "log.txt").open("wb") as log:
             # From this thread, which waits for it: it is to end with its parent, and that is a thread.
             process = subprocess.Popen(
-                [sys.executable, "-I", "-X", "utf8", "-c", _START, str(os.getpid()), *sys.path],
+                [sys.executable, "-I", "-X", "utf8", "-c", _START, str(os.getpid()), *paths],
                 cwd=folder / GIVEN,
                 env=environment,
                 stdin=subprocess.DEVNULL,

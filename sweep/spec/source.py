@@ -49,6 +49,15 @@ def is_local(source: str) -> bool:
     return kind_of(source) == "file"
 
 
+def is_nowhere(source: str, base_dir: Path | None) -> bool:
+    """Whether a local file is named without its folder by a definition that has none: a table that was handed in.
+
+    A file of that name in the current folder is another one. Definitions that come from files, and those that are
+    given in a program, are stored with absolute paths.
+    """
+    return is_local(source) and base_dir is None and not Path(source).is_absolute()
+
+
 def name_in(source: str) -> str:
     """What stands behind the colon of ``sklearn:<name>`` and ``openml:<id>``."""
     return source.partition(":")[2]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from sweep.errors import DataError, NotFoundError
 from sweep.spec.model import DataSpec
-from sweep.spec.source import kind_of
+from sweep.spec.source import is_nowhere, kind_of
 from sweep.tables.columns import MISSING
 from sweep.tables.formats import NUMBER
 from sweep.tables.sources import download, local_path
@@ -55,7 +55,7 @@ def file_format(data: DataSpec, base_dir: Path | None, table: Table) -> FileForm
     """
     try:
         match kind_of(data.source):
-            case "file":
+            case "file" if not is_nowhere(data.source, base_dir):
                 return _of_file(local_path(data.source, base_dir), data)
             case "url":
                 return _of_file(download(data.source)[0], data)

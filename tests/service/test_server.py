@@ -336,13 +336,18 @@ def test_what_does_not_end_by_itself_is_killed(tmp_path: Path) -> None:
 
 def test_it_is_started_again_and_later_each_time(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     slept: list[float] = []
+    really = asyncio.sleep
 
     async def sleep(seconds: float) -> None:
+        if seconds < 1:  # between two looks whether it lives
+            await really(seconds)
+            return
         slept.append(seconds)
         if len(slept) == 7:
             raise asyncio.CancelledError
 
     monkeypatch.setattr("asyncio.sleep", sleep)
+    monkeypatch.setattr(beside, "LOOK_SECONDS", 0.02)
     keeper = beside.Beside(["/bin/sh", "-c", "exit 3"], {})
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(keeper.keep())
