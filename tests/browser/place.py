@@ -162,8 +162,7 @@ class Visitor:
         for _ in range(most):
             self.page.keyboard.press("Tab")
             if wanted.evaluate("element => element === document.activeElement"):
-                outline = wanted.evaluate("element => getComputedStyle(element).outlineStyle")
-                assert outline != "none", f"{wanted} shows no focus"
+                expect(wanted, "shows no focus").not_to_have_css("outline-style", "none")
                 return
         raise AssertionError(f"{wanted} is not reached by {most} tabs")
 
