@@ -13,7 +13,7 @@ RUN python -m venv --without-pip /opt/sweep
 COPY pyproject.toml constraints.txt ./
 # Dependencies by themselves: they change rarely, and are nearly all of the image. What only developers of torch and of
 # the others need goes again, a third of it all: tests, headers, programs (but the one that torch looks for).
-RUN python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*project["dependencies"], *project["optional-dependencies"]["postgres"], sep="\n")' > requirements.txt \
+RUN python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*project["dependencies"], *project["optional-dependencies"]["postgres"], *project["optional-dependencies"]["onnx"], sep="\n")' > requirements.txt \
     && pip --python /opt/sweep/bin/python install --no-compile --extra-index-url "${TORCH_INDEX}" -c constraints.txt -r requirements.txt \
     && pip install -c constraints.txt hatchling \
     && cd /opt/sweep/lib/python3.*/site-packages \

@@ -22,41 +22,98 @@ export const el = (tag, attributes = {}, ...children) => {
 // --- asking the service ----------------------------------------------------------------------------------------------
 
 export class Refused extends Error {
-  constructor(status, problem) {
+  constructor(status, problem, after = 0) {
     super(problem.detail || problem.title || `The service answered with ${status}.`);
     this.status = status;
+    this.after = after; // seconds to wait before asking again, if the service says so
     this.code = problem.code ?? "";
     this.problems = problem.problems ?? [];
+  }
+
+  // Whether the same may be answered in a moment: the service is away or busy, or its database is away.
+  get passes() {
+    return [0, 502, 503, 504].includes(this.status);
   }
 }
 
 const UNREACHABLE = "The service cannot be reached. Is it still running, and are you still connected?";
 
+export const toLogin = () => location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+
 export const refusalOf = async (response) => {
-  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (response.status === 401) toLogin();
   const problem = await response.json().catch(() => ({}));
-  return new Refused(response.status, problem);
+  return new Refused(response.status, problem, Number(response.headers.get("Retry-After")) || 0);
 };
 
-// JSON of an address; throws `Refused`. With `etag`, an answer that did not change is `undefined`.
-export const ask = async (method, path, body = undefined, headers = {}) => {
-  const options = { method, headers: { Accept: "application/json", ...headers } };
-  if (body !== undefined) {
-    options.body = JSON.stringify(body);
-    options.headers["Content-Type"] = "application/json";
-  }
+// What an address answers; throws `Refused`.
+export const fetched = async (path, options = {}) => {
   let response;
   try {
     response = await fetch(path, options);
   } catch {
     throw new Refused(0, { detail: UNREACHABLE });
   }
-  if (response.status === 304) return undefined;
   if (!response.ok) throw await refusalOf(response);
-  return response.status === 204 ? null : response.json();
+  return response;
+};
+
+// JSON of an address; throws `Refused`.
+export const ask = async (method, path, body = undefined, headers = {}) => {
+  const options = { method, headers: { Accept: "application/json", ...headers } };
+  if (body !== undefined) {
+    options.body = JSON.stringify(body);
+    options.headers["Content-Type"] = "application/json";
+  }
+  const response = await fetched(path, options);
+  if (response.status === 204) return null;
+  return response.json().catch(() => {
+    throw new Refused(0, { detail: UNREACHABLE }); // it was cut off
+  });
 };
 
 export const pause = (milliseconds) => new Promise((wake) => setTimeout(wake, milliseconds));
+
+const LONGEST = 60; // seconds between two times that the same is asked for
+
+const inSight = () =>
+  new Promise((seen) => {
+    const look = () => {
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", look);
+      seen();
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
+  });
+
+// What `look` gives, asked for until the service can say it: after as long as it wants, and less and less often. `said`
+// is told so in words while that lasts. It is given up, as it is refused for good, once it is not `wanted` any more.
+export const patiently = async (look, said = () => {}, wanted = () => true) => {
+  for (let turn = 0; ; turn += 1) {
+    try {
+      const found = await look();
+      if (wanted()) said("");
+      return found;
+    } catch (error) {
+      if (!wanted()) throw error;
+      if (!(error instanceof Refused) || !error.passes) {
+        said("");
+        throw error;
+      }
+      said(`The service ${error.status ? "is busy" : "cannot be reached"} just now. It is asked again in a moment.`);
+      await pause(1000 * Math.min(Math.max(error.after, 2 ** turn), LONGEST));
+      await inSight();
+      if (!wanted()) throw error;
+    }
+  }
+};
+
+// Text into an element, which hears it only if it is another one.
+export const saying = (selector) => (text) => {
+  const place = one(selector);
+  if (place.textContent !== text) place.textContent = text;
+};
 
 // A job once it is done or has failed; `said` is called with it whenever it was looked at.
 export const ended = async (job, said = () => {}, wanted = () => true) => {
@@ -66,14 +123,15 @@ export const ended = async (job, said = () => {}, wanted = () => true) => {
     if (latest.state === "done" || latest.state === "failed" || !wanted()) return latest;
     await pause(Math.min(400 + 200 * looks, 2000));
     try {
-      latest = await ask("GET", `/v1/jobs/${latest.id}`);
+      latest = await patiently(() => ask("GET", `/v1/jobs/${latest.id}`), undefined, wanted);
     } catch (error) {
-      if (error.status !== 0) throw error; // the service may be back in a moment
+      if (wanted()) throw error;
     }
   }
 };
 
-// Calls `look` every so often while the page is seen, and at once when it is seen again.
+// Calls `look` every so often while the page is seen, and at once when it is seen again. It may give the seconds until
+// the next time.
 export const whileSeen = (seconds, look) => {
   let timer;
   let busy = false;
@@ -81,11 +139,12 @@ export const whileSeen = (seconds, look) => {
     clearTimeout(timer);
     if (busy) return;
     busy = true;
+    let wait;
     try {
-      await look();
+      wait = await look();
     } finally {
       busy = false;
-      if (!document.hidden) timer = setTimeout(turn, 1000 * seconds);
+      if (!document.hidden) timer = setTimeout(turn, 1000 * (wait || seconds));
     }
   };
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : turn()));
@@ -151,6 +210,9 @@ export const ago = (instant, now = Date.now()) => {
 };
 
 export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
+// What a program said, as a sentence.
+export const sentence = (said) => (said ? `${said.charAt(0).toUpperCase()}${said.slice(1)}${/[.!?]$/.test(said) ? "" : "."}` : "");
 
 // --- marks -----------------------------------------------------------------------------------------------------------
 

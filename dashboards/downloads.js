@@ -6,7 +6,7 @@ const FORMATS = [
   { format: "json", title: "Configuration, JSON", text: "The same for programs.", at: "exports/json" },
   { format: "python", title: "PyTorch script", text: "Trains the best network without sweep." },
   { format: "keras", title: "Keras script", text: "The same with Keras." },
-  { format: "sklearn", title: "scikit-learn script", text: "A Pipeline with the trained network inside." },
+  { format: "sklearn", title: "scikit-learn script", text: "A pipeline of sweep's own estimator with the best settings." },
   { format: "onnx", title: "ONNX model", text: "The trained network, for any runtime." },
   { format: "model", title: "Trained model", text: "A zip of plain files, for sweep predict." },
   { format: "predictions", title: "Predictions", text: "Of every row, by networks that had not seen it." },

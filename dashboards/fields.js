@@ -1,5 +1,5 @@
 // The fields of a definition: filled in from its values, and what is changed in them as changes of the definition.
-import { all, chip, el, marksOf, one, placementWords } from "./common.js";
+import { all, chip, el, marksOf, one, placementWords, sentence } from "./common.js";
 import { METRICS } from "./facts.js";
 
 const at = (values, path) => path.split(".").reduce((inner, key) => inner?.[key], values);
@@ -27,7 +27,7 @@ const kinds = {
   },
   choice: {
     fill: (field, value) => set(one("select", field), value ?? ""),
-    read: (field) => one("select", field).value,
+    read: (field) => one("select", field).value || null, // none: the key is taken away
   },
   widths: {
     fill: (field, value) => {
@@ -161,5 +161,3 @@ export const showProblems = (problems) => {
 
 const fieldOf = (place) =>
   all(".field[data-path]").find(({ dataset: { path } }) => place === path || place.startsWith(`${path}.`) || place.startsWith(`${path}[`)) ?? null;
-
-const sentence = (said) => `${said.charAt(0).toUpperCase()}${said.slice(1)}${/[.!?]$/.test(said) ? "" : "."}`;

@@ -1,24 +1,9 @@
 // Draws the figures that the page around this frame sends, and tells it how tall they are. Nothing else is known here:
 // the frame is sandboxed, without an origin, and can reach nothing of the page or of the service.
-"use strict";
 (() => {
   const place = document.getElementById("figures");
-  const variable = /^var\((--[\w-]+)\)$/;
   const shown = new Map(); // by key: what it was drawn from, and where
   let figures = [];
-
-  // Colours arrive as names of CSS variables; whatever is exactly such a name becomes its value.
-  const coloured = (part, style) => {
-    if (typeof part === "string") {
-      const found = variable.exec(part);
-      return found ? style.getPropertyValue(found[1]).trim() : part;
-    }
-    if (Array.isArray(part)) return part.map((inner) => coloured(inner, style));
-    if (part && typeof part === "object") {
-      return Object.fromEntries(Object.entries(part).map(([key, inner]) => [key, coloured(inner, style)]));
-    }
-    return part;
-  };
 
   const made = (key) => {
     const figure = document.createElement("figure");

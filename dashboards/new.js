@@ -1,6 +1,6 @@
 // A new sweep: a table, what to predict, what to try. The text of the definition is the truth: fields write into it by
 // way of the service, which keeps its comments, and are filled in from what the service understands of it.
-import { all, announce, ask, copyText, count, duration, el, ended, grouped, listed, one, Refused, runners, size } from "./common.js";
+import { all, announce, ask, copyText, count, duration, el, ended, grouped, listed, one, patiently, Refused, runners, saying, sentence, size } from "./common.js";
 import { fill, listen, showProblems } from "./fields.js";
 import { takeFiles } from "./upload.js";
 
@@ -16,7 +16,23 @@ let changing = 0; // changes of fields that are not in the text yet
 
 // --- 1: the table ----------------------------------------------------------------------------------------------------
 
+// What is asked for about the table; whoever asks for something else meanwhile is answered instead.
+let tables = 0;
+const fromTable = async (look) => {
+  const turn = (tables += 1);
+  const wanted = () => turn === tables;
+  try {
+    const found = await patiently(look, saying("#source-wait"), wanted);
+    return wanted() ? found : null;
+  } catch (error) {
+    if (!wanted()) return null;
+    throw error;
+  }
+};
+
 const begin = () => {
+  tables += 1; // nothing else is waited for any more
+  saying("#source-wait")("");
   one("#rest").hidden = false;
   one("#source-wrong").textContent = "";
 };
@@ -25,13 +41,17 @@ const useTable = (table, { target, others, notes, title }) => {
   one("#table-step").hidden = !table;
   task = table?.task ?? null;
   if (!table) return;
-  const facts = [["Table", title], ["Rows", grouped(table.rows)], ["Columns", grouped(table.columns.length)], ["Task", TASKS[table.task] ?? table.task]];
+  const facts = [["Table", title], ["Rows", grouped(table.rows)], ["Columns", grouped(table.columns.length)], ["Task", TASKS[table.task] ?? table.task]].filter(([, value]) => value);
   one("#table-facts").replaceChildren(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
   const names = table.columns.map((column) => column.name);
   const unknown = target ? [] : [el("option", { value: "", selected: true, disabled: true }, "Choose a column")];
-  one("#target").replaceChildren(...unknown, ...names.map((name) => el("option", { value: name, selected: name === target }, name)));
+  const select = one("#target");
+  if (target) select.removeAttribute("aria-invalid");
+  else select.setAttribute("aria-invalid", "true");
+  one("#f-data-target-wrong").textContent = target ? "" : "Choose the column to predict.";
+  select.replaceChildren(...unknown, ...names.map((name) => el("option", { value: name, selected: name === target }, name)));
   const candidates = others?.length ? [`It could also be ${listed(others, "or")}.`] : [];
-  one("#table-notes").replaceChildren(...[...(notes ?? []), ...candidates].map((note) => el("li", {}, note)));
+  one("#table-notes").replaceChildren(...[...(notes ?? []), ...candidates].map((note) => el("li", {}, sentence(note))));
   one("#columns").replaceChildren(...table.columns.map((column) => columnRow(column, target)));
 };
 
@@ -62,7 +82,8 @@ const useUpload = async (document) => {
 };
 
 const useSource = async (chosen, target = null) => {
-  const found = await ask("POST", "/v1/definitions/suggest", { source: chosen, target });
+  const found = await fromTable(() => ask("POST", "/v1/definitions/suggest", { source: chosen, target }));
+  if (!found) return;
   [upload, source, pasted] = [null, chosen, false];
   begin();
   useTable(found.table, { ...found, title: chosen });
@@ -71,8 +92,8 @@ const useSource = async (chosen, target = null) => {
 };
 
 const useShipped = async (name) => {
-  const found = await ask("GET", `/v1/definitions/${encodeURIComponent(name)}`);
-  useDefinition(found.definition);
+  const found = await fromTable(() => ask("GET", `/v1/definitions/${encodeURIComponent(name)}`));
+  if (found) await useDefinition(found.definition);
 };
 
 const useDefinition = async (definition) => {
@@ -112,7 +133,8 @@ one("#target").addEventListener("change", async ({ target: { value } }) => {
     pasted = false;
     if (upload === null) await useSource(source, value);
     else {
-      const found = await ask("POST", `/v1/uploads/${upload}/definition`, { target: value });
+      const found = await fromTable(() => ask("POST", `/v1/uploads/${upload}/definition`, { target: value }));
+      if (!found) return;
       useTable(found.table, { ...found, title: one("#table-facts dd").textContent });
       await setText(found.definition);
     }
@@ -135,9 +157,14 @@ const check = async () => {
   const turn = (latest += 1);
   let found;
   try {
-    found = await ask("POST", "/v1/definitions/check", { definition: text.value, upload });
+    found = await patiently(
+      () => ask("POST", "/v1/definitions/check", { definition: text.value, upload }),
+      saying("#estimate"),
+      () => turn === latest,
+    );
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
+    if (turn !== latest) return;
     found = { problems: error.problems.length ? error.problems : [{ place: "", said: error.message }], fields: null };
   }
   if (turn !== latest) return;
@@ -187,7 +214,7 @@ const change = async (changes) => {
     let before;
     do {
       before = text.value;
-      edited = await ask("POST", "/v1/definitions/edit", { definition: before, changes });
+      edited = await patiently(() => ask("POST", "/v1/definitions/edit", { definition: before, changes }), saying("#estimate"));
     } while (text.value !== before); // somebody types into the text meanwhile
   } finally {
     changing -= 1;
@@ -207,22 +234,22 @@ one("#copy").addEventListener("click", ({ currentTarget }) => copyText(text.valu
 
 const soon = () => {
   clearTimeout(measuring);
-  measuring = setTimeout(() => estimate().catch(refused("#estimate")), 1200);
+  const turn = latest;
+  const current = () => turn === latest;
+  measuring = setTimeout(() => estimate(current).catch((error) => current() && refused("#estimate")(error)), 1200);
 };
 
-const estimate = async () => {
-  const turn = latest;
+const estimate = async (current) => {
   const place = one("#estimate");
-  const current = () => turn === latest;
   const say = (said) => {
     if (current() && place.textContent !== said) place.textContent = said;
   };
-  if (!(await runners()).length) {
+  if (!(await patiently(runners, say, current)).length) {
     say("How long it takes is measured by a runner, and none is there. It can be launched all the same, and waits for one.");
     return;
   }
   say("Measuring how long it takes…");
-  const job = await ask("POST", "/v1/estimates", { definition: text.value, upload });
+  const job = await patiently(() => ask("POST", "/v1/estimates", { definition: text.value, upload }), say, current);
   const done = await ended(job, undefined, current);
   if (!current()) return;
   if (done.state === "failed") say(`How long it takes could not be measured: ${done.reason}`);
@@ -253,8 +280,8 @@ one("#launch").addEventListener("click", async ({ currentTarget: button }) => {
   if (button.disabled) return;
   button.disabled = true;
   clearTimeout(typing);
-  await editing;
   try {
+    await editing;
     const headers = { "Idempotency-Key": keyOf(text.value) };
     const sweep = await ask("POST", "/v1/sweeps", { definition: text.value, upload }, headers);
     location.assign(`/sweeps/${encodeURIComponent(sweep.name)}`);
@@ -272,10 +299,12 @@ one("#launch").addEventListener("click", async ({ currentTarget: button }) => {
 // --- at first --------------------------------------------------------------------------------------------------------
 
 const start = async () => {
-  const { definitions } = await ask("GET", "/v1/definitions");
+  const { definitions } = await patiently(() => ask("GET", "/v1/definitions"), saying("#source-wait"));
   one("#shipped").append(...definitions.map(({ name, summary }) => el("option", { value: name, title: summary }, name)));
   const wanted = new URLSearchParams(location.search);
-  if (wanted.get("upload")) await useUpload(await ask("GET", `/v1/uploads/${encodeURIComponent(wanted.get("upload"))}`));
-  else if (wanted.get("definition")) await useShipped(wanted.get("definition"));
+  if (wanted.get("upload")) {
+    const found = await fromTable(() => ask("GET", `/v1/uploads/${encodeURIComponent(wanted.get("upload"))}`));
+    if (found) await useUpload(found);
+  } else if (wanted.get("definition")) await useShipped(wanted.get("definition"));
 };
 if (text) start().catch(refused("#source-wrong"));

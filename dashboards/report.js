@@ -1,21 +1,6 @@
 // Draws the figures in the colours of the scheme in use, and makes the table of trials sortable.
-"use strict";
 (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
-  const variable = /^var\((--[\w-]+)\)$/;
-
-  // Colours arrive as names of CSS variables; whatever is exactly such a name becomes its value.
-  const coloured = (part, style) => {
-    if (typeof part === "string") {
-      const found = variable.exec(part);
-      return found ? style.getPropertyValue(found[1]).trim() : part;
-    }
-    if (Array.isArray(part)) return part.map((inner) => coloured(inner, style));
-    if (part && typeof part === "object") {
-      return Object.fromEntries(Object.entries(part).map(([key, inner]) => [key, coloured(inner, style)]));
-    }
-    return part;
-  };
 
   const draw = () => {
     const style = getComputedStyle(document.documentElement);

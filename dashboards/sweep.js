@@ -1,8 +1,9 @@
 // One sweep, live: by server-sent events, and by asking now and then where these do not come through.
-import { ago, all, announce, ask, bareScore, chip, copyText, count, duration, el, ended, grouped, one, placementWords, Refused, score } from "./common.js";
+import { ago, all, announce, ask, bareScore, chip, copyText, count, duration, el, ended, fetched, grouped, one, patiently, placementWords, Refused, saying, score, sentence } from "./common.js";
 import { answerParts, sentences } from "./answer.js";
 import { draw } from "./charts.js";
 import { listFiles } from "./downloads.js";
+import { lookNow } from "./page.js";
 import { bests, finished, howFar } from "./table.js";
 
 const { name, writes } = one("#sweep").dataset;
@@ -19,7 +20,7 @@ let seen = []; // instants in seconds, and finished trials then
 const pace = () => {
   const now = performance.now() / 1000;
   const trials = finished(sweep);
-  if (sweep.state !== "running") {
+  if (sweep.state !== "running" || !one("#away").hidden) {
     seen = [];
     return "";
   }
@@ -35,11 +36,12 @@ const pace = () => {
   return `${said} · about ${duration(Math.max(left, 1))} left`;
 };
 
-const REST = { queued: "It waits for a runner.", paused: "It rests.", cancelled: "It was given up.", orphaned: "Its Optuna study was deleted or renamed elsewhere." };
+const REST = { queued: "It waits for a runner.", paused: "It rests.", cancelled: "It was given up. What is finished is kept.", orphaned: "Its Optuna study was deleted or renamed elsewhere." };
 
 const show = (latest) => {
   const before = sweep;
   sweep = latest;
+  if (before && (before.state !== sweep.state || before.holder !== sweep.holder)) one("#action-said").textContent = "";
   const state = one("#state");
   if (state.textContent !== sweep.state) {
     state.className = `state ${sweep.state}`;
@@ -56,10 +58,18 @@ const show = (latest) => {
   one("#because").hidden = !because;
   one("#because").textContent = because ?? "";
   one("#begun").textContent = ago(sweep.created_at);
+  showStudy();
   document.title = `${sweep.state === "running" ? `${Math.floor((100 * finished(sweep)) / sweep.trials.budget)} % · ` : ""}${name} · sweep`;
   showActions();
   showBests();
   showAnswer(before);
+};
+
+const showStudy = () => {
+  const link = one("#study");
+  if (!link) return; // the service has no dashboard
+  one("#dashboard").hidden = sweep.study === null;
+  if (sweep.study !== null) link.href = `/dashboard/studies/${sweep.study}`;
 };
 
 const showBests = () => {
@@ -72,10 +82,11 @@ const showBests = () => {
       { class: best.top ? "wins" : null },
       el("th", { scope: "row" }, chip(best.placement, best.mark)),
       el("td", { class: "best-means" }, placementWords(best.placement)),
-      el("td", { class: "number" }, score(sweep.metric, best.score)),
+      el("td", { class: "number" }, best.diverged === null ? null : el("small", {}, "diverged "), score(sweep.metric, best.score)),
       el("td", { class: "number" }, grouped(best.trial)),
     ),
   );
+  one("#diverged").hidden = !found.length || found.some((best) => best.diverged === null);
   const body = one("#bests");
   const old = all("tr", body);
   if (rows.length !== old.length || rows.some((row, place) => !row.isEqualNode(old[place]))) body.replaceChildren(...rows);
@@ -85,16 +96,18 @@ const showBests = () => {
 let honestOf = null;
 const showHonest = async () => {
   if (sweep.state !== "done" || honestOf === sweep.updated_at) return;
-  honestOf = sweep.updated_at;
+  const of = sweep.updated_at;
+  const wanted = () => honestOf === of && sweep.state === "done" && !sweep.answer;
+  honestOf = of;
   try {
-    const best = await ask("GET", `${address}/best`);
+    const best = await patiently(() => ask("GET", `${address}/best`), saying("#honest"), wanted);
     const { honest_score: honest } = best;
-    if (!honest) return;
+    if (!honest || !wanted()) return;
     const [low, high] = [honest.low, honest.high].map((value) => bareScore(best.metric, value));
     one("#honest").textContent = `Of the best of all, trial ${best.trial}, ${score(best.metric, honest.value)} is to be expected on new rows: its honest score (95 %: ${low} to ${high}).`;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    honestOf = null;
+    if (honestOf === of) honestOf = null;
   }
 };
 
@@ -124,8 +137,8 @@ const act = async (action, body = undefined, wrong = "#action-wrong") => {
   one(wrong).textContent = "";
   try {
     const done = await ask("POST", `${address}/${action}`, body);
-    one("#action-said").textContent = done.said ?? "";
     if (done.sweep) show(done.sweep);
+    one("#action-said").textContent = sentence(done.said ?? "");
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     one(wrong).textContent = error.message;
@@ -170,21 +183,42 @@ if (dialog) {
   });
 }
 
+let definition = null; // as it is being asked for
 one("#whole").addEventListener("toggle", async ({ currentTarget }) => {
   const place = one("#toml");
-  if (!currentTarget.open || place.textContent) return;
-  const response = await fetch(`${address}/definition`);
-  place.textContent = response.ok ? await response.text() : "It cannot be shown just now.";
+  const open = () => one("#whole").open;
+  if (!currentTarget.open || definition) return;
+  definition = patiently(() => fetched(`${address}/definition`).then((response) => response.text()), saying("#toml-wait"), open);
+  try {
+    place.textContent = await definition;
+    for (const part of [place, one("#copy")]) part.hidden = false;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    definition = null;
+    one("#toml-wait").textContent = error.message;
+  }
 });
 one("#copy").addEventListener("click", ({ currentTarget }) => copyText(one("#toml").textContent, currentTarget));
 
-one("#show-report").addEventListener("click", ({ currentTarget: button }) => {
+one("#show-report").addEventListener("click", async ({ currentTarget: button }) => {
   const place = one("#report-place");
-  const open = place.childElementCount === 0;
+  const open = button.getAttribute("aria-expanded") !== "true";
+  const wanted = () => button.getAttribute("aria-expanded") === "true";
   button.setAttribute("aria-expanded", String(open));
   button.textContent = open ? "Hide it" : "Show it here";
-  if (!open) place.replaceChildren();
-  else place.replaceChildren(el("iframe", { class: "report", src: `${address}/report`, sandbox: "allow-scripts", title: `Report of ${name}` }));
+  place.replaceChildren();
+  saying("#report-wait")("");
+  if (!open) return;
+  try {
+    // A frame would show what a busy service says in its place, and never ask again: it is made first.
+    saying("#report-wait")("It is being made…");
+    await patiently(() => fetched(`${address}/report`), saying("#report-wait"), wanted);
+    if (!wanted() || place.childElementCount) return;
+    place.replaceChildren(el("iframe", { class: "report", src: `${address}/report`, sandbox: "allow-scripts", title: `Report of ${name}` }));
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (wanted()) saying("#report-wait")(error.message);
+  }
 });
 
 // --- the answer ------------------------------------------------------------------------------------------------------
@@ -201,6 +235,7 @@ const showAnswer = () => {
   if (!headline) {
     answerOf = null;
     one("#answer-more").replaceChildren();
+    one("#answer-busy").textContent = "";
     const job = (sweep.jobs ?? []).find(({ kind }) => kind === "answer");
     if (job && !confirming) followAnswer(job);
     const possible = sweep.state === "done" && !confirming;
@@ -212,19 +247,22 @@ const showAnswer = () => {
 
 const answerText = () => {
   if (confirming) return "The winners of all placements are trained again, on fresh folds with fresh seeds.";
-  if (sweep.state !== "done") return "The answer comes after the search: what a search finds best was chosen for a high score, and a high score is luck as much as merit.";
+  if (sweep.state !== "done") return "The answer comes after the search: what a search finds best was chosen for a good score, and a good score is luck as much as merit.";
   const who = mayWrite ? "" : " An operator can start it.";
   return `The scores below were used for choosing, so they cannot tell. The confirmation trains the best network of every placement again, on fresh folds with fresh seeds, and compares it with the best networks without dropout and with itself without its dropout. It takes at most about as long as the search did.${who}`;
 };
 
 const loadAnswer = async (instant) => {
+  const wanted = () => answerOf === instant;
   answerOf = instant;
   try {
-    one("#answer-more").replaceChildren(...answerParts(await ask("GET", `${address}/answer`)));
+    const answer = await patiently(() => ask("GET", `${address}/answer`), saying("#answer-busy"), wanted);
+    if (!wanted()) return;
+    one("#answer-more").replaceChildren(...answerParts(answer));
     one("#honest").textContent = "";
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    answerOf = null; // asked again with the next news
+    if (wanted()) answerOf = null; // asked again with the next news
   }
 };
 
@@ -290,12 +328,26 @@ const gone = () => {
   one("#actions").replaceChildren();
 };
 
-const figures = () => draw(name).catch((error) => {
-  if (!(error instanceof Refused)) throw error; // there are none yet, or the service is away
-});
+let drawings = 0; // how often the charts were asked for
+let drawing = false;
+
+const figures = async () => {
+  const turn = (drawings += 1);
+  const wanted = () => turn === drawings; // else there are newer ones
+  drawing = true;
+  try {
+    await patiently(() => draw(name), saying("#charts-wait"), wanted);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (wanted() && error.status >= 500) saying("#charts-wait")(error.message);
+  } finally {
+    if (wanted()) drawing = false;
+  }
+};
 
 let told = 0; // how often events said how far it is
 
+// The seconds after which to look again, if the service says so.
 const look = async () => {
   const before = told;
   try {
@@ -306,20 +358,29 @@ const look = async () => {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (error.status === 404) gone();
+    return error.after;
   }
+  return 0;
 };
+
+const EVENTS_AGAIN = 10; // looks after which events are tried once more
+let looks = 0;
 
 const poll = async () => {
   clearTimeout(polling);
+  let wait = 0;
   if (!document.hidden) {
-    await look();
-    await figures();
+    wait = await look();
+    if (!drawing) await figures();
   }
-  if (one("#gone").hidden) polling = setTimeout(poll, 3000);
+  if (!one("#gone").hidden) return;
+  polling = setTimeout(poll, 1000 * Math.max(3, wait));
+  looks += 1;
+  if (looks % EVENTS_AGAIN === 0 && events.readyState === EventSource.CLOSED) follow();
 };
 
 const follow = () => {
-  events = new EventSource(`${address}/live`);
+  events = new EventSource(`${address}/live${lastLine ? `?after=${lastLine}` : ""}`);
   events.addEventListener("status", ({ data }) => {
     told += 1;
     show(JSON.parse(data));
@@ -329,10 +390,17 @@ const follow = () => {
   events.addEventListener("gone", gone);
   events.addEventListener("open", () => clearTimeout(polling));
   events.addEventListener("error", () => {
+    lookNow();
     // The browser connects again by itself, unless the service has refused.
     if (events.readyState === EventSource.CLOSED) poll();
   });
 };
+
+document.addEventListener("service-back", () => {
+  if (!one("#gone").hidden) return;
+  if (events.readyState === EventSource.CLOSED) follow();
+  look();
+});
 
 listFiles(name, mayWrite);
 look();

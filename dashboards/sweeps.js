@@ -1,5 +1,5 @@
 // The table of sweeps: searched, filtered and sorted without loading the page anew, and kept up to date.
-import { ago, announce, all, ask, count, el, one, whileSeen } from "./common.js";
+import { ago, announce, all, ask, count, el, one, Refused, whileSeen } from "./common.js";
 import { row } from "./table.js";
 import { takeFiles } from "./upload.js";
 
@@ -35,12 +35,14 @@ const look = async ({ aloud = false } = {}) => {
   let found;
   try {
     found = await ask("GET", `/v1/sweeps?${asked}`);
-  } catch {
-    return; // the lamp at the top says it; the next look is soon
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return error.after; // every page says that the service is away; it is asked again with the next look
   }
-  if (turn !== asking) return; // something else was asked for meanwhile
+  if (turn !== asking) return 0; // something else was asked for meanwhile
   show(found);
   if (aloud) announce(`${count(found.total, "sweep")} shown`);
+  return 0;
 };
 
 const show = (found) => {
@@ -133,4 +135,5 @@ tools.addEventListener("submit", (event) => {
 });
 
 if (one("#file")) takeFiles((upload) => location.assign(`/new?upload=${encodeURIComponent(upload.id)}`));
-whileSeen(3, look);
+const lookSoon = whileSeen(3, look);
+document.addEventListener("service-back", lookSoon);

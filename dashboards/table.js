@@ -18,7 +18,8 @@ export const bests = (sweep) => {
   const marks = marksOf(found.map(([placement]) => placement));
   const sign = sweep.maximize ? 1 : -1;
   const top = Math.max(...found.map(([, best]) => sign * best.score));
-  return found.map(([placement, best]) => ({ placement, ...best, mark: marks[placement], top: sign * best.score === top }));
+  const alike = found.length > 1 && found.every(([, best]) => sign * best.score === top); // none of them is better
+  return found.map(([placement, best]) => ({ placement, ...best, mark: marks[placement], top: !alike && sign * best.score === top }));
 };
 
 export const row = (sweep) =>

@@ -1,5 +1,5 @@
 // Handing a table in: by a drop anywhere on the page, or by the button for a file.
-import { all, one, Refused, size } from "./common.js";
+import { all, one, Refused, size, toLogin } from "./common.js";
 
 const send = (file, progress) =>
   new Promise((taken, refused) => {
@@ -15,11 +15,12 @@ const send = (file, progress) =>
       } catch {
         document = {};
       }
+      if (request.status === 401) toLogin();
       if (request.status >= 200 && request.status < 300) taken(document);
       else refused(new Refused(request.status, document));
     });
     const broken = { detail: "The upload was cut off. Is the service still running?" };
-    request.addEventListener("error", () => refused(new Refused(0, broken)));
+    for (const event of ["error", "abort"]) request.addEventListener(event, () => refused(new Refused(0, broken)));
     request.send(file);
   });
 

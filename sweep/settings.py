@@ -84,4 +84,14 @@ def child_environment(storage: str) -> dict[str, str]:
     Args:
         storage: Database URL. It may hold a password, and what stands in a command line all users of a machine can see.
     """
-    return {**os.environ, "SWEEP_STORAGE": storage}
+    return {**os.environ, "SWEEP_STORAGE": storage, "PYTHONPATH": python_path()}
+
+
+def python_path() -> str:
+    """``PYTHONPATH`` of a ``sweep`` that is started by this one: its modules are this one's, installed or not.
+
+    An empty part of it would stand for the folder that the process happens to be in, and is left out.
+    """
+    ours = str(Path(__file__).absolute().parents[1])
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join([ours, *(folder for folder in given if folder and folder != ours)])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
+# Until all tests are collected, half a million objects come, and none of them goes.
+gc.disable()
+
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -73,6 +78,10 @@ UNTRACED = (
 )
 
 
+# Tests of these take half a minute or more each: they come first, so that no process is left alone with one at the end.
+LONG = ("browser/test_journey.py", "faults/test_database_away.py", "test_compose.py", "test_disk.py")
+
+
 def is_traced(item: pytest.Item) -> bool:
     """Of many cases of a test the first is enough, and of some files no test is needed."""
     return item.stash[_TRACED]
@@ -89,16 +98,31 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Last, when pytest-cov has started."""
-    session.stash[_TRACING] = tracing.Tracing()
+    # Of pytest-xdist: a process that runs no test, but hands them out to others.
+    hands_out = session.config.getoption("dist", "no") != "no" and bool(session.config.getoption("tx", None))
+    if hands_out:
+        gc.enable()
+    session.stash[_TRACING] = tracing.Tracing(imports=not hands_out)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # what is there now stays, and need not be looked through again
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     seen: set[str] = set()
     for item in items:
-        file = item.path.relative_to(Path(__file__).parent).as_posix()
+        file = _file(item)
         test = item.nodeid.partition("[")[0]
         item.stash[_TRACED] = test not in seen and not file.startswith(UNTRACED)
         seen.add(test)
+    items.sort(key=lambda item: not _file(item).startswith(LONG))
+
+
+def _file(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).as_posix()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,6 +17,7 @@ from sweep.records import ALIGN, Task
 from sweep.spec.definition import parse
 from sweep.tables.encode import encode
 from sweep.tables.load import read_table
+from sweep.tables.written import file_format
 from tests.made_sweep import made_summary
 from tests.tables_for_tests import make_trial
 
@@ -93,7 +94,8 @@ def read(path: Path, *overrides: str) -> tuple[ReadAgain, SweepSummary]:
     made = made_summary(4)
     metric = spec.validation.metric or default_metric(task)
     status = replace(made.status, name=spec.name, metric=metric)
-    return ReadAgain(table, encoded), replace(made, spec=spec, status=status, info=encoded.info, best=best)
+    form = file_format(spec.data, spec.base_dir, table)
+    return ReadAgain(table, encoded, form), replace(made, spec=spec, status=status, info=encoded.info, best=best)
 
 
 def trained(path: Path, *overrides: str, members: int = 1) -> Trained:

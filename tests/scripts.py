@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from sweep.analysis.results import SweepSummary, TrialRow
+from sweep.export.again import ReadAgain
 from sweep.export.network import Framework
 from sweep.export.script import to_script
-from sweep.export.source import SourceTable
 from sweep.records import Hyperparameters
 from sweep.spec.definition import parse
 from sweep.spec.model import SweepSpec
@@ -42,10 +42,10 @@ folds = 3
 FRAMEWORKS: tuple[Framework, ...] = ("torch", "keras")
 
 
-def source_of(spec: SweepSpec) -> SourceTable:
+def source_of(spec: SweepSpec) -> ReadAgain:
     """The table of a definition, read from its file."""
     table = read_table(spec.data, spec.base_dir)
-    return SourceTable(table, encode(table, spec.data), file_format(spec.data, spec.base_dir, table))
+    return ReadAgain(table, encode(table, spec.data), file_format(spec.data, spec.base_dir, table))
 
 
 def hyperparameters(hidden: tuple[int, ...] = (7, 5), **changes: Any) -> Hyperparameters:
@@ -62,7 +62,7 @@ def hyperparameters(hidden: tuple[int, ...] = (7, 5), **changes: Any) -> Hyperpa
     return Hyperparameters(hidden=hidden, **{**settings, **changes})
 
 
-def summary_of(spec: SweepSpec, source: SourceTable, params: Hyperparameters, epoch: int | None = None) -> SweepSummary:
+def summary_of(spec: SweepSpec, source: ReadAgain, params: Hyperparameters, epoch: int | None = None) -> SweepSummary:
     """A sweep over that table which found these hyperparameters, and the last epoch, to be the best."""
     epochs = spec.training.epochs
     score = 20.0 if source.encoded.info.task == "regression" else 0.8

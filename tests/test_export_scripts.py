@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -28,8 +29,8 @@ from sweep.export.sklearn_table import loading
 from sweep.folds import make_folds
 from sweep.metrics import METRICS, compute
 from sweep.spec.model import DataSpec
-from sweep.tables.types import Table
-from sweep.tables.written import FileFormat, file_format
+from sweep.tables.types import FileFormat, Table
+from sweep.tables.written import file_format
 from sweep.training.scaling import fit_scaling
 from tests.command_line import RUN, Program
 from tests.operate.queued import queue, work
@@ -413,5 +414,19 @@ def test_a_file_that_happens_to_have_the_name_of_a_handed_in_table_is_not_looked
     handed_in = DataSpec("accounts.csv", "y", None, None, None, (), (), None)
     assert file_format(handed_in, None, table) == FileFormat()
     assert file_format(handed_in, tmp_path, table).delimiter == ";"  # of a definition beside it
-    assert "hunter2" not in str(loading(table, handed_in, None, unlabelled=False))
-    assert "sep" not in str(loading(table, handed_in, None, unlabelled=False))
+    found = str(loading(table, handed_in, file_format(handed_in, None, table), unlabelled=False))
+    assert "hunter2" not in found
+    assert "sep" not in found
+    known = replace(table, written=FileFormat(delimiter="|"))
+    assert file_format(handed_in, tmp_path, known).delimiter == "|"  # where it is known, nothing is looked at
+
+
+def test_a_stream_of_arrow_is_read(tmp_path: Path) -> None:
+    numbers = pd.DataFrame({"a": np.linspace(-1, 1, 40), "y": np.repeat(["p", "q"], 20)})
+    table = pa.Table.from_pandas(numbers, preserve_index=False)
+    with pa.ipc.new_stream(str(tmp_path / "t.arrows"), table.schema) as stream:
+        stream.write_table(table)
+    (tmp_path / "best.py").write_text(script(tmp_path / "t.arrows", "torch"))
+    module = load(tmp_path / "best.py")
+    x, y = module.prepare(module.load(tmp_path / "t.arrows"))
+    assert (x.shape, y.sum()) == ((40, 1), 20)

@@ -24,8 +24,8 @@ from torch import nn
 
 from sweep.analysis.summary import summarise
 from sweep.data import Dataset, from_encoded
+from sweep.export.again import read_again
 from sweep.export.script import to_script
-from sweep.export.source import source_table
 from sweep.folds import Folds, make_folds
 from sweep.launch.inline import InlineLauncher
 from sweep.metrics import metrics_for
@@ -387,7 +387,7 @@ def sonar(tmp_path_factory: pytest.TempPathFactory) -> Sonar | None:
         run_sweep(parse(SONAR_DEFINITION), storage=storage, launcher=launcher)
     with Store.open(storage) as store:
         summary = summarise(store, "sonar")
-        table = source_table(store, summary)
+        table = read_again(store, summary)
     for framework in FRAMEWORKS:
         (made / f"{framework}_script.py").write_text(to_script(summary, table, framework))
     assert summary.best is not None

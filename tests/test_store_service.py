@@ -226,7 +226,7 @@ def test_an_upload_and_its_table(store: Store) -> None:
     saved = store.save_upload("sonar é.csv", 1234, TABLE, {"rows": 3})
     other = store.save_upload("again.csv", 1000, TABLE, {})
     assert store.upload(saved.id) == saved
-    assert (store.uploads(), store.uploaded_bytes()) == ([saved, other], 2234)
+    assert (store.uploads(), store.uploaded_bytes()) == ([saved, other], 1234)  # it is stored once
     assert (saved.table_sha256, store.stored_table(SHA256)) == (SHA256, TABLE)
     assert store.upload("nothing") is None
 
@@ -278,6 +278,52 @@ def test_the_log_of_a_sweep(store: Store, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(store.log_lines("two")) == 1  # others do not lose theirs
     store.drop_log("one")
     assert (store.log_lines("one"), len(store.log_lines("two"))) == ([], 1)
+
+
+def test_no_line_has_an_id_that_another_one_had(store: Store) -> None:
+    """Whoever has heard of a sweep up to an id hears of another one of its name from there on."""
+    store.save_order(ORDER, "queued", TABLE)
+    store.log("one", "queued")
+    (before,) = store.log_lines("one")
+    store.drop_log("one")
+    store.log("one", "queued again")
+    assert [line.said for line in store.log_lines("one", before.id)] == ["queued again"]
+
+
+def test_lines_are_seen_in_the_order_of_their_ids(postgres_url: str) -> None:
+    """One that is being written, and has its id already, holds up those that come after it."""
+    here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    held = text(" AND ".join(("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "NOT granted", here)))
+    with Store.open(postgres_url, create=True) as store:
+        store.save_order(ORDER, "queued", TABLE)
+        store.save_order(replace(ORDER, name="two"), "queued")
+        store._write(lambda session: [session.execute(text(step)) for step in _SLOW])
+        engine = create_engine(store.url)
+        threads = [threading.Thread(target=store.log, args=("one", said)) for said in ("slow", "quick")]
+        with engine.connect() as other, engine.connect() as looking:
+            other.execute(text("SELECT pg_advisory_lock(1)"))
+            for waiting, thread in enumerate(threads, 1):
+                thread.start()
+                deadline = time.monotonic() + 60
+                while looking.execute(held).scalar() != waiting and thread.is_alive():
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+            store.log("two", "another log")  # which waits for nobody
+            heard = store.log_lines("one")
+            other.execute(text("SELECT pg_advisory_unlock(1)"))
+            for thread in threads:
+                thread.join(60)
+        engine.dispose()
+        heard += store.log_lines("one", heard[-1].id if heard else 0)
+        assert [line.said for line in heard] == ["slow", "quick"]
+
+
+# Who writes such a line waits, with its id, for whoever has the lock.
+_SLOW = (
+    "CREATE FUNCTION slow() RETURNS trigger AS $$ BEGIN IF NEW.said = 'slow' THEN PERFORM pg_advisory_xact_lock(1); "
+    "END IF; RETURN NEW; END $$ LANGUAGE plpgsql",
+    "CREATE TRIGGER slow AFTER INSERT ON sweep_log FOR EACH ROW EXECUTE FUNCTION slow()",
+)
 
 
 def test_nothing_is_left_of_a_sweep_that_is_gone(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,22 @@ from sweep.commands.answer import answer_sweep
 from sweep.commands.progress import Quiet
 from sweep.commands.queue import queue, work
 from sweep.commands.run import run
-from sweep.commands.study_page import END, FIGURE_BYTES, escaped, figures, joined, note_text, save_study_page
+from sweep.commands.study_page import (
+    END,
+    FIGURE_BYTES,
+    WITHDRAWN,
+    escaped,
+    figures,
+    joined,
+    note_text,
+    save_study_page,
+    with_study_page,
+)
 from sweep.figures.forest_info import forest_info
+from sweep.launch.inline import InlineLauncher
+from sweep.operate.formats import FORMATS
+from sweep.run.events import Event
+from sweep.run.loop import run_sweep
 from sweep.run.study import KEY_ATTRIBUTE, optuna_storage
 from sweep.store.store import Store
 from sweep.wording import score
@@ -81,12 +96,60 @@ def test_a_run_and_its_answer_leave_them_and_nothing_else_changes(sqlite_url: st
     assert_complete(what_is_left(sqlite_url), 12)
 
 
+class Looking(Quiet):
+    """Looks at the study whenever a trial is finished."""
+
+    def __init__(self, storage: str) -> None:
+        super().__init__()
+        self._storage = storage
+        self.seen: list[tuple[str, dict[str, Any]]] = []
+
+    def update(self) -> None:
+        self.seen.append(kept(self._storage))
+
+
+def test_what_is_of_fewer_trials_does_not_stay(sqlite_url: str, tmp_path: Path) -> None:
+    run(small_spec(tmp_path), sqlite_url, **INLINE)
+    answer_sweep("small", sqlite_url, repeats=2, rules=False, nested=False, outer=None, **INLINE)
+    with study(sqlite_url) as found:
+        optuna_dashboard.save_note(found, f"{optuna_dashboard.get_note(found)}\n\nseen by me")
+    earlier, drawn = kept(sqlite_url)
+    assert drawn.keys() == NAMES
+    display = Looking(sqlite_url)
+    run(small_spec(tmp_path, "search.trials=24"), sqlite_url, **{**INLINE, "display": display})  # others win
+    note, shown = kept(sqlite_url)
+    assert note.startswith("## No answer yet")
+    assert note.endswith(f"{END}\n\nseen by me")
+    assert shown.keys() == NAMES
+    assert shown["sweep-answer"]["data"] == []
+    assert shown["sweep-answer"]["layout"]["title"]["text"] == (
+        "Dropout against none, on fresh folds: was drawn of fewer trials, and no longer holds"
+    )
+    assert shown["sweep-curves"]["data"]
+    meanwhile, empty = display.seen[-1]
+    assert meanwhile == joined(earlier, WITHDRAWN)
+    assert [one["data"] for one in empty.values()] == [[]] * 3
+
+
 def test_a_runner_leaves_them(sqlite_url: str, tmp_path: Path) -> None:
     queue(small_spec(tmp_path), sqlite_url, 0, lambda _: None)
     work(sqlite_url, poll=0.01, once=True, jobs=False, **INLINE)
     note, drawn = kept(sqlite_url)
     assert note.splitlines()[0] == "## No answer yet"
     assert drawn.keys() == NAMES - {"sweep-answer"}
+    notes = []
+
+    def look(event: Event) -> None:
+        notes.append(kept(sqlite_url)[0])
+
+    run_sweep(
+        small_spec(tmp_path, "search.trials=15"),
+        storage=sqlite_url,
+        launcher=InlineLauncher(),
+        on_event=with_study_page(sqlite_url, look),
+    )
+    assert [one.splitlines()[0] for one in dict.fromkeys(notes)] == ["## No answer yet", WITHDRAWN.splitlines()[0]]
+    assert kept(sqlite_url)[0].startswith("## No answer yet")
 
 
 def test_a_run_never_fails_because_of_them(
@@ -140,7 +203,16 @@ def test_the_note_says_the_answer_first() -> None:
     page = MarkdownIt("commonmark").enable("table").render(note)
     assert page.count("<h2>") == page.count("<table>") == 1
     assert f"<td>{html.escape(f'trial {summary.best.number}')}" not in page
-    for line in sentences.cautions(answer):
+    assert set(re.findall(r"--format (\w+)", note)) <= set(FORMATS)
+
+
+def test_the_note_has_the_cautions() -> None:
+    summary, answer = made_summary(), made_answer.one_history()
+    assert summary.best is not None
+    page = MarkdownIt("commonmark").enable("table").render(note_text(summary, summary.best, answer))
+    cautions = sentences.cautions(answer)
+    assert cautions
+    for line in cautions:
         assert html.escape(line) in page
 
 

@@ -180,8 +180,9 @@ def test_texts_among_numbers_that_stand_for_missing_values(texts: list[str], mis
 def test_texts_among_percentages_and_dates_too() -> None:
     share = [f"{value:.2f} %" for value in FLOATS[1:]]
     days = [*pd.date_range("2024-01-01", periods=ROWS - 1).strftime("%d.%m.%Y"), "unknown"]
-    found = look(share=[*share, "n/k"], day=days, kind=["n/k", "a", "b"] * 40, target=LABELS)
-    assert found.missing == ("n/k", "unknown")
+    comma = [text.replace(".", ",").removesuffix(" %") for text in share]
+    found = look(share=[*share, "n/k"], day=days, rent=[*comma, "k.A."], kind=["n/k", "a", "b"] * 40, target=LABELS)
+    assert found.missing == ("n/k", "unknown", "k.A.")
     assert found.drop == ()
     assert found.dates == ("day",)
 

@@ -29,12 +29,13 @@ def drop_the_first(config: pytest.Config) -> None:
 
 
 class Tracing:
-    """Of this process from now on: stopped, but for imports of the package that come first."""
+    """Of this process from now on: stopped, but for imports of the package that may come first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, imports: bool) -> None:
         self._coverage = Coverage.current()
         if self._coverage is not None:
-            _import_everything()
+            if imports:
+                _import_everything()
             self._coverage.stop()
 
     @contextmanager
@@ -53,5 +54,6 @@ class Tracing:
 def _import_everything() -> None:
     """Modules of the package, whose lines outside of functions run now or never."""
     for module in pkgutil.walk_packages(sweep.__path__, "sweep."):
-        if "migrations" not in module.name:  # those are run by Alembic, again and again
+        # Alembic runs those again and again; the other one is for the process that others are forked from.
+        if "migrations" not in module.name and module.name != "sweep.launch.preload":
             importlib.import_module(module.name)

@@ -24,6 +24,7 @@ from sweep.analysis.importance import importance
 from sweep.analysis.results import (
     ArmResult,
     Curves,
+    SweepStatus,
     SweepSummary,
     TrialRow,
     arms_of,
@@ -53,7 +54,6 @@ def summarise(store: Store, name: str) -> SweepSummary:
         NotFoundError: No sweep has that name; the message lists those there are.
     """
     sweep = _sweep(store, name)
-    metric = METRICS[sweep.metric]
     spec = parse(sweep.definition)
     with open_storage(store) as storage:
         study = find_study(storage, sweep)
@@ -66,22 +66,12 @@ def summarise(store: Store, name: str) -> SweepSummary:
     # Of a configuration chosen elsewhere nothing is resampled here: it has the honest score of that choice.
     read = read_arrays(store, sweep, spec, dataset, trials, failed) if trials and chosen is None else Read(None)
     trials = tuple(replace(trial, training=read.training.get(trial.number)) for trial in trials)
-    best = best_trial(trials, metric)
-    arms = _arms(spec, trials, asked, sweep.metric)
-    honest = read.score if best is None or chosen is None else _honest_elsewhere(chosen, best)
-    return SweepSummary(
-        status=how_far,
-        spec=spec,
-        fingerprint=sweep.fingerprint,
-        info=sweep.info,
-        checkpoints=sweep.checkpoints,
-        note=_note(spec, sweep.trials),
-        trials=trials,
-        arms=arms,
-        best=best,
-        honest=honest,
+    summary = _shown(store, sweep, spec, how_far, trials, _arms(spec, trials, asked, sweep.metric))
+    best = summary.best
+    return replace(
+        summary,
+        honest=read.score if best is None or chosen is None else _honest_elsewhere(chosen, best),
         baseline=_baseline(sweep, dataset),
-        curves={arm.best.number: _curves(store, sweep, arm.best.number) for arm in arms},
         chosen=chosen,
         stability=None if best is None else stability_of(read.wins, trials, spec.space.placements, best),
     )
@@ -104,7 +94,18 @@ def so_far(store: Store, name: str) -> SweepSummary:
         # Only where some failed can one of these have been saved as well.
         asked = study.trials() if study is not None and how_far.counts.failed else []
     trials = _trials(store, sweep, asked, folds=False)
-    arms = arms_of(trials, spec.space.placements, METRICS[sweep.metric])
+    return _shown(store, sweep, spec, how_far, trials, arms_of(trials, spec.space.placements, METRICS[sweep.metric]))
+
+
+def _shown(
+    store: Store,
+    sweep: SweepRecord,
+    spec: SweepSpec,
+    how_far: SweepStatus,
+    trials: tuple[TrialRow, ...],
+    arms: tuple[ArmResult, ...],
+) -> SweepSummary:
+    """What is shown at any time; nothing is worked out of predictions."""
     return SweepSummary(
         status=how_far,
         spec=spec,

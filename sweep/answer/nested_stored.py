@@ -11,6 +11,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from sweep.analysis.results import SweepSummary
 from sweep.answer.nested_records import Nested, Side
 from sweep.errors import NotFoundError
 from sweep.records import Configuration, Hyperparameters
+from sweep.store.rows import SweepRecord
 from sweep.store.store import Store
 
 RESULT = "nested.json"
@@ -107,12 +109,22 @@ def save_nested(store: Store, key: str, nested: Nested) -> None:
 def known_nested(store: Store, summary: SweepSummary) -> Nested | None:
     """What nested cross-validation of a sweep came to, if it was asked for with as many trials as the sweep has."""
     sweep = store.sweep(summary.name)
-    if sweep is None:
-        return None
+    plain = None if sweep is None else _stored(store, sweep)
+    return None if plain is None else Nested.from_plain(plain)
+
+
+def stored_outer(store: Store, sweep: SweepRecord) -> int | None:
+    """With how many outer folds nested cross-validation of a sweep was last asked for; ``None`` if it was not."""
+    plain = _stored(store, sweep)
+    return None if plain is None else len(plain["outer"])
+
+
+def _stored(store: Store, sweep: SweepRecord) -> dict[str, Any] | None:
+    """What it came to, if that was with as many trials as the sweep has."""
     with suppress(NotFoundError):
-        plain: dict[str, object] = json.loads(store.artifact(sweep.key, RESULT)[1])
+        plain: dict[str, Any] = json.loads(store.artifact(sweep.key, RESULT)[1])
         if plain.pop("version") == _VERSION and plain["trials"] == sweep.trials:
-            return Nested.from_plain(plain)
+            return plain
     return None
 
 

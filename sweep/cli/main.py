@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from sweep import garbage
 from sweep.cli import errors as cli_errors
 from sweep.cli import model, operating, reading, serve, storage, sweeping  # noqa: F401 - they add their commands
 from sweep.cli.app import app
@@ -25,6 +26,7 @@ from sweep.cli.options import Verbose, show_version
 
 def main() -> None:
     """The program ``sweep``."""
+    garbage.look_seldom()
     cli_errors.silence_warnings()
     sys.exit(run_program(sys.argv[1:]))
 

@@ -144,8 +144,9 @@ def export(
     from sweep.commands import export as exporting
 
     to = cli_output.target(output, force=force, storage=database_url(storage))
-    exporting.check(format, trial, ensemble, printed=to.file is None)
-    if url := server_of(server, storage):
+    url = server_of(server, storage)
+    exporting.check(format, trial, ensemble, printed=to.file is None, here=not url)
+    if url:
         to.check()
         content = remote.export(url, name, format, trial, ensemble, output)
     else:

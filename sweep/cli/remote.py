@@ -10,6 +10,7 @@ import typer
 
 from sweep import settings
 from sweep.cli import output as cli_output
+from sweep.errors import UserError
 
 if TYPE_CHECKING:
     from sweep.commands.client import Client
@@ -82,7 +83,10 @@ def answer(url: str, name: str, request: Mapping[str, Any], *, quiet: bool, json
 def export(url: str, name: str, form: str, trial: int | None, ensemble: int | None, output: str) -> bytes | str:
     """What ``sweep export`` writes: a text where it goes to standard output."""
     from sweep.commands import remote
+    from sweep.model.predictions import is_parquet
 
+    if form == "predictions" and is_parquet(output):
+        raise UserError(f"a service gives predictions as CSV, however: -o {output}; a name that ends in .csv is right")
     with _shown(quiet=False) as display, _client(url, display) as client:
         content = remote.export(client, name, form, trial, ensemble, display)
     return content.decode() if output == "-" else content

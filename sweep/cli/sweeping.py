@@ -119,7 +119,7 @@ def run(
         typer.Option("--queue", help="Store definition and table for a `sweep runner` on this database, and return."),
     ] = False,
     priority: Annotated[
-        int, typer.Option("--priority", metavar="N", help="With --queue: runners take the highest first.")
+        int, typer.Option("--priority", metavar="N", help="With --queue or --server: runners take the highest first.")
     ] = 0,
     quiet: Quiet = False,
     json: Json = False,
@@ -221,7 +221,8 @@ def answer(
     """
     if service := server_of(server, storage):
         request = {"repeats": repeats, "rules": rules, "nested": nested, "outer": outer}
-        options.check_queue(**{"--cluster": cluster != "local", "--workers": workers is not None})
+        here = {"--cluster": cluster != "local", "--workers": workers is not None, "--device": device != "auto"}
+        options.check_queue(**here)
         remote.answer(service, name, request, quiet=quiet, json=json)
         return
     url = database_url(storage)

@@ -104,20 +104,21 @@ class Checked:
         ]
 
 
-def check(spec: SweepSpec, storage: str | None, packed: bytes | None = None) -> Checked:
+def check(spec: SweepSpec, storage: str | None, packed: bytes | None = None, workers: int | None = None) -> Checked:
     """Prepares a definition as a run would, and trains for a moment to see how long that would take.
 
     Args:
         spec: The definition.
         storage: Database URL. Nothing is stored. ``None``: whether a sweep of that name is there does not matter.
         packed: The table itself, as it was stored for runners, in place of ``data.source``.
+        workers: That would run it; ``None`` for one a core, or one a device.
 
     Raises:
         UserError: Definition, table or an earlier sweep of that name do not allow it.
     """
     setup, device = prepare(spec, packed), resolve("auto")
     stored = None if storage is None else stored_status(setup, storage)
-    return Checked(setup, preview(setup, workers=len(local_devices(device, None)), device=device), stored)
+    return Checked(setup, preview(setup, workers=len(local_devices(device, workers)), device=device), stored)
 
 
 def _table(setup: Setup) -> Rows:

@@ -83,6 +83,7 @@ def fit(
     ensemble: int,
     device: str,
     display: Display,
+    shared: bool = False,
 ) -> Fitted:
     """Trains a configuration of a sweep on all rows, and writes the model if it is told where.
 
@@ -95,6 +96,7 @@ def fit(
         ensemble: How many networks.
         device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
         display: Is told how far it is.
+        shared: Whether the model is for those who do not sit at this machine.
 
     Raises:
         UserError: Something does not allow it; nothing was written.
@@ -116,7 +118,7 @@ def fit(
 
     display.doing("reading the table")
     own = "model" if folder is None else folder.resolve().name
-    made = refit(store, summary, choice, ensemble=ensemble, device=device, folder=own, on_epoch=on_epoch)
+    made = refit(store, summary, choice, ensemble=ensemble, device=device, folder=own, shared=shared, on_epoch=on_epoch)
     if to is not None:
         display.doing("writing the model")
         to.write(made.model, config=made.config, card=made.card)

@@ -10,7 +10,7 @@ from sweep import wording
 from sweep.analysis.results import SweepStatus
 from sweep.analysis.status import status
 from sweep.commands.answer import answer_sweep
-from sweep.commands.clerk import DUTIES
+from sweep.commands.clerk import duties
 from sweep.commands.progress import Display, Saying
 from sweep.commands.run import Teller, check_database
 from sweep.commands.study_page import with_study_page
@@ -82,7 +82,7 @@ def work(
         poll,
         where=cluster if workers is None else f"{cluster}, {wording.count(workers, 'worker')}",
         answer=answer,
-        duties=DUTIES if jobs else None,
+        duties=duties(1 if cluster == "inline" else workers) if jobs else None,
     )
     display.say(f"runs what is queued in {shown_url(parse_url(storage))}, on {cluster} workers")
     runner.run(once=once)

@@ -9,7 +9,7 @@ from sweep.analysis.results import SweepStatus, SweepSummary
 from sweep.analysis.status import status
 from sweep.analysis.summary import summarise
 from sweep.commands.progress import Display, Standing
-from sweep.commands.study_page import save_study_page
+from sweep.commands.study_page import save_study_page, withdraw_study_page
 from sweep.commands.work import at_work, training_device
 from sweep.errors import NotFoundError
 from sweep.launch.base import check_cluster
@@ -65,6 +65,7 @@ def run(
             def tell(event: Event) -> None:
                 chronicle(event)
                 show(event)
+                withdraw_study_page(storage, event)
 
             outcome = run_sweep(spec, storage=storage, launcher=launcher, on_event=tell, setup=setup)
         display.say(f"{wording.count(outcome.told, 'trial')} in {wording.duration(outcome.seconds)}")

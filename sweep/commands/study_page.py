@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from sweep.answer import sentences
 from sweep.answer.records import Answer
 from sweep.answer.stored import known_answer
 from sweep.errors import SweepError
-from sweep.run.events import Event, Finished
+from sweep.run.events import Event, Finished, Started
 from sweep.run.study import open_storage
 from sweep.store.store import Store
 from sweep.texts.best import best_rows, heading
@@ -36,11 +37,23 @@ DIGITS = 4
 END = "*Written by sweep when the sweep ends and when it is answered. What stands below this line is kept.*"
 """The last line of our note."""
 
+WITHDRAWN = "## More trials are wanted\n\nWhat they come to stands here when they are finished."
+"""Our note meanwhile, where there was one of fewer trials."""
+
+TITLES = {
+    "sweep-answer": "Dropout against none, on fresh folds",
+    "sweep-placements": "Scores by placement of dropout, raw",
+    "sweep-curves": "How the best network learned",
+}
+"""Of our figures, by the names under which they are kept."""
+
 logger = logging.getLogger(__name__)
 
 
 def save_study_page(store: Store, summary: SweepSummary, answer: Answer | None = None) -> None:
     """Keeps note and figures in the study of a sweep, in place of earlier ones. What people added to the note stays.
+
+    Of an earlier figure that is not drawn anew nothing can be removed: one that says so takes its place.
 
     It is no part of any result: where it cannot be done, or the study is gone, the log says so and nothing is raised.
 
@@ -49,15 +62,30 @@ def save_study_page(store: Store, summary: SweepSummary, answer: Answer | None =
         summary: Of a sweep.
         answer: Of the same; ``None`` for the one that is stored, if there is one.
     """
-    try:
+    with _harmless(summary.name):
         _save(store, summary, answer or known_answer(store, summary))
-    except Exception as error:  # whatever it is, what was computed is worth more
-        level = logging.INFO if isinstance(error, SweepError) else logging.ERROR
-        logger.log(level, "no note in the study %s", summary.name, exc_info=error)
+
+
+def withdraw_study_page(storage: str, event: Event) -> None:
+    """Where a sweep goes on, says so in its study, in place of note and figures that are of fewer trials.
+
+    It is no part of any result either.
+
+    Args:
+        storage: Database URL.
+        event: Of the run; of all but one nothing comes.
+    """
+    if isinstance(event, Started) and event.resumed and event.finished < event.budget:
+        with _harmless(event.name), Store.open(storage) as store, _study(store, event.name) as study:
+            # Asked first, so that a run which never had a note does not import what writes them.
+            if study is not None and "dashboard:note_ver" in _attributes(study):
+                _withdraw(study)
 
 
 def with_study_page(storage: str, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
     """The same listener to a run, which also keeps note and figures once the sweep has ended.
+
+    Those of fewer trials are withdrawn when it goes on.
 
     Args:
         storage: Database URL.
@@ -66,6 +94,7 @@ def with_study_page(storage: str, on_event: Callable[[Event], None]) -> Callable
 
     def told(event: Event) -> None:
         on_event(event)
+        withdraw_study_page(storage, event)
         if isinstance(event, Finished):
             with Store.open(storage) as store:
                 save_study_page(store, summarise(store, event.outcome.name))
@@ -73,24 +102,62 @@ def with_study_page(storage: str, on_event: Callable[[Event], None]) -> Callable
     return told
 
 
-def _save(store: Store, summary: SweepSummary, answer: Answer | None) -> None:
-    best = summary.best
-    sweep = store.sweep(summary.name)
-    if best is None or sweep is None:
-        return
-    import optuna_dashboard  # and Plotly below: loaded at the end, so that no command waits for them when it begins
+@contextmanager
+def _harmless(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # whatever it is, what was computed is worth more
+        level = logging.INFO if isinstance(error, SweepError) else logging.ERROR
+        logger.log(level, "no note in the study %s", name, exc_info=error)
 
-    drawn = dict(figures(summary, answer))
+
+def _save(store: Store, summary: SweepSummary, answer: Answer | None) -> None:
+    if summary.best is None:
+        return
+    drawn, own = dict(figures(summary, answer)), note_text(summary, summary.best, answer)
+    with _study(store, summary.name) as study:
+        if study is not None:
+            _keep(study, own, drawn, "was drawn of fewer trials, and no longer holds")
+
+
+def _withdraw(study: optuna.Study) -> None:
+    import optuna_dashboard
+
+    if END in optuna_dashboard.get_note(study):
+        _keep(study, WITHDRAWN, {}, "comes again when more trials are finished")
+
+
+@contextmanager
+def _study(store: Store, name: str) -> Iterator[optuna.Study | None]:
+    """The study of a sweep; ``None`` where it was deleted or renamed elsewhere."""
+    sweep = store.sweep(name)
     with open_storage(store) as tables:
-        view = find_study(tables, sweep)
-        if tables is None or view is None:  # deleted or renamed elsewhere
-            return
-        study = optuna.load_study(study_name=sweep.name, storage=tables, sampler=optuna.samplers.RandomSampler())
-        before = optuna_dashboard.get_note(study)
-        if (note := joined(before, note_text(summary, best, answer))) != before:
-            optuna_dashboard.save_note(study, note)
-        for name, figure in drawn.items():
+        if sweep is None or tables is None or find_study(tables, sweep) is None:
+            yield None
+        else:
+            yield optuna.load_study(study_name=name, storage=tables, sampler=optuna.samplers.RandomSampler())
+
+
+def _keep(study: optuna.Study, own: str, drawn: Mapping[str, _Drawn], else_said: str) -> None:
+    """Note and figures, and in place of earlier figures that are not among these what is said of them."""
+    import optuna_dashboard  # loaded at the end, as Plotly is, so that no command waits for it when it begins
+
+    before = optuna_dashboard.get_note(study)
+    if (note := joined(before, own)) != before:
+        optuna_dashboard.save_note(study, note)
+    known = _attributes(study)
+    for name, title in TITLES.items():
+        figure = drawn.get(name)
+        if figure is None and f"dashboard:plot_data:{name}:0" in known:
+            figure = _instead(f"{title}: {else_said}")
+        if figure is not None:
             optuna_dashboard.save_plotly_graph_object(study, cast("Any", figure), graph_object_id=name)
+
+
+def _attributes(study: optuna.Study) -> Mapping[str, Any]:
+    """Where the dashboard keeps notes and figures; there is no public way to see which there are."""
+    found: dict[str, Any] = study._storage.get_study_system_attrs(study._study_id)
+    return found
 
 
 # --- the note ---------------------------------------------------------------------------------------------------------
@@ -109,7 +176,7 @@ def note_text(summary: SweepSummary, best: TrialRow, answer: Answer | None) -> s
     parts += [
         f"**{escaped(heading(summary, best))}**",
         f"| | |\n|---|---|\n{rows}",
-        f"Take it away: `sweep export {name} --format toml -o best.toml` (to be run again), `--format torch`, "
+        f"Take it away: `sweep export {name} --format toml -o best.toml` (to be run again), `--format python`, "
         f"`--format sklearn` and others (a program); `sweep fit {name} -o model` (a trained network); "
         f"`sweep report {name}` (everything, as one page).",
     ]
@@ -153,22 +220,33 @@ def figures(summary: SweepSummary, answer: Answer | None) -> Iterator[tuple[str,
 
     forest = None if answer is None else forest_info(answer, summary.spec.space.placements)
     curves = curve_infos(summary)
-    for name, title, info in (
-        ("sweep-answer", "Dropout against none, on fresh folds", forest),
-        ("sweep-placements", f"{summary.metric.title} by placement of dropout (raw scores)", placement_info(summary)),
-        ("sweep-curves", "How the best network learned", curves[0] if curves else None),
+    for name, info in (
+        ("sweep-answer", forest),
+        ("sweep-placements", placement_info(summary)),
+        ("sweep-curves", curves[0] if curves else None),
     ):
         if info is None:
             continue
         found = json.loads(to_json(draw(info, LIGHT)))
         found["layout"].pop("template", None)
         layout, room = found["layout"], 60 if found["layout"].get("showlegend") else 40  # pixels, for the title
-        layout["title"] = {"text": title, "x": 0.01, "y": 0.97, "yanchor": "top", "font": {"size": 14}}
+        layout["title"] = _title(TITLES[name])
         layout["margin"]["t"] += room
         layout["height"] += room
         text = json.dumps(_short(found), separators=(",", ":"))
         if len(text) <= FIGURE_BYTES:
             yield name, _Drawn(text)
+
+
+def _title(text: str) -> dict[str, Any]:
+    return {"text": text, "x": 0.01, "y": 0.97, "yanchor": "top", "font": {"size": 14}}
+
+
+def _instead(said: str) -> _Drawn:
+    """A figure with nothing but its title."""
+    axis = {"visible": False}
+    layout = {"title": _title(said), "height": 60, "margin": {"t": 60, "b": 0}, "xaxis": axis, "yaxis": axis}
+    return _Drawn(json.dumps({"data": [], "layout": layout}, separators=(",", ":")))
 
 
 def _short(value: Any) -> Any:

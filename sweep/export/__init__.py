@@ -6,7 +6,7 @@
                     ``network`` (how it trains) and ``literals`` (values as source)
 ``onnx_model``      an ONNX file, of ``onnx_inputs`` and ``onnx_graph``
 ``sklearn_script``  a Python file for scikit-learn, with ``sklearn_table``
-``again``           the table of a sweep, read again; ``source``: and how its file is written
+``again``           the table of a sweep, read again, and how its file is written
 ``trained``         the configuration trained on all rows
 ``about``           what every export says of scores
 ``files``           writing what is exported

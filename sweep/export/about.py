@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sweep import wording
 from sweep.analysis.results import SweepSummary, TrialRow
 from sweep.errors import NotFoundError
 from sweep.export.literals import one_line
 from sweep.export.versions import versions
+from sweep.spec import alone
+from sweep.spec.source import source_name
 
 
 def best_of(summary: SweepSummary) -> TrialRow:
@@ -18,6 +22,15 @@ def best_of(summary: SweepSummary) -> TrialRow:
     if summary.best is None:
         raise NotFoundError(f"no trial of sweep {summary.name} has finished yet: there is nothing to export")
     return summary.best
+
+
+def for_others(summary: SweepSummary) -> SweepSummary:
+    """The summary as those may see it who do not sit at this machine: no folder of it, no secret of an address.
+
+    The table cannot be read by it any more, and its fingerprint may be another one.
+    """
+    info = replace(summary.info, source=source_name(summary.info.source))
+    return replace(summary, spec=alone.for_others(summary.spec), info=info)
 
 
 def facts(summary: SweepSummary) -> list[str]:

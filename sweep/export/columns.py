@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 
 from sweep.errors import UserError
+from sweep.export.again import ReadAgain
 from sweep.export.literals import Source, assignment, call, literal
-from sweep.export.source import SourceTable
 from sweep.spec.model import DataSpec
 from sweep.tables.columns import MISSING, read_column
 from sweep.tables.features import FeaturePlan
 from sweep.tables.formats import COMMA, ISO, NUMBER, PLAIN, POINT, SINGLE, SPAN
 from sweep.tables.targets import find_column
-from sweep.tables.types import Table
-from sweep.tables.written import FileFormat, example, holds_numbers, plain_numbers
+from sweep.tables.types import FileFormat, Table
+from sweep.tables.written import example, holds_numbers, plain_numbers
 
 _WORDS_PER_LINE = 14
+_EXAMPLES = {"csv": "table.csv", "parquet": "table.parquet", "feather": "table.arrow", "stream": "table.arrows"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class ScriptColumns:
     facts: dict[str, Any]
 
 
-def script_columns(source: SourceTable, data: DataSpec, *, grouped: bool) -> ScriptColumns:
+def script_columns(source: ReadAgain, data: DataSpec, *, grouped: bool) -> ScriptColumns:
     """How a script reads a table.
 
     Args:
@@ -98,7 +99,7 @@ def script_columns(source: SourceTable, data: DataSpec, *, grouped: bool) -> Scr
         "number_groups": groups is not None and holds_numbers(table, groups),
         "width": len(info.features),
         "table_help": Source("the CSV file" if source.format.kind == "csv" else "the file"),
-        "example_file": {"csv": "table.csv", "parquet": "table.parquet", "feather": "table.arrow"}[source.format.kind],
+        "example_file": _EXAMPLES[source.format.kind],
     }
     return ScriptColumns(tuple(constants), facts)
 
@@ -114,6 +115,9 @@ def _file_constants(form: FileFormat) -> list[str]:
 
 def _reading(form: FileFormat) -> list[str]:
     """Lines that make ``table`` of ``path``."""
+    if form.kind == "stream":
+        read = "pyarrow.ipc.open_stream(pyarrow.OSFile(str(path))).read_pandas()"
+        return ["import pyarrow", "", f'table = {read}.astype("string").astype(object)']
     if form.kind != "csv":
         return [f'table = pd.read_{form.kind}(path).astype("string").astype(object)']
     arguments = ["path"]

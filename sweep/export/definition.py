@@ -12,10 +12,11 @@ from typing import Any
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary, TrialRow
+from sweep.export import about
 from sweep.export.about import best_of, facts
 from sweep.export.versions import versions
 from sweep.spec import toml
-from sweep.spec.alone import fixed, without_folder
+from sweep.spec.alone import fixed, for_others, left_out
 from sweep.spec.model import MAX_NAME, Chosen, ChosenScore, SweepSpec, plain
 from sweep.spec.source import shown_source
 
@@ -23,22 +24,22 @@ SUFFIX = "-best"
 """Added to the name: the exported definition can run beside its sweep, in the same database."""
 
 
-def best_definition(summary: SweepSummary, *, beside: bool = False) -> SweepSpec:
+def best_definition(summary: SweepSummary, *, shared: bool = False) -> SweepSpec:
     """The definition of the best trial alone, every dimension fixed, with a note on how it was chosen.
 
     Args:
         summary: Of the sweep.
-        beside: Whether a table that is a file is named without its folder: it will lie beside the definition, on
-            another machine perhaps.
+        shared: Whether it is for those who do not sit at this machine: a table that is a file is named without its
+            folder, since it will lie beside the definition, and an address without what may be secret in it.
 
     Raises:
         NotFoundError: No trial has finished.
     """
     name = summary.name[: MAX_NAME - len(SUFFIX)] + SUFFIX
     alone = fixed(summary.spec, best_of(summary).hyperparameters, name)
-    if beside:
-        alone = without_folder(alone)
-    return replace(alone, chosen=_chosen(summary, alone.fingerprint))
+    # The fingerprint is that of the whole address: it holds again once the secret is written in.
+    chosen = replace(alone, chosen=_chosen(summary, alone.fingerprint))
+    return for_others(chosen) if shared else chosen
 
 
 def _chosen(summary: SweepSummary, fingerprint: str) -> Chosen | None:
@@ -52,32 +53,33 @@ def _chosen(summary: SweepSummary, fingerprint: str) -> Chosen | None:
     return Chosen(summary.name, trials, summary.info.content_hash, fingerprint, score)
 
 
-def to_toml(summary: SweepSummary, *, beside: bool = False) -> str:
-    """The best configuration as a definition, with scores and versions as comments; ``beside`` as above.
+def to_toml(summary: SweepSummary, *, shared: bool = False) -> str:
+    """The best configuration as a definition, with scores and versions as comments; ``shared`` as above.
 
     Raises:
         NotFoundError: No trial has finished.
     """
-    best = best_of(summary)
+    best, definition = best_of(summary), best_definition(summary, shared=shared)
     lines = [
         f"Best configuration of the sweep {summary.name}: trial {best.number}, {wording.placement(best.placement)}.",
         _again(best),
+        *left_out(summary.spec, definition),
         "",
-        *facts(summary),
+        *facts(about.for_others(summary) if shared else summary),
     ]
     comments = "".join(f"# {line}".rstrip() + "\n" for line in lines)
-    return f"{comments}\n{toml.to_toml(best_definition(summary, beside=beside))}"
+    return f"{comments}\n{toml.to_toml(definition)}"
 
 
-def to_json(summary: SweepSummary, *, beside: bool = False) -> str:
+def to_json(summary: SweepSummary, *, shared: bool = False) -> str:
     """The best configuration as one JSON document; its ``definition`` has the keys of the TOML file.
 
-    ``beside`` as above.
+    ``shared`` as above.
 
     Raises:
         NotFoundError: No trial has finished.
     """
-    definition, info = best_definition(summary, beside=beside), summary.info
+    definition, info = best_definition(summary, shared=shared), summary.info
     document: dict[str, Any] = {
         "sweep": summary.name,
         **{key: value for key, value in summary.best_to_dict().items() if key != "name"},

@@ -21,10 +21,10 @@ from sweep import wording
 from sweep.analysis.results import SweepSummary
 from sweep.data import from_encoded
 from sweep.export.about import best_of, facts
+from sweep.export.again import ReadAgain
 from sweep.export.columns import script_columns
 from sweep.export.literals import WIDTH, Source, assignment, in_docstring, literal
 from sweep.export.network import Framework, network_facts, training_constants
-from sweep.export.source import SourceTable
 from sweep.folds import Scheme, make_folds, resolved_scheme, splitter_seed
 from sweep.spec.model import SweepSpec
 
@@ -43,7 +43,7 @@ _OF_CLASSES = {
 _OF_NUMBERS = {**_OF_CLASSES, "group": "GroupKFold"}
 
 
-def to_script(summary: SweepSummary, source: SourceTable, framework: Framework) -> str:
+def to_script(summary: SweepSummary, source: ReadAgain, framework: Framework) -> str:
     """The best configuration as a script.
 
     Args:
@@ -116,7 +116,7 @@ def _validation_constants(spec: SweepSpec, scheme: Scheme) -> list[str]:
     return [*lines, assignment("SEED", spec.seed % 2**32, "of all that is drawn in training")]
 
 
-def _batch_size(spec: SweepSpec, source: SourceTable) -> int:
+def _batch_size(spec: SweepSpec, source: ReadAgain) -> int:
     """Rows of a mini-batch: never more than the longest fold has for training, which has at least half of them all."""
     wanted = spec.training.batch_size
     if 2 * wanted <= source.encoded.info.rows:

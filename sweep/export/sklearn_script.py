@@ -61,7 +61,7 @@ class _Script:
         self.own_scorer = summary.metric.name == "brier" and self.info.task == "binary"
 
     def text(self) -> str:
-        found = loading(self.read.table, self.spec.data, self.spec.base_dir, unlabelled=self.unlabelled)
+        found = loading(self.read.table, self.spec.data, self.read.format, unlabelled=self.unlabelled)
         parts = [
             "\n".join(['"""' + self._heading(found), '"""']),
             "\n".join(self._imports(found)),

@@ -10,6 +10,7 @@
 ``launch.worker``      what runs on Dask workers; tables kept there by their content; versions
 ``launch.cluster``     starting, reaching and leaving schedulers and workers
 ``launch.forkserver``  where worker processes of this machine come from
+``launch.preload``     what that one imports first
 ``launch.choose``      from what the user asks for to a launcher
 =====================  ==============================================================================
 """

@@ -10,23 +10,33 @@ By itself ``multiprocessing`` would have each worker run the program's main modu
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing import context, forkserver, popen_forkserver, popen_spawn_posix, resource_tracker, spawn
-from multiprocessing.process import BaseProcess
+from contextlib import contextmanager, suppress
+from multiprocessing import context, forkserver, popen_forkserver, popen_spawn_posix, resource_tracker, spawn, util
+from multiprocessing.process import BaseProcess, current_process
 from typing import Any
 
-# What a worker needs.
-_MODULES = ["distributed", "sweep.training.train"]
+logger = logging.getLogger(__name__)
+
+# What a worker needs; the first one is about all that come after it.
+_MODULES = ["sweep.launch.preload", "distributed", "sweep.training.train"]
 
 _ours = False
 
 METHOD = "sweep"
 """Name of the start method of worker processes, for :func:`multiprocessing.get_context`."""
+
+# Bytes of a socket's path: 107 on Linux, 103 on macOS.
+_LONGEST_PATH = 103
+_IN_TEMPORARY, _IN_FOLDER = "/pymp-xxxxxxxx", "/listener-xxxxxxxx"  # how `multiprocessing` names folder and socket
+_SHORT_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 - a folder of our own is made in one of them
 
 # Of what `multiprocessing` tells a process that it starts: what the main module is; and how processes are started by
 # default, which may be a way that only a library of this one knows. Taken out by a thread at a time, for that thread.
@@ -55,15 +65,37 @@ def start() -> bool:
 
     Returns:
         Whether workers may be forked from it: not from one that another part of the program had started before, which
-        Ctrl-C reaches.
+        Ctrl-C reaches; and not where this machine lets none be started just now.
     """
     global _ours
     if not _ours and forkserver._forkserver._forkserver_pid is None:  # type: ignore[attr-defined]  # nothing public says it
-        with interrupts_blocked(), _environment():
-            forkserver.set_forkserver_preload(_MODULES)
-            forkserver.ensure_running()
+        try:
+            with interrupts_blocked(), _environment():
+                _find_room()
+                forkserver.set_forkserver_preload(_MODULES)
+                forkserver.ensure_running()
+        except OSError as error:
+            logger.info("no server to fork processes from, which are started one by one: %s", error)
+            return False
         _ours = True
     return _ours
+
+
+def _find_room() -> None:
+    """Has `multiprocessing` keep its sockets in a folder with a short name, where TMPDIR is too long for their paths.
+
+    Versions of Python after 3.13 do so by themselves.
+    """
+    config: dict[str, Any] = current_process()._config  # type: ignore[attr-defined]  # where it remembers its folder
+    folder = config.get("tempdir") or tempfile.gettempdir() + _IN_TEMPORARY
+    if len(os.fsencode(folder + _IN_FOLDER)) <= _LONGEST_PATH:
+        return
+    for parent in _SHORT_FOLDERS:
+        with suppress(OSError):  # where there is none, or nobody may write, starting says that the path is too long
+            short = tempfile.mkdtemp(prefix="pymp-", dir=parent)
+            util.Finalize(None, shutil.rmtree, args=(short, True), exitpriority=-100)
+            config["tempdir"] = short
+            return
 
 
 @contextmanager

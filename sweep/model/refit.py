@@ -10,6 +10,7 @@ from sweep.answer.question import check_content, stored_table
 from sweep.answer.stored import known_answer
 from sweep.data import from_encoded
 from sweep.errors import NotFoundError, UserError
+from sweep.export.about import for_others
 from sweep.model.card import Choice, card_text
 from sweep.model.config import config_text
 from sweep.model.model import Model, features_hash
@@ -86,6 +87,7 @@ def refit(
     device: str = "cpu",
     folder: str = "model",
     encoded: Encoded | None = None,
+    shared: bool = False,
     on_epoch: Callable[[int], None] | None = None,
 ) -> Refit:
     """Trains a configuration up to its chosen epoch on all rows of the table that the sweep ran on.
@@ -98,6 +100,8 @@ def refit(
         device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
         folder: Name of the folder that it will lie in, for the card.
         encoded: The table, if the caller has it; ``None`` to read it.
+        shared: Whether the folder is for those who do not sit at this machine: what it says names no folder of it, and
+            no secret of an address.
         on_epoch: Is told 0 when training begins, then, a few times, the epoch that has been trained.
 
     Raises:
@@ -139,5 +143,6 @@ def refit(
         metric=summary.metric.name,
         trained_on=features_hash(encoded.features[:, : len(info.features)]),
     )
-    card = card_text(summary, choice, model, known_answer(store, summary), device=device, folder=folder)
-    return Refit(model, config_text(summary, trial), card)
+    told = for_others(summary) if shared else summary
+    card = card_text(told, choice, model, known_answer(store, summary), device=device, folder=folder)
+    return Refit(model, config_text(summary, trial, shared=shared), card)

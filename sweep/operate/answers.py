@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import logging
 import secrets
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sweep.errors import LaunchError, StoppedError, SweepError
 from sweep.interrupts import held
 from sweep.operate.jobs import RUNNERS
+from sweep.operate.reasons import without_folders
+from sweep.operate.repeating import Repeating
 from sweep.store.failures import NoSpaceError, UnreachableError
 from sweep.store.service_rows import JobRecord
 from sweep.store.store import Store
@@ -82,7 +82,9 @@ class Answers:
     def _work(self, job: JobRecord) -> None:
         self._say(f"{job.sweep}: its answer is asked for")
         try:
-            with _KeptJob(self._storage, job, self._token) as kept:
+            kept = _KeptJob(job, self._token)
+            renewed = Repeating(self._storage, kept.renew, RENEW_SECONDS, "sweep-job")
+            with renewed, without_folders(self._storage, job.sweep):
                 result = self._answer(job, kept.says)
         except StoppedError as error:  # it is not ours any more
             self._say(f"{job.sweep}: {error}")
@@ -116,14 +118,12 @@ class Answers:
 
 
 class _KeptJob:
-    """Renews the lease of a job from a thread, and stores how far it is. A context manager."""
+    """Renews the lease of a job, and stores how far it is."""
 
-    def __init__(self, storage: str, job: JobRecord, token: str) -> None:
-        self._storage, self._job, self._token = storage, job, token
+    def __init__(self, job: JobRecord, token: str) -> None:
+        self._job, self._token = job, token
         self._said: str | None = None
         self._lost = False
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="sweep-job", daemon=True)
 
     def says(self, text: str) -> None:
         """How far it is.
@@ -135,22 +135,6 @@ class _KeptJob:
         if self._lost:
             raise StoppedError("the answer is not asked for any more, or was taken over")
 
-    def _keep(self) -> None:
-        """The thread."""
-        store: Store | None = None
-        try:
-            while not self._over.wait(RENEW_SECONDS) and not self._lost:
-                with suppress(SweepError):  # who answers says what it meets
-                    store = store or Store.open(self._storage)
-                    self._lost = not store.renew_job(self._job.id, self._token, LEASE_SECONDS, self._said)
-        finally:
-            if store is not None:
-                store.close()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join()
+    def renew(self, store: Store) -> None:
+        """To be called from time to time."""
+        self._lost = self._lost or not store.renew_job(self._job.id, self._token, LEASE_SECONDS, self._said)

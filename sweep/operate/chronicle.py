@@ -129,7 +129,7 @@ class Chronicle:
                         store = store or Store.open(self._storage)
                         line = self._lines[0]
                         store.log(self._name, line.said, line.level, line.trial)
-                        with suppress(IndexError):  # pushed out by newer ones
+                        if self._lines[0] is line:  # else newer ones have pushed it out
                             self._lines.popleft()
                 except SweepError:
                     if not last:
@@ -160,7 +160,7 @@ class Chronicle:
         if isinstance(error, KeyboardInterrupt):
             self._add(str(error) or "interrupted")
         elif isinstance(error, StoppedError):
-            self._add(f"stops: {error}")
+            self._add(f"stops: {str(error).partition(';')[0]}")  # the rest is for who runs it by a command
         elif isinstance(error, LaunchError | UnreachableError | NoSpaceError):
             self._add(f"interrupted: {error}", "warning")
         elif isinstance(error, SweepError):

@@ -221,7 +221,8 @@ class Clerk:
 class ClerkProcess:
     """A clerk in a process of its own, which ends with this one. A context manager.
 
-    A thread starts it, since that takes as long as PyTorch is imported, and starts another one where it died.
+    A thread starts it, since that takes as long as PyTorch is imported, and starts another one where it died. Where
+    none can be started, what is asked waits: the log says so once, and it is tried again.
 
     Args:
         storage: Database URL.
@@ -242,12 +243,17 @@ class ClerkProcess:
     def _keep(self) -> None:
         """The thread."""
         process: BaseProcess | None = None
+        told = False
         while not self._over.is_set():
             try:
                 if process is None or not process.is_alive():
                     process = self._started()
-            except Exception:
-                logger.exception("the clerk cannot be started")
+                    told = False
+            except Exception as error:  # whatever it is, sweeps can be run without
+                if not told:
+                    bug = None if isinstance(error, OSError) else error
+                    logger.warning("the clerk cannot be started, what is asked waits: %s", error, exc_info=bug)
+                told = True
             self._over.wait(self._look)
         if process is not None:
             process.terminate()

@@ -24,6 +24,7 @@ from typing import Any
 
 from sweep.analysis.status import no_sweep, status
 from sweep.answer.choose import FEWEST_REPEATS, check_comparable, check_finished, check_outer
+from sweep.answer.nested_stored import stored_outer
 from sweep.errors import NotFoundError, UserError
 from sweep.operate.formats import FORMATS as IN_A_FILE
 from sweep.operate.formats import MODEL, check_format
@@ -38,6 +39,15 @@ FORMATS = (*IN_A_FILE, MODEL)
 
 CLERKS: tuple[JobKind, ...] = ("estimate", "export", "fit")
 """Kinds that the clerk does."""
+
+AT_HAND = ("sklearn",)
+"""Kinds of tables that an estimate reads by itself. It fetches nothing: an address leads wherever its host likes."""
+
+TAKES_A_TABLE = (
+    "how long it takes is measured on a table that was handed in, or on one of scikit-learn's: download the table of "
+    "data.source and hand it in; the sweep itself can be launched as it is"
+)
+"""Why there is no estimate of other tables."""
 
 RUNNERS: tuple[JobKind, ...] = ("answer",)
 """Kinds that take a runner's workers."""
@@ -60,7 +70,8 @@ def ask_estimate(store: Store, definition: str, table_sha256: str | None) -> Job
     Args:
         store: Where runners look.
         definition: Its text.
-        table_sha256: Of the stored table that takes the place of ``data.source``; ``None`` if that is read.
+        table_sha256: Of the stored table that takes the place of ``data.source``; ``None`` if that is read, which is
+            done of :data:`AT_HAND` alone.
     """
     request = {"definition": definition, "table_sha256": table_sha256}
     return store.ask_job("estimate", request, key=_key("estimate", request))
@@ -121,10 +132,15 @@ def ask_answer(
     check_outer(outer, nested=nested)
     check_finished(status(store, name))
     sweep = _begun(store, name)
-    check_comparable(name, parse(sweep.definition).space.placements)
+    spec = parse(sweep.definition)
+    check_comparable(name, spec.space.placements)
+    outer = (outer or spec.validation.folds) if nested else None
     request = {"repeats": repeats, "rules": rules, "nested": nested, "outer": outer}
     key = _key("answer", request, sweep.key, sweep.updated_at.isoformat())
-    return store.ask_job("answer", request, sweep=name, key=key)
+    # The latest result of nested cross-validation is kept alone: where it has other outer folds, this one is put
+    # together again from its searches, which are all kept.
+    anew = nested and stored_outer(store, sweep) != outer
+    return store.ask_job("answer", request, sweep=name, key=key, anew=anew)
 
 
 def _begun(store: Store, name: str) -> SweepRecord:

@@ -13,6 +13,7 @@ A sweep that was started with ``sweep run`` rests in the same way: what is wante
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Literal
 
 from sweep import metrics, wording
@@ -169,7 +170,9 @@ def extend(store: Store, name: str, trials: int) -> str:
         "queued",
     )
     said = f"the sweep {name} shall have {wanted:,} trials, {wanted - now.counts.finished:,} more than are finished"
-    return said if now.holder is None else f"{said}; {now.holder} does its own first, then a `sweep runner` goes on"
+    if now.holder is not None:
+        return f"{said}; {now.holder} does its own first, then {_reader(base)} goes on"
+    return f"{said}: it is queued for {_reader(base)}"
 
 
 def rest(store: Store, name: str, state: Rest, *, by: str | None = None) -> str:
@@ -239,9 +242,14 @@ def resume(store: Store, name: str, *, by: str | None = None) -> str:
     if now.holder is not None:
         return f"the sweep {name} is being run by {now.holder}; if that stops, a `sweep runner` goes on"
     order = store.order(name)
-    if order is not None and order.table_sha256 is None and is_local(parse(order.definition).data.source):
-        return f"the sweep {name} is queued for a `sweep runner` that can read {order.source}"
-    return f"the sweep {name} is queued for a `sweep runner`"
+    return f"the sweep {name} is queued for {'a `sweep runner`' if order is None else _reader(order)}"
+
+
+def _reader(order: OrderRecord | NewOrder) -> str:
+    """Who can take up a sweep; its table is named without a folder, since whoever asked may be elsewhere."""
+    if order.table_sha256 is None and is_local(source := parse(order.definition).data.source):
+        return f"a `sweep runner` that can read {PurePath(source).name}, unchanged"
+    return "a `sweep runner`"
 
 
 def not_stored(table: Packed, source: str) -> str | None:

@@ -14,6 +14,7 @@ from sweep.analysis.results import Counts, SweepStatus
 from sweep.analysis.status import status_from, waiting
 from sweep.analysis.study import counts_of
 from sweep.answer.choose import RIVALS, choice_among
+from sweep.answer.nested_stored import RESULT
 from sweep.answer.sentences import sentence
 from sweep.answer.stored import current, read_answer
 from sweep.errors import DefinitionError
@@ -30,10 +31,17 @@ _MANY = 20
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """The best complete trial of a placement so far; its score is raw."""
+    """The best complete trial of a placement so far.
+
+    Attributes:
+        trial: Its number.
+        score: Raw.
+        diverged: Epoch at which some fold was first seen non-finite, if one was.
+    """
 
     trial: int
     score: float
+    diverged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +59,20 @@ class Glance:
     Attributes:
         status: How far it is.
         key: Of the sweep; ``None`` before it has begun.
+        study: Id of its Optuna study; ``None`` while there is none.
         best: Placement to its best trial so far; those without a complete trial are left out.
         answer: The stored one, if the sweep is finished and its winners are those that were compared.
         jobs: What is asked of runners about it, and not yet done.
+        nested: SHA-256 of what nested cross-validation came to; ``None`` if it was not asked for.
     """
 
     status: SweepStatus
     key: str | None = None
+    study: int | None = None
     best: Mapping[str, Leader] = field(default_factory=dict)
     answer: Said | None = None
     jobs: tuple[JobRecord, ...] = ()
+    nested: str | None = None
 
     @property
     def maximize(self) -> bool:
@@ -99,6 +111,13 @@ class Overview:
         Raises:
             StorageError: The database cannot be used.
         """
+        try:
+            return self._read()
+        except Exception:  # what is known may be of two readings: the next one begins from nothing
+            self._known.clear()
+            raise
+
+    def _read(self) -> tuple[Glance, ...]:
         store = self._store
         heads = {head.key: head for head in store.heads()}
         leases, orders = store.leases(), {order.name: order for order in store.orders()}
@@ -106,7 +125,7 @@ class Overview:
         self._count(changed | self._running | leases.keys())
         self._running = {key for key, one in self._known.items() if one.counts is not None and one.counts.running}
         self._running |= leases.keys()
-        self._read_answers()
+        nested = store.artifacts_named(RESULT) if self._read_answers() else {}  # it comes with an answer
         jobs: defaultdict[str | None, list[JobRecord]] = defaultdict(list)
         for job in store.jobs(states=("queued", "running")):
             jobs[job.sweep].append(job)
@@ -114,8 +133,12 @@ class Overview:
         for key, one in self._known.items():
             name = one.sweep.name
             status = status_from(one.sweep, one.counts, one.trained, orders.pop(name, None), leases.get(key))
-            best = {placement: Leader(own[0].number, own[0].score) for placement, own in one.leaders.items()}
-            found.append(Glance(status, key, best, _answer(one, status), tuple(jobs[name])))
+            best = {
+                placement: Leader(own[0].number, own[0].score, own[0].diverged)
+                for placement, own in one.leaders.items()
+            }
+            answer = _answer(one, status)
+            found.append(Glance(status, key, one.study, best, answer, tuple(jobs[name]), nested.get(key)))
         found += [Glance(waiting(order), jobs=tuple(jobs[order.name])) for order in orders.values()]
         return tuple(sorted(found, key=lambda glance: (glance.status.created_at, glance.status.name)))
 
@@ -154,7 +177,7 @@ class Overview:
         store = self._store
         self._has_studies = self._has_studies or bool(self._known and store.has_table("trials"))
         noted = store.noted_studies(KEY_ATTRIBUTE) if self._has_studies else {}
-        stale = {key: one for key, one in self._known.items() if key in set(changed)}
+        stale = {key: self._known[key] for key in self._known.keys() & set(changed)}
         for key, one in self._known.items():
             study, owner = noted.get(one.sweep.name, (None, None))
             study = study if owner == key else None
@@ -168,12 +191,14 @@ class Overview:
         for key, one in stale.items():
             one.counts = counts_of(counts.get(studies[key], {})) if key in studies else None
 
-    def _read_answers(self) -> None:
+    def _read_answers(self) -> bool:
+        """Whether there are any."""
         answered = self._store.answered()
         news = [key for key, one in self._known.items() if answered.get(key) != one.answered_at]
         answers = self._store.answers_all(news) if news else {}
         for key in news:
             self._known[key].answered_at, self._known[key].answers = answered.get(key), answers.get(key, [])
+        return bool(answered)
 
 
 def _answer(one: _Known, status: SweepStatus) -> Said | None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary
-from sweep.report.facts import fact, number, shortened, source_name
+from sweep.report.facts import fact, number, shortened
 from sweep.spec.layers import hidden_name
 from sweep.spec.model import SCALARS, Choices, Dimension, Fixed, Range, SweepSpec
+from sweep.spec.source import source_name
 
 
 def searched(summary: SweepSummary) -> list[dict[str, Any]]:

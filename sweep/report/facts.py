@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Any
 
 from sweep import wording
 from sweep.analysis.results import SweepSummary, TrialRow
-from sweep.spec.source import is_local, shown_source
 
 Fact = dict[str, Any]
 
@@ -27,11 +25,6 @@ def number(value: float) -> str:
 def shortened(parts: Sequence[str], most: int = 12) -> list[str]:
     """The first of many, and how many more there are."""
     return list(parts) if len(parts) <= most else [*parts[: most - 1], f"{len(parts) - most + 1} more"]
-
-
-def source_name(source: str) -> str:
-    """The table as the page names it: of a local file its name alone."""
-    return PurePath(source).name if is_local(source) else shown_source(source)
 
 
 def alone(summary: SweepSummary) -> bool:

@@ -9,10 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from functools import cache
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from sweep.analysis.results import SweepSummary
 from sweep.answer.nested_records import Nested
@@ -23,6 +20,7 @@ from sweep.figures.draw import draw, plotly_js, to_json
 from sweep.figures.forest_info import forest_info
 from sweep.report.answer_section import forest_caption
 from sweep.report.page import page
+from sweep.report.templates import environment
 from sweep.report.where_section import add_figures
 from sweep.shipped import folder
 
@@ -45,17 +43,21 @@ def render(summary: SweepSummary, answer: Answer | None = None, nested: Nested |
             None if forest is None else drawn.add(forest, caption=forest_caption(answer, forest))
         )
     add_figures(summary, content, drawn.add, tested=answer is not None)
-    script, plotly = _asset("report.js"), plotly_js()
-    return _template().render(
-        # The template marks all but the page's own content as safe: it comes with the program, or is made here.
-        page=content,
-        light_colours=palette.css_variables(palette.LIGHT),
-        dark_colours=palette.css_variables(palette.DARK),
-        style=_asset("report.css"),
-        figures_json=_inline_json(drawn.figures),
-        plotly_js=plotly,
-        script=script,
-        script_hashes=f"{_csp_hash(plotly)} {_csp_hash(script)}",
+    script, plotly = _asset("colours.js") + _asset("report.js"), plotly_js()
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            # The template marks all but the page's own content as safe: it comes with the program, or is made here.
+            page=content,
+            light_colours=palette.css_variables(palette.LIGHT),
+            dark_colours=palette.css_variables(palette.DARK),
+            style=_asset("report.css"),
+            figures_json=_inline_json(drawn.figures),
+            plotly_js=plotly,
+            script=script,
+            script_hashes=f"{_csp_hash(plotly)} {_csp_hash(script)}",
+        )
     )
 
 
@@ -76,18 +78,6 @@ class _Drawn:
 
 def _asset(name: str) -> str:
     return (folder("dashboards") / name).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(folder("dashboards")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
 
 
 def _inline_json(value: Any) -> str:

@@ -18,12 +18,13 @@ from sweep.answer.records import Answer
 from sweep.figures.palette import marks_of
 from sweep.report.answer_section import answer_section, untested
 from sweep.report.details import footer, searched, trials_text
-from sweep.report.facts import as_good, fact, number, source_name
+from sweep.report.facts import as_good, fact, number
 from sweep.report.headline import headline
 from sweep.report.nested_section import nested_section
 from sweep.report.rules_section import rules_section
 from sweep.report.table import NOTHING, chip, trials_table
 from sweep.spec.layers import layer_names
+from sweep.spec.source import source_name
 
 
 def page(summary: SweepSummary, answer: Answer | None = None, nested: Nested | None = None) -> dict[str, Any]:

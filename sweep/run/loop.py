@@ -76,7 +76,7 @@ def run_sweep(
         LaunchError: The workers are gone. Everything finished is kept.
         StorageError: The database failed on the way, or somebody else changed the study.
         Interrupted: Ctrl-C. Everything finished is kept.
-        StoppedError: Somebody paused or cancelled the sweep. Everything finished is kept.
+        StoppedError: Somebody paused, cancelled or deleted the sweep. Everything finished is kept.
     """
     begun, emit = perf_counter(), _guarded(on_event)
     setup = setup or prepare(spec)
@@ -87,7 +87,7 @@ def run_sweep(
         emit(Trouble(said))
 
     with Store.open(storage, create=True) as store, optuna_storage(store) as tables:
-        found, resumed = register(store, tables, setup)
+        found, resumed = register(store, tables, setup, revision)
         run: Coordinator | None = None
         try:
             with keep_lease(store, found, wait=wait, on_wait=trouble, revision=revision) as lease:
@@ -117,7 +117,7 @@ def run_sweep(
 
 def _stopped(stop: StoppedError, outcome: Outcome) -> StoppedError:
     finished = outcome.complete + outcome.pruned
-    return StoppedError(f"{stop}: {finished} of {outcome.budget} trials are finished; `sweep run` goes on")
+    return StoppedError(f"{stop}: {finished:,} of {outcome.budget:,} trials are finished; `sweep run` goes on")
 
 
 def _guarded(on_event: Callable[[Event], None]) -> Callable[[Event], None]:

@@ -27,9 +27,13 @@ from sweep.run.prepare import Setup
 from sweep.run.same import check
 from sweep.run.study import KEY_ATTRIBUTE
 from sweep.spec.alone import anywhere
+from sweep.spec.source import source_name
 from sweep.spec.toml import to_toml
 from sweep.store.rows import DatasetRecord, NewSweep, SweepRecord
 from sweep.store.store import Store
+
+TABLE_ATTRIBUTE = "table"
+"""User attribute of a study: its table, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,14 @@ class Opened:
     kept_rows: NDArray[np.int64] | None
 
 
-def register(store: Store, storage: RDBStorage, setup: Setup) -> tuple[SweepRecord, bool]:
+def register(store: Store, storage: RDBStorage, setup: Setup, revision: int | None = None) -> tuple[SweepRecord, bool]:
     """The sweep of the definition's name: stored now, or found and checked to be this one.
+
+    Args:
+        store: Where it is, or will be.
+        storage: Where its study is.
+        setup: Definition and table.
+        revision: Of the order that is carried out, if it is one.
 
     Returns:
         The sweep, and whether it was there already.
@@ -59,6 +69,7 @@ def register(store: Store, storage: RDBStorage, setup: Setup) -> tuple[SweepReco
     Raises:
         MismatchError: A sweep of that name was started with another definition, on another table or with a larger
             budget; or the name is that of a study which no sweep made.
+        StoppedError: It is not stored, and its order was changed or deleted.
         StorageError: The database cannot be used.
     """
     name = setup.spec.name
@@ -70,7 +81,7 @@ def register(store: Store, storage: RDBStorage, setup: Setup) -> tuple[SweepReco
     resumed = found is not None
     if found is None:
         with suppress(AlreadyThereError):  # begun by another run in this very moment
-            store.create_sweep(_new_sweep(setup), _dataset_record(setup.data))
+            store.create_sweep(_new_sweep(setup), _dataset_record(setup.data), revision=revision)
         found = store.sweep(name)
         if found is None:
             raise StorageError(f"the sweep {name} was deleted from {store.shown} as it began")
@@ -144,12 +155,18 @@ def _create_study(store: Store, storage: RDBStorage, setup: Setup, key: str) -> 
 def _claim(study: optuna.Study, setup: Setup, key: str) -> optuna.Study:
     study.set_user_attr(KEY_ATTRIBUTE, key)
     # For those who open the study with Optuna's own tools.
-    info, folds = setup.data.info, setup.folds
+    folds = setup.folds
     study.set_user_attr("metric", setup.plan.metric)
-    study.set_user_attr("table", f"{info.source}: {info.rows} rows, {len(info.features)} features, {info.task}")
+    study.set_user_attr(TABLE_ATTRIBUTE, _table(setup))
     repeats = f", {folds.repeats} times" if folds.repeats > 1 else ""
     study.set_user_attr("validation", f"{folds.folds} folds ({folds.scheme}){repeats}")
     return study
+
+
+def _table(setup: Setup) -> str:
+    """The table in words: of a file its name alone, since dashboards show them to whoever may look."""
+    info = setup.data.info
+    return f"{source_name(info.source)}: {info.rows} rows, {len(info.features)} features, {info.task}"
 
 
 def _find_study(store: Store, storage: RDBStorage, setup: Setup, found: SweepRecord) -> optuna.Study:
@@ -167,6 +184,8 @@ def _find_study(store: Store, storage: RDBStorage, setup: Setup, found: SweepRec
         return _claim(study, setup, found.key)  # killed before it had the key
     if attributes.get(KEY_ATTRIBUTE) != found.key:
         raise _foreign(found.name, store)
+    if TABLE_ATTRIBUTE in attributes and attributes[TABLE_ATTRIBUTE] != _table(setup):  # with its folder, once
+        study.set_user_attr(TABLE_ATTRIBUTE, _table(setup))
     return study
 
 

@@ -18,5 +18,6 @@
 ``metrics`` ``logs``    for whoever operates it
 ``health``              whether it is alive, and can do its work
 ``server`` ``beside``   the process: addresses, TLS; a runner beside it
+``connections``         how many there may be, and for how long
 ======================  =========================================================================================
 """

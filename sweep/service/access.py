@@ -158,6 +158,15 @@ class Access:
         session = self._session(self._cookie_of(headers))
         return (session.role, "session") if session else (None, "nothing")
 
+    def holds(self, headers: Headers) -> bool:
+        """Whether the session of a request still gives a role; it does not count as used by being asked."""
+        session = self._sessions.get(digest(self._cookie_of(headers)))
+        return session is not None and not self._is_over(session, self._clock())
+
+    def session_of(self, headers: Headers) -> str:
+        """What a session can be told from others by, and not be taken over with: the SHA-256 of its id."""
+        return digest(self._cookie_of(headers))
+
     def log_in(self, role: Role) -> str:
         """A new session's id, which is nowhere else."""
         now, session = self._clock(), secrets.token_hex(32)
@@ -256,9 +265,9 @@ def _login_page(wanted: str, message: str | None, status: int) -> Response:
 
 @router.get("/login")
 async def login_page(request: Request) -> Response:
-    """The form that asks for a token."""
-    access, wanted = _access(request), request.query_params.get("next", "/")
-    if access.role_of(request.headers)[0]:
+    """The form that asks for a token; not of who has a session. A token in the headers is not looked at here."""
+    wanted = request.query_params.get("next", "/")
+    if request.state.role is not None:
         return RedirectResponse(safe_next(wanted), 303)
     return _login_page(wanted, None, 200)
 

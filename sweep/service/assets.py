@@ -38,6 +38,7 @@ FILES = (
     "sweeps.js",
     "table.js",
     "upload.js",
+    "viewer.css",
 )
 """Of ``dashboards/``. The rest of it is for pages and reports."""
 
@@ -120,7 +121,7 @@ def _frame() -> tuple[bytes, str]:
     if plotly is None or not plotly.submodule_search_locations:
         raise RuntimeError("plotly is not installed")
     library = Path(plotly.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
-    scripts = library.read_bytes(), _file("frame.js")
+    scripts = library.read_bytes(), _file("colours.js") + _file("frame.js")
     style = _palette().encode() + _file("frame.css")
     page = _file(FRAME).replace(b"<style></style>", b"<style>" + style + b"</style>")
     page = page.replace(b"<script></script>", b"".join(b"<script>" + script + b"</script>\n" for script in scripts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -18,6 +19,9 @@ GRACE_SECONDS = 20.0
 
 SLOWEST = 4096
 """Bytes a second by which he earns more time."""
+
+WATCH_SECONDS = 2.0
+"""Between two looks whether somebody may still hear what he is being told."""
 
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 64 * 2**20
@@ -41,8 +45,13 @@ class Ending:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def or_end(self, receive: Receive) -> Message:
-        """What is received, or that the client is gone."""
+    async def or_end(self, receive: Receive, stays: Callable[[], bool]) -> Message:
+        """What is received, or that the client is gone.
+
+        Args:
+            receive: Of the request.
+            stays: Asked every :data:`WATCH_SECONDS`; the client counts as gone once it says no.
+        """
         if self.begun:
             return DISCONNECT
         ends: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -50,7 +59,8 @@ class Ending:
         self._waiting.add(ends)
         try:
             both: list[asyncio.Future[Any]] = [ends, message]
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            while not any(one.done() for one in both) and stays():
+                await asyncio.wait(both, timeout=WATCH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             return message.result() if message.done() else DISCONNECT
         finally:
             self._waiting.discard(ends)
@@ -67,18 +77,26 @@ class Body:
         ending: Of the service.
         waits: Whether the other side sends nothing before it is told to (``Expect: 100-continue``), which asking for
             the body does.
+        stays: Whether who sent it may still be answered. Asked from when all of it has come.
 
     Attributes:
         complete: Whether all of it has come.
-        gone: Whether the other side has left.
+        gone: Whether the other side has left, the service ends, or it may no longer be answered.
         refused: Why it was not taken, once it was not.
     """
 
     def __init__(
-        self, receive: Receive, limit: int, announced: int | None, ending: Ending, *, waits: bool = False
+        self,
+        receive: Receive,
+        limit: int,
+        announced: int | None,
+        ending: Ending,
+        *,
+        waits: bool = False,
+        stays: Callable[[], bool] = lambda: True,
     ) -> None:
         self._receive, self._limit, self._announced, self._ending = receive, limit, announced, ending
-        self._waits = waits
+        self._waits, self._stays = waits, stays
         self._got = 0
         self._waited = 0.0
         self._ready: Message | None = None
@@ -146,12 +164,15 @@ class Body:
 
     async def _get(self) -> Message:
         self._waits = False
-        message = await self._ending.or_end(self._receive)
+        message = await self._ending.or_end(self._receive, self._may_stay)
         if message["type"] != "http.request":
             self.gone = True
         elif not message.get("more_body", False):
             self.complete = True
         return message
+
+    def _may_stay(self) -> bool:
+        return not self.complete or self._stays()  # what was begun to be handed in is taken
 
     def _refuse(self, status: int, found: str, code: str) -> RefusedError:
         rule = {

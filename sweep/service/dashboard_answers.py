@@ -21,6 +21,7 @@ from wsgiref.util import setup_testing_defaults
 import optuna_dashboard
 
 from sweep.errors import StorageError
+from sweep.service.assets import address
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 """A WSGI application."""
@@ -35,6 +36,8 @@ POLICY = (
 )
 """The ``Content-Security-Policy`` that its pages work under: Plotly's WebGL figures make functions from text, and its
 components write styles into the page."""
+
+VIEWER_NOTE = "You are logged in as a viewer: you may look at everything here, and change nothing."
 
 _HERE = Path(optuna_dashboard.__file__).parent
 _KEPT = "private, max-age=31536000, immutable"
@@ -144,15 +147,19 @@ def _names_loopback(header: str) -> bool:
 
 
 @lru_cache(64)
-def page(study: int | None) -> Answer:
+def page(study: int | None, *, viewer: bool = False) -> Answer:
     """The one page, which shows by its address what is asked for.
 
     Args:
         study: That it is about, if it is about one: what it will ask of it is fetched while its script is made ready.
+        viewer: Whether it is for somebody who may only look: it says so, and hides what would be refused.
     """
     page = (_HERE / "index.html").read_text().replace(_SCRIPT, f"{_SCRIPT}?{_version()}")
     asked = ["/api/meta"] if study is None else ["/api/meta", f"/api/studies/{study}?after=0"]
     links = "".join(f'<link rel="preload" as="fetch" crossorigin="anonymous" href="{path}">' for path in asked)
+    if viewer:
+        links += f'<link rel="stylesheet" href="{address("viewer.css")}">'
+        page = page.replace("</body>", f'<p id="viewer-note">{VIEWER_NOTE}</p></body>', 1)
     page = page.replace("</head>", f"{links}</head>", 1)
     policy = ("Content-Security-Policy", POLICY)
     return Answer("200 OK", "text/html; charset=utf-8", page.encode(), more=(policy,)).packed_if_large()

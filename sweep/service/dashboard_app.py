@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import optuna_dashboard
 from optuna.storages import BaseStorage, RDBStorage
@@ -31,6 +31,7 @@ from optuna_dashboard import _importance
 
 from sweep.run.study import KEY_ATTRIBUTE, cached, translated
 from sweep.service.dashboard_answers import Answer, Application, called, file, page
+from sweep.service.headers import VIEWER
 from sweep.store.store import Store
 
 HOLD_SECONDS = 1.0
@@ -40,10 +41,11 @@ STUDIES = 8
 """Of so many studies answers are kept; of 5,000 trials they take some 60 MB, most of it Optuna's own records."""
 
 ANSWERS = 16
-"""Of one study."""
+"""Of one study that say what follows a trial, or of some trials alone; of the others there is one for each address."""
 
 _ELSEWHERE = ("", "/incompatible-rdb-schema")  # older tables are never opened, so there is nothing to migrate
 _ENDED = ("Complete", "Pruned", "Fail")
+_VIEWER = "HTTP_" + VIEWER.upper().replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +110,9 @@ class DashboardApp:
         elif path in _ELSEWHERE:
             answer = Answer("302 Found", "text/plain", b"", more=(("Location", "/dashboard"),))
         elif path == "/dashboard" or path.startswith("/dashboard/"):
-            answer = page(_shown(path))
-        elif (study := _study_of(path)) is not None:
-            answer = self._of_study(study, path, environ.get("QUERY_STRING", ""))
+            answer = page(_shown(path), viewer=_VIEWER in environ)
+        elif (asked := _study_of(path, environ.get("QUERY_STRING", ""))) is not None:
+            answer = self._of_study(*asked)
         else:
             answer = self._passed_on(path, environ.get("QUERY_STRING", "")).packed_if_large()
         return answer.send(environ, start_response)
@@ -172,27 +174,28 @@ class _Study:
     def _change(self) -> None:
         """What was said of another stand."""
         self._dashboard = new_dashboard(self._storage)
-        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._answers: dict[str, Answer] = {}  # by their path: ten of them have an answer
+        self._parts: OrderedDict[str, Answer] = OrderedDict()  # by path and query, the one asked for last at the end
         self._after: list[str] = []  # the trials after those that had ended, as JSON
         self._rest: str | None = None  # what else the page of a study is told, as the inside of a JSON object
 
     def answer(self, path: str, query: str, writes: int) -> Answer | None:
         """To a question about this study; ``None`` if there is no such study."""
-        key = f"{path}?{query}"
         with self._lock:  # one of those who ask at once does the work
             if writes != self._writes or monotonic() - self._looked > HOLD_SECONDS:
                 if not self._look():
                     return None
                 self._writes, self._looked = writes, monotonic()
-            if key in self._answers:
-                self._answers.move_to_end(key)
-                return self._answers[key]
+            key, kept = (f"{path}?{query}", self._parts) if query else (path, self._answers)
+            if (found := kept.pop(key, None)) is not None:
+                kept[key] = found
+                return found
             answer = self._detail(query) if path == f"/api/studies/{self._id}" else None
             answer = (answer or called(self._dashboard, path, query)).packed_if_large()
             if answer.status.startswith("200"):
-                self._answers[key] = answer
-                while len(self._answers) > ANSWERS:
-                    self._answers.popitem(last=False)
+                kept[key] = answer
+                while len(self._parts) > ANSWERS:
+                    self._parts.popitem(last=False)
             else:
                 self._store.has_table("studies")  # says so if that is why
             return answer
@@ -228,9 +231,8 @@ class _Study:
 
     def _detail(self, query: str) -> Answer | None:
         """Trials from a number on, and what else there is to know of the study; ``None`` if that is no number."""
-        asked = parse_qs(query)
-        after = asked.get("after", ["0"])[-1]
-        if not after.isdecimal() or asked.keys() - {"after"}:
+        after = parse_qs(query).get("after", ["0"])[-1]
+        if not after.isdecimal():
             return None
         if self._rest is None:
             known = len(self._ended)
@@ -261,10 +263,27 @@ def forget_importances() -> None:
     _importance.param_importance_cache.clear()
 
 
-def _study_of(path: str) -> int | None:
-    """The study that an address is about; ``None`` if it is about none, or all."""
-    found = re.fullmatch(r"/api/studies/(\d{1,18})(/.*)?|/csv/(\d{1,18})", path)
-    return None if found is None else int(found[1] or found[3])
+def _study_of(path: str, query: str) -> tuple[int, str, str] | None:
+    """The study that an address is about, and the one way to write the address; ``None`` if it is about none, or all.
+
+    Else the same would be worked out again for each way to write it.
+    """
+    found = re.fullmatch(r"/(api/studies|csv)/([0-9]{1,18})(/.*)?", path)
+    if found is None or (found[1] == "csv" and found[3]):
+        return None
+    study, rest = int(found[2]), found[3] or ""
+    looked_at = "trial_ids" if found[1] == "csv" else "after" if not rest else ""
+    given = parse_qs(query).get(looked_at) if looked_at else None
+    query = urlencode([(looked_at, _plain(given[-1]))]) if given else ""  # the dashboard takes the last one, too
+    return study, f"/{found[1]}/{study}{rest}", query
+
+
+def _plain(value: str) -> str:
+    """Numbers as they are written, each once and in order; anything else as it is."""
+    try:
+        return ",".join(map(str, sorted({int(one) for one in value.split(",")})))
+    except ValueError:
+        return value
 
 
 def _shown(path: str) -> int | None:

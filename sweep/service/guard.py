@@ -9,8 +9,10 @@ In this order, whatever is mounted behind:
    Browsers send one of the two with every such request, those from before 2020 not always. So who sends neither is no
    browser, as long as nothing of it comes by itself: he shows a token; or there is no login, and the body is of a type
    that no form has (another site's page may send it only after having asked, and is answered no). With a session alone
-   it is refused. What only reads is refused to other sites' pages, too, but for links that lead here.
-3. *Role.* Who looks may be a viewer, everything else takes an operator.
+   it is refused. What only reads is refused to other sites' pages, too, but for links that lead here. Who shows neither
+   token nor session is told to log in, wherever he comes from: nothing is done for him.
+3. *Role.* Who looks may be a viewer, everything else takes an operator. What is open to all looks at no token but that
+   of the login's form. A stream of events ends with the session that it was opened with.
 4. *Body.* Its size and its pace, also where it comes in chunks. But for tables it is read before it is handled.
 
 And all responses have headers that tell browsers what they may do with them, are compressed where they are no stream of
@@ -24,6 +26,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +38,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sweep.service import logs, problems
-from sweep.service.access import Access, login_address
+from sweep.service.access import Access, digest, login_address
 from sweep.service.bodies import LARGEST, Body, Ending
 from sweep.service.headers import add_headers, is_below
 from sweep.service.options import Role, ServeOptions
@@ -46,6 +49,9 @@ PUBLIC = ("/login", "/health", "/ready", "/assets")
 UPLOADS = "/v1/uploads"
 # What another site's page may send without asking: the types that a form can have.
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
+
+FULL = "full"
+"""In the ``state`` of a request's scope: too many have come, and it is to be refused."""
 
 Observe = Callable[[Scope, int, float], None]
 """Told of every request: its scope, the status, seconds. A stream of events is told of when it begins."""
@@ -107,25 +113,35 @@ class Guard:
         headers = Headers(scope=scope)
         try:
             self._check_host(headers)
-            role, by = self._access.role_of(headers)
-            self._check_site(scope, headers, by)
+            public = is_below(scope["path"], PUBLIC)
+            role, by = self._role(headers, public=public)
+            open_to_all = public or (scope["path"] == "/logout" and scope["method"] == "POST")
+            known = role is not None or open_to_all
+            if known:
+                self._check_site(scope, headers, by)
             streamed = scope["method"] == "POST" and scope["path"] == UPLOADS
             # Who takes tables in refuses a large one with a better word; this is for what he might not count.
             limit = LARGEST + (self._options.upload_bytes if streamed else 0)
             waits = headers.get("expect", "").lower() == "100-continue"
-            body = answer.body = Body(receive, limit, _announced(headers), self._ending, waits=waits)
-            if refusal := self._refusal(scope, headers, role):
-                if by == "token" and role is None:
+            stays = partial(self._access.holds, headers) if by == "session" else _always
+            body = answer.body = Body(receive, limit, _announced(headers), self._ending, waits=waits, stays=stays)
+            if not known:
+                if by == "token":
                     await self._access.slowly()
-                await answer.refuse(refusal)
+                await answer.refuse(_asks_to_log_in(scope, headers))
                 return
+            if role == "viewer" and scope["method"] not in SAFE and not open_to_all:
+                raise RefusedError(403, "this takes an operator, however: the token is a viewer's", "viewer")
+            if scope.get("state", {}).get(FULL):
+                logger.warning("too many are connected or ask for something")
+                raise RefusedError(503, "too many are connected or ask for something: try again soon", "busy")
             body.check()
             if not streamed:
                 await body.read()
         except RefusedError as error:
             await answer.refuse(_problem(error))
             return
-        scope.setdefault("state", {})["role"] = role
+        scope.setdefault("state", {}).update(role=role, who=self._who(scope, headers, by))
         try:
             await self._app(scope, body.receive, answer.send)
         except asyncio.CancelledError:
@@ -140,9 +156,11 @@ class Guard:
             await answer.refuse(_problem(body.refused))
         elif not answer.started and self._ending.begun:
             await answer.refuse(_problem(RefusedError(503, "the service ends", "ending")))
+        elif not answer.started and not stays():
+            await answer.refuse(_asks_to_log_in(scope, headers))
         elif not answer.started and not body.gone:
             await answer.refuse(_problem(RefusedError(500, "a bug in sweep; the log of the service has more", "bug")))
-        elif not answer.complete and self._ending.begun:
+        elif not answer.complete and (self._ending.begun or not stays()):
             await answer.end()
 
     def _check_host(self, headers: Headers) -> None:
@@ -162,18 +180,18 @@ class Guard:
         if reason := crosses(scope["method"], headers, own, has_token=by == "token", login=self._access.needed):
             raise RefusedError(403, reason, "cross_site")
 
-    def _refusal(self, scope: Scope, headers: Headers, role: Role | None) -> Response | None:
-        method, path = scope["method"], scope["path"]
-        if is_below(path, PUBLIC) or (path == "/logout" and method == "POST"):
-            return None
-        if role is None:
-            if method == "GET" and "text/html" in headers.get("accept", "") and "authorization" not in headers:
-                return RedirectResponse(login_address(path, scope["query_string"].decode("ascii", "replace")), 303)
-            refused = RefusedError(401, "a token must be shown: `Authorization: Bearer TOKEN`, or /login", "login")
-            return _problem(refused, {"WWW-Authenticate": "Bearer"})
-        if role != "operator" and method not in SAFE:
-            return _problem(RefusedError(403, "this takes an operator, however: the token is a viewer's", "viewer"))
-        return None
+    def _role(self, headers: Headers, *, public: bool) -> tuple[Role | None, str]:
+        role, by = self._access.role_of(headers)
+        if public and by == "token" and self._access.needed:
+            role = None  # what anybody may see must not tell a right token from a wrong one, which are slowed elsewhere
+        return role, by
+
+    def _who(self, scope: Scope, headers: Headers, by: str) -> str:
+        """The same for requests of one session; of one address and token where there is none."""
+        if by == "session":
+            return self._access.session_of(headers)
+        address, _ = scope.get("client") or ("", 0)
+        return f"{address} {digest(headers.get('authorization', ''))}"
 
 
 class _Answer:
@@ -226,6 +244,19 @@ class _Answer:
         return headers.raw
 
 
+def _always() -> bool:
+    return True
+
+
+def _asks_to_log_in(scope: Scope, headers: Headers) -> Response:
+    """To somebody who is nobody: the way to the login page for one who opens a page, else 401."""
+    is_page = scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+    if is_page and "authorization" not in headers:
+        return RedirectResponse(login_address(scope["path"], scope["query_string"].decode("ascii", "replace")), 303)
+    refused = RefusedError(401, "a token must be shown: `Authorization: Bearer TOKEN`, or /login", "login")
+    return _problem(refused, {"WWW-Authenticate": "Bearer"})
+
+
 def _problem(error: RefusedError, headers: Mapping[str, str] | None = None) -> Response:
     return problems.answer(problems.problem_of(error), headers)
 
@@ -260,8 +291,11 @@ def crosses(method: str, headers: Headers, own: str, *, has_token: bool, login: 
     if login:
         return "without an Origin, changing something takes a token: `Authorization: Bearer TOKEN`"
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in FORMS:
-        return f"Content-Type must be one that no form has, such as application/json, however: {kind}"
+    # A page's script may post without any, with a body or without: that is of no form, and not asked for before either.
+    if kind in FORMS or (not kind and method == "POST"):
+        return (
+            f"Content-Type must be one that no form has, such as application/json, however: {kind or 'there is none'}"
+        )
     return None
 
 

@@ -20,6 +20,9 @@ DASHBOARD = (
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 """Of what is no page: the API's answers, and files that somebody has attached to a study."""
 
+VIEWER = "x-sweep-viewer"
+"""Inside the service, of a request to Optuna's dashboard: it is of somebody who may only look."""
+
 DASHBOARD_PATHS = ("/dashboard", "/api", "/static", "/csv")
 FILE_PATHS = ("/v1", "/artifacts")
 KEPT_PATHS = ("/assets", "/static")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fastapi.sse import ServerSentEvent
 
@@ -29,8 +29,11 @@ from sweep.store.store import Store
 LOOK_SECONDS = 1.0
 """Between two looks at a sweep."""
 
-MOST_LISTENERS = 1000
-"""Beyond which others are refused."""
+MOST_LISTENERS = 200
+"""Beyond which others are refused: each has a connection, and of those some must be left for requests."""
+
+MOST_EACH = 60
+"""Of one session, or of one address and token: nobody has them all by himself."""
 
 RETRY_MILLISECONDS = 2000
 """After which a browser comes again that has lost its connection."""
@@ -45,11 +48,11 @@ class _Topic:
     """One sweep that is listened to: what is known of it, the same for all of its listeners.
 
     Attributes:
-        status: Its document.
+        status: Its document, as JSON: written once for all who listen.
         states: How often that has changed.
         lines: The latest of its log.
         last: Id of the last line that was read.
-        figures: Version of its figures.
+        figures: Version of its figures, as soon as they are made.
         gone: Whether it was deleted, or the service ends.
         deleted: Whether it was deleted.
         changed: Is told of every change.
@@ -57,7 +60,7 @@ class _Topic:
         task: Looks at it.
     """
 
-    status: Mapping[str, Any] | None = None
+    status: str | None = None
     states: int = 0
     lines: deque[LogRecord] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
     last: int = 0
@@ -75,12 +78,13 @@ class Live:
     Args:
         store: Where logs are.
         snapshots: Where states are.
-        renderer: Knows the versions of figures.
+        renderer: Makes figures.
     """
 
     def __init__(self, store: Store, snapshots: Snapshots, renderer: Renderer) -> None:
         self._store, self._snapshots, self._renderer = store, snapshots, renderer
         self._topics: dict[str, _Topic] = {}
+        self._each: Counter[str] = Counter()  # listeners, by whose they are
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
         # Of its own: a database that does not answer must not keep other requests from their threads.
@@ -92,32 +96,38 @@ class Live:
         return sum(topic.listeners for topic in self._topics.values())
 
     @asynccontextmanager
-    async def listener(self, name: str, after: int = 0) -> AsyncIterator[AsyncIterator[ServerSentEvent]]:
+    async def listener(self, name: str, after: int = 0, who: str = "") -> AsyncIterator[AsyncIterator[ServerSentEvent]]:
         """Inside, what happens to a sweep can be heard.
 
         Args:
             name: Of the sweep.
             after: Id of the last line of the log that is known already.
+            who: Listens; the same for all that are one.
 
         Yields:
-            Events: ``status`` at once and with every change, ``log`` with every line, ``figures`` when there are newer
-            ones; ``gone`` if the sweep is deleted, and nothing after it.
+            Events: ``status`` at once and with every change, ``log`` with every line, ``figures`` when newer ones are
+            made; ``gone`` if the sweep is deleted, and nothing after it.
 
         Raises:
-            RefusedError: Too many listen, or the service is ending.
+            RefusedError: 503, too many listen, or the service is ending; 429, too many of these are one.
         """
         if self._ended or self.listeners >= MOST_LISTENERS:
             raise RefusedError(503, "too many listen here, or the service is ending: try again soon", "busy")
+        if self._each[who] >= MOST_EACH:
+            raise RefusedError(429, f"at most {MOST_EACH} streams of events for each: close some", "too_many")
         self._loop = asyncio.get_running_loop()
         topic = self._topics.get(name)
         if topic is None:
             topic = self._topics[name] = _Topic()
             topic.task = self._loop.create_task(self._look(name, topic), name=f"live {name}")
         topic.listeners += 1
+        self._each[who] += 1
         try:
             yield _heard(topic, after)
         finally:
             topic.listeners -= 1
+            self._each[who] -= 1
+            self._each += Counter()  # leaves out those who have none
             if not topic.listeners:
                 if self._topics.get(name) is topic:
                     del self._topics[name]
@@ -173,7 +183,7 @@ class Live:
             topic.deleted = True
             return
         lines = await self._in_thread(lambda: self._store.log_lines(name, topic.last))
-        status, figures = Sweep.of(glance).model_dump(mode="json"), self._renderer.version(glance, "figures")
+        status, figures = Sweep.of(glance).model_dump_json(), self._renderer.ready(glance, "figures")
         before = topic.states, topic.last, topic.figures
         if status != topic.status:
             topic.status, topic.states = status, topic.states + 1
@@ -200,7 +210,7 @@ async def _heard(topic: _Topic, after: int) -> AsyncIterator[ServerSentEvent]:
     while True:
         if topic.states != states:
             states = topic.states
-            yield ServerSentEvent(event="status", data=topic.status)
+            yield ServerSentEvent(event="status", raw_data=topic.status)
         for line in [line for line in topic.lines if line.id > after]:
             after = line.id
             yield ServerSentEvent(event="log", data=Line.of(line), id=str(line.id))

@@ -21,13 +21,11 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from sweep.analysis.results import State
-from sweep.analysis.status import statuses
 from sweep.errors import SweepError
 from sweep.run.lease import LEASE_SECONDS, is_held
 from sweep.service.headers import DASHBOARD_PATHS, is_below
 from sweep.service.state import Service, TheService
 from sweep.store.service_rows import JobState
-from sweep.store.store import Store
 
 KEPT_SECONDS = 1.0
 """So long what was read is good."""
@@ -72,7 +70,7 @@ class Metrics:
         """All of it, as Prometheus reads it."""
         with self._lock:  # one reads, the others wait for it
             if monotonic() >= self._until:
-                self._stored = tuple(_read(service.store))
+                self._stored = tuple(_read(service))
                 self._until = monotonic() + KEPT_SECONDS
             registry = CollectorRegistry()
             registry.register(_Given((*self._stored, *_process())))
@@ -98,10 +96,10 @@ def route_of(scope: Scope) -> str:
     return next((prefix for prefix in _MOUNTED if is_below(scope["path"], (prefix,))), "other")
 
 
-def _read(store: Store) -> Iterator[Metric]:
+def _read(service: Service) -> Iterator[Metric]:
     up = GaugeMetricFamily("sweep_database_up", "Whether the database answers.")
     try:
-        found = list(_stored(store))
+        found = list(_stored(service))
     except SweepError:
         up.add_metric((), 0)
         yield up
@@ -111,8 +109,8 @@ def _read(store: Store) -> Iterator[Metric]:
     yield from found
 
 
-def _stored(store: Store) -> Iterator[Metric]:
-    sweeps = statuses(store)
+def _stored(service: Service) -> Iterator[Metric]:
+    store, sweeps = service.store, [glance.status for glance in service.snapshots.all().values()]
     by_state = Counter(one.state for one in sweeps)
     yield _gauge("sweep_sweeps", "Sweeps by state.", "state", {state: by_state[state] for state in get_args(State)})
     trials: Counter[str] = Counter()

@@ -28,6 +28,7 @@ class ServeOptions:
         sources: Starts of addresses that definitions may name, such as ``"https://data.example.org/"`` and
             ``"openml:"``. Tables of scikit-learn, which come with it, need none.
         dashboard: Whether Optuna's dashboard is served.
+        runner: Whether a runner is kept beside it: pages say then that it is being started, and not how to.
     """
 
     storage: str
@@ -38,3 +39,4 @@ class ServeOptions:
     stored_bytes: int = 20 * UPLOAD_BYTES
     sources: tuple[str, ...] = ()
     dashboard: bool = True
+    runner: bool = False

@@ -9,24 +9,22 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from http import HTTPStatus
 from typing import Any, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sweep import wording
 from sweep.figures.palette import SHAPES, marks_of
 from sweep.metrics import METRICS
+from sweep.report.templates import environment
 from sweep.service import assets
 from sweep.service.state import Service, TheService
 from sweep.service.v1.schemas import State
 from sweep.service.v1.sweeps import list_sweeps
 from sweep.service.v1.sweeps import sweep as sweep_document
-from sweep.shipped import folder
 
 LIMIT = 100
 """Sweeps on a page."""
@@ -147,8 +145,9 @@ def error_page(request: Request, response: Response) -> Response:
     said = "" if problem["detail"] == HTTPStatus(status).phrase else problem["detail"]
     page = _page(request, "error", status=status, title=title, detail=said or "Perhaps it was moved or deleted.")
     page.status_code = status
-    if "Retry-After" in response.headers:
-        page.headers["Retry-After"] = response.headers["Retry-After"]
+    for name in ("Allow", "Retry-After"):
+        if name in response.headers:
+            page.headers[name] = response.headers[name]
     return page
 
 
@@ -160,7 +159,7 @@ def render_page(template: str, **content: Any) -> str:
         content: What it shows.
     """
     nobody = {"here": "login", "login": False, "writes": False, "dashboard": False}
-    return _environment().get_template(template).render({**nobody, **content})
+    return environment().get_template(template).render({"asset": assets.address, **nobody, **content})
 
 
 def _page(request: Request, name: str, **content: Any) -> HTMLResponse:
@@ -174,21 +173,9 @@ def _page(request: Request, name: str, **content: Any) -> HTMLResponse:
             "dashboard": service.options.dashboard,
         }
         if name != "error":  # which may be about the database
-            content |= {"runner": _has_runner(service), "runner_command": _runner_command(service)}
+            own = None if service.options.runner else _runner_command(service)
+            content |= {"runner": _has_runner(service), "runner_command": own}
     return HTMLResponse(render_page(f"{name}.html.j2", **content), headers={"Cache-Control": "no-store"})
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(folder("dashboards")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["asset"] = assets.address
-    return environment
 
 
 def _has_runner(service: Service) -> bool:
@@ -227,12 +214,13 @@ def _bests(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     metric, marks = METRICS[document["metric"]], marks_of(list(best))
     scores = [one["score"] for one in best.values()]
     top = (max if metric.maximize else min)(scores, default=None)
+    alike = len(scores) > 1 and len(set(scores)) == 1  # none of them is better
     return [
         {
             **placement_mark(placement, marks[placement].colour, marks[placement].shape),
             "score": wording.score(metric, one["score"]),
             "trial": one["trial"],
-            "top": one["score"] == top,
+            "top": one["score"] == top and not alike,
         }
         for placement, one in sorted(best.items(), key=lambda pair: (*_USUAL, pair[0]).index(pair[0]))
     ]

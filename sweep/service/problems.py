@@ -30,6 +30,7 @@ from sweep.spec.places import parted
 from sweep.store.failures import NoSpaceError, UnreachableError
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +104,9 @@ def problem_of(error: SweepError) -> Problem:
 
 
 def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A problem as a response."""
-    return JSONResponse(problem.model_dump(), problem.status, dict(headers or {}), media_type=MEDIA_TYPE)
+    """A problem as a response; one that is over soon says when to come again."""
+    again = {"Retry-After": str(RETRY_SECONDS)} if problem.status in (429, 503) else {}
+    return JSONResponse(problem.model_dump(), problem.status, again | dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -113,10 +115,9 @@ def add_handlers(app: FastAPI) -> None:
     async def on_sweep_error(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, SweepError)  # noqa: S101 - registered for these alone
         problem = problem_of(error)
-        headers = {"Retry-After": "5"} if problem.status == 503 else None
         if problem.status >= 500:
             logger.warning("%s", error)
-        return answer(problem, headers)
+        return answer(problem)
 
     async def on_invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise

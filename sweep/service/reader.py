@@ -11,14 +11,19 @@ import contextlib
 import json
 import logging
 import os
+import re
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -28,6 +33,7 @@ from sweep.errors import DataError, DefinitionError, UserError
 from sweep.records import Task
 from sweep.service.problems import RefusedError
 from sweep.service.reading import ANSWER, ASK, GIVEN, PACKED
+from sweep.spec.source import shown_source
 from sweep.wording import duration
 
 logger = logging.getLogger(__name__)
@@ -37,6 +43,20 @@ WAIT_SECONDS = 60.0
 
 MOST_WAITERS = 6
 """Requests that wait for a reader, beyond which others are refused: each has a thread that all requests share."""
+
+PREFIX = "sweep-table-"
+"""Of the names of folders in which tables are read."""
+
+_OWN = re.compile(rf"{PREFIX}[a-z0-9_]{{8}}")  # as `tempfile` names them
+
+LEFT_SECONDS = 3600.0
+"""After which a folder that nothing was written to was left behind: by a service that was killed."""
+
+# What logs may hold of what a reader says: how errors are called, and where in a program they were raised.
+_ERROR = re.compile(r"([\w.]{1,100}(?:Error|Exception))(?::.*)?", re.ASCII)
+_FRAME = re.compile(r'File "[^"]{1,200}", line \d{1,6}, in [\w<>.]{1,100}', re.ASCII)
+_MOST_PLACES = 12
+_LOG_BYTES = 10_000
 
 _ANSWER_BYTES = 64 * 2**20
 _CPU_TIMES = 4  # so many seconds on the clock for each of CPU: the machine has other work too
@@ -216,7 +236,8 @@ class Reader:
             lines = [_without(folder, str(line)) for line in said.get("problems", [])]
             raise DefinitionError(lines) if lines else DataError(_without(folder, str(refused)))
         if (bug := said.get("bug")) is not None:
-            logger.warning("%r cannot be read: %r", name, bug)
+            lines = [str(line) for line in bug] if isinstance(bug, list) else []
+            logger.warning("%r cannot be read: %s", shown_source(name), _where(lines))
             raise UserError(f"{name}: cannot be read as a table; the log of the service has more")
         done = said.get("done")
         if said.get("over") == "memory" or not isinstance(done, dict):
@@ -265,9 +286,10 @@ class Reader:
         if late or process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
             raise self._too_much(name, duration(self.limits.seconds))
         if process.returncode != 0:
-            tail = (folder / "log.txt").read_bytes()[-1000:]
-            logger.warning("the reader of %r ended with %s: %r", name, process.returncode, tail)
-            if b"MemoryError" in tail:
+            left = (folder / "log.txt").read_bytes()[-_LOG_BYTES:]
+            where = _where(left.decode(errors="replace").splitlines())
+            logger.warning("the reader of %r ended with %s: %s", shown_source(name), process.returncode, where)
+            if b"MemoryError" in left[-1000:]:
                 raise self._too_much(name, self._memory)
             if process.returncode < 0:  # libraries that get no memory end like this too
                 detail = f"reading {name} failed: it is damaged, or takes more than {self._memory}"
@@ -293,10 +315,33 @@ def work_folder() -> Iterator[Path]:
 
     A file that was handed in goes to :data:`~sweep.service.reading.GIVEN` inside it, where its name is its own.
     """
-    with tempfile.TemporaryDirectory(prefix="sweep-table-", ignore_cleanup_errors=True) as made:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as made:
         folder = Path(made).resolve()
         (folder / GIVEN).mkdir()
         yield folder
+
+
+def remove_left_folders(now: float | None = None) -> None:
+    """Removes folders of readers whose service was killed: those of this user, to which nothing is written any more.
+
+    No link is followed. What cannot be removed stays.
+
+    Args:
+        now: Seconds since 1970; ``None`` for what the clock says.
+    """
+    before = (time.time() if now is None else now) - LEFT_SECONDS
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # another service removes it at the same time
+            known = folder.lstat()
+            own = stat.S_ISDIR(known.st_mode) and known.st_uid == os.getuid() and _OWN.fullmatch(folder.name)
+            if own and _last_written(folder) < before:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_written(folder: Path) -> float:
+    """When something was last written to a folder, or inside it: a table may be coming for hours."""
+    inside = [Path(place, name) for place, *names in os.walk(folder) for name in chain(*names)]
+    return max(path.lstat().st_mtime for path in [folder, *inside])
 
 
 def _read_json(path: Path, name: str) -> dict[str, Any]:
@@ -305,7 +350,7 @@ def _read_json(path: Path, name: str) -> dict[str, Any]:
             raise UserError(f"{name}: has names too long to be shown")
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        logger.warning("the reader of %r left no answer: %r", name, error)
+        logger.warning("the reader of %r left no answer: %s", shown_source(name), type(error).__name__)
         raise UserError(f"{name}: cannot be read as a table; the log of the service has more") from error
     return found if isinstance(found, dict) else {}
 
@@ -315,8 +360,20 @@ def _valid(model: type[Model], done: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(done)
     except ValidationError as error:
-        logger.warning("a reader says what makes no sense: %s", error)
+        wrong = [f"{'.'.join(map(str, one['loc']))} {one['type']}" for one in error.errors(include_input=False)]
+        logger.warning("a reader says what makes no sense: %s", "; ".join(wrong[:_MOST_PLACES]))
         raise UserError("the table cannot be read; the log of the service has more") from error
+
+
+def _where(lines: Sequence[str]) -> str:
+    """How and where a reader failed, of what it says: the messages of errors may quote cells of somebody's table."""
+    found = [line if _FRAME.fullmatch(line) else _error(line) for line in map(str.strip, lines)]
+    return "; ".join([line for line in found if line][-_MOST_PLACES:]) or "it does not say where"
+
+
+def _error(line: str) -> str:
+    named = _ERROR.fullmatch(line)
+    return "" if named is None else named[1]
 
 
 def _packed(folder: Path) -> bytes:

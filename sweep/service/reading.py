@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweep import garbage
+
 if TYPE_CHECKING:
     from sweep.tables.describe import ColumnSummary
     from sweep.tables.types import Table
@@ -32,6 +34,7 @@ CLIP = 200
 """Characters of a cell that is shown as an example."""
 
 _EXAMPLES = 5
+_FRAMES = 8  # the innermost ones
 _DIE_WITH_PARENT, _NO_NEW_PRIVILEGES = 1, 38  # prctl(2)
 _KINDS = {"numeric": "number", "categorical": "category", "datetime": "date", "identifier": "text"}
 
@@ -44,6 +47,7 @@ def main(parent: int) -> None:
     """
     ask = json.loads(_beside(ASK).read_text(encoding="utf-8"))
     confine(parent, ask["limits"])
+    garbage.look_seldom()
     _beside(ANSWER).write_text(json.dumps(_text(_answer(ask))), encoding="utf-8")
 
 
@@ -104,7 +108,19 @@ def _answer(ask: Mapping[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return {"over": "memory"}
     except Exception as error:  # a table that nobody thought of is no reason for the service to fail
-        return {"bug": f"{type(error).__module__}.{type(error).__name__}: {error}"[:2000]}
+        return {"bug": _where(error)}
+
+
+def _where(error: BaseException) -> list[str]:
+    """How an error is called and where it was raised: its message may quote cells, which no log is to hold."""
+    import traceback
+
+    called = f"{type(error).__module__}.{type(error).__name__}"
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return [
+        *(f'File "{frame.filename}", line {frame.lineno}, in {frame.name}' for frame in frames),
+        called if called.endswith(("Error", "Exception")) else f"{called}.Exception",
+    ]
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
@@ -167,8 +183,12 @@ def _check(ask: Mapping[str, Any]) -> dict[str, Any]:
 
 def _about(table: Table, ask: Mapping[str, Any]) -> dict[str, Any]:
     """The table as a document, and a definition for it; where the target cannot be told, why not."""
+    import tomllib
+    from dataclasses import replace
+
     from sweep.errors import DataError
     from sweep.suggest.definition import suggest_for, table_name
+    from sweep.suggest.target import UnknownTargetError
     from sweep.tables.describe import describe_each
 
     name, target = ask["name"], ask["target"]
@@ -190,7 +210,11 @@ def _about(table: Table, ask: Mapping[str, Any]) -> dict[str, Any]:
     except DataError as error:
         if target is not None:
             raise
-        return about | {"notes": [str(error)]}
+        reason = error.reason if isinstance(error, UnknownTargetError) else str(error)
+        return about | {"notes": [reason]}
+    if gaps := tomllib.loads(made.text)["data"].get("missing"):  # which make numbers of what was text
+        columns = [_column(*one) for one in describe_each(replace(table, missing=table.missing | set(gaps))).items()]
+        seen["columns"] = columns
     return about | {
         "definition": made.text,
         "target": made.target,
@@ -208,9 +232,22 @@ def _column(name: str, found: ColumnSummary | Exception) -> dict[str, Any]:
         "kind": _KINDS.get(found.kind, found.kind),
         "missing": found.missing,
         "distinct": found.distinct,
-        "examples": [text[:CLIP] for text, _ in found.common[:_EXAMPLES]],
+        "examples": [_example(text, found.kind) for text, _ in found.common[:_EXAMPLES]],
         "task": found.task,
     }
+
+
+def _example(text: str, kind: str) -> str:
+    """A value as people read it: a date is stored as its days since 1970."""
+    if kind != "datetime":
+        return text[:CLIP]
+    from datetime import UTC, datetime, timedelta
+
+    try:
+        seen = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=float(text))
+    except (ValueError, OverflowError):  # beyond the years 1 to 9999
+        return text[:CLIP]
+    return f"{seen:%Y-%m-%d}" if seen.hour == seen.minute == 0 else f"{seen:%Y-%m-%d %H:%M}"
 
 
 def _has_header(table: Table, given: bool | None) -> bool:

@@ -1,11 +1,13 @@
 """What takes seconds to make, made in one helping process and kept: summaries, reports, figures.
 
 The process (:mod:`sweep.service.rendering`) is started with the first request, is replaced when it dies, and never has
-more than one thing to do. Whoever asks for what is being made waits for the same.
+more than one thing to do. Whoever asks for what is being made waits for the same; of a sweep that runs nobody waits as
+long as there is something older. All is kept as it is sent, compressed.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -20,19 +22,18 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDoneError
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 from typing import IO, Any, Literal
 
-import sweep
+from sweep import settings
 from sweep.operate.jobs import program
 from sweep.operate.overview import Glance
 from sweep.service.problems import RefusedError
 
 What = Literal["best", "best_text", "answer", "answer_text", "toml", "json", "report", "figures"]
 
-KEPT_BYTES = 64 * 2**20
-"""Of what was made, all together; a report has 5 MB."""
+KEPT_BYTES = 32 * 2**20
+"""Of what was made, all together, compressed; a report has 1.5 MB."""
 
 MOST_WAITING = 32
 """Things to be made, beyond which others are refused."""
@@ -49,18 +50,27 @@ MAKE_SECONDS = 300.0
 LEAST_SECONDS, SHARE = 3.0, 20.0
 """Of a sweep that runs a thing is made anew after so long, and after so many times as long as it took to make."""
 
+REFUSED_SECONDS = 300.0
+"""What could not be made is tried again after so long at the latest; sooner where a sweep has ended or, being at rest,
+has changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
     """Something that was made.
 
     Attributes:
-        content: Its bytes.
+        packed: Its bytes, compressed with gzip.
         version: The same as long as it would be made the same again.
     """
 
-    content: bytes
+    packed: bytes
     version: str
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes."""
+        return gzip.decompress(self.packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +137,16 @@ class Renderer:
         """
         with self._lock:
             task = self._task(glance, what, request or {})
-            if task in self._kept:
-                self._kept.move_to_end(task)
-                return Made(self._kept[task], task.version)
-            latest = self._latest.get(task.kind)
-            if latest is not None and latest.failure and latest.task == task and monotonic() < latest.until:
-                raise RefusedError(latest.failure.status, str(latest.failure), latest.failure.code)
-            future = self._making.get(task)
-            too_many = self._waiters >= MOST_WAITERS or (future is None and len(self._making) >= MOST_WAITING)
-            if self._closed or too_many:
-                raise RefusedError(503, "too much is being made here just now: try again soon", "busy")
+            if (ready := self._ready(task, glance)) is not None:
+                if ready != task:
+                    self._begin(task)
+                self._kept.move_to_end(ready)
+                return Made(self._kept[ready], ready.version)
+            if (failure := self._failure(task)) is not None:
+                raise RefusedError(failure.status, str(failure), failure.code)
+            future = self._begin(task) if self._waiters < MOST_WAITERS else None
             if future is None:
-                future = self._making[task] = Future()
-                self._waiting.put(task)
+                raise RefusedError(503, "too much is being made here just now: try again soon", "busy")
             self._waiters += 1
         try:
             return Made(future.result(WAIT_SECONDS), task.version)
@@ -151,10 +158,14 @@ class Renderer:
             with self._lock:
                 self._waiters -= 1
 
-    def version(self, glance: Glance, what: What) -> str:
-        """The version that :meth:`made` would give now."""
+    def ready(self, glance: Glance, what: What) -> str | None:
+        """The version of what :meth:`made` would give without waiting, if any; what is newer begins to be made."""
         with self._lock:
-            return self._task(glance, what, {}).version
+            task = self._task(glance, what, {})
+            ready = self._ready(task, glance)
+            if ready != task and self._failure(task) is None:
+                self._begin(task)
+            return None if ready is None else ready.version
 
     def close(self) -> None:
         """Ends the process; whatever is waited for is refused."""
@@ -171,6 +182,26 @@ class Renderer:
         task = _Task(what, glance.status.name, glance.key, version_of(glance), tuple(sorted(request.items())))
         latest = self._latest.get(task.kind) if glance.status.state == "running" else None
         return task if latest is None or monotonic() >= latest.until else latest.task
+
+    def _ready(self, task: _Task, glance: Glance) -> _Task | None:
+        """What there is of it: of a sweep that runs, the latest will do."""
+        if task in self._kept:
+            return task
+        latest = self._latest.get(task.kind) if glance.status.state == "running" else None
+        return latest.task if latest is not None and latest.task in self._kept else None
+
+    def _failure(self, task: _Task) -> RefusedError | None:
+        """Why it could not be made a short while ago."""
+        latest = self._latest.get(task.kind)
+        return latest.failure if latest is not None and latest.task == task and monotonic() < latest.until else None
+
+    def _begin(self, task: _Task) -> Future[bytes] | None:
+        """Has it made, unless it is being made; ``None`` if too much is."""
+        future = self._making.get(task)
+        if future is None and not self._closed and len(self._making) < MOST_WAITING:
+            future = self._making[task] = Future()
+            self._waiting.put(task)
+        return None if self._closed else future
 
     # ---------------------------------------------------------------------------------------------- the thread
 
@@ -201,17 +232,26 @@ class Renderer:
         passed = [kind for kind, one in self._latest.items() if one.failure is not None and monotonic() >= one.until]
         for kind in passed:
             del self._latest[kind]
-        self._latest[task.kind] = _Latest(task, monotonic() + max(LEAST_SECONDS, SHARE * seconds), failure)
+        pause = max(LEAST_SECONDS, SHARE * seconds)
+        if failure is not None:
+            pause = min(pause, REFUSED_SECONDS)
+        self._latest[task.kind] = _Latest(task, monotonic() + pause, failure)
 
     def _keep(self, task: _Task, content: bytes, seconds: float) -> None:
+        older = self._latest.get(task.kind)
+        if older is not None:  # nobody will ask for that again
+            self._drop(older.task)
         self._note(task, seconds)
         self._kept[task] = content
         self._bytes += len(content)
         while self._bytes > KEPT_BYTES:
-            old, dropped = self._kept.popitem(last=False)
-            self._bytes -= len(dropped)
-            if old.kind in self._latest and self._latest[old.kind].task == old:
+            old = next(iter(self._kept))
+            self._drop(old)
+            if self._latest[old.kind].task == old:
                 del self._latest[old.kind]
+
+    def _drop(self, task: _Task) -> None:
+        self._bytes -= len(self._kept.pop(task, b""))
 
     def _ask(self, task: _Task) -> bytes:
         """What the process makes of a task; one that dies meanwhile is replaced once."""
@@ -255,7 +295,7 @@ def version_of(glance: Glance) -> str:
     status, answer = glance.status, glance.answer
     asked = [job.id for job in glance.jobs if job.kind == "answer"]  # its parts are stored one by one
     parts = [program(), glance.key, status.updated_at.isoformat(), status.state, status.budget, asked]
-    parts.append(None if answer is None else answer.created_at.isoformat())
+    parts += [None if answer is None else answer.created_at.isoformat(), glance.nested]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -268,13 +308,11 @@ def _closing() -> RefusedError:
 
 def _start(storage: str) -> subprocess.Popen[bytes]:
     # Its modules are those of this process, wherever they are from; -P: never of the folder it happens to be in.
-    folder = str(Path(sweep.__file__).parents[1])
-    paths = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "sweep.service.rendering"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": settings.python_path()},
     )
     with suppress(OSError):  # if it died at once, the first request says so
         _write(process, json.dumps({"storage": storage}).encode() + b"\n")

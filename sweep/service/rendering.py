@@ -1,12 +1,13 @@
 """The process that makes what takes seconds: summaries, reports, figures. Without PyTorch.
 
 ``python -m sweep.service.rendering`` reads requests from its standard input, a line of JSON each, the first of which
-names the database; and writes for each a line of JSON, ``{"bytes": n}`` with so many bytes behind it, or
-``{"status", "detail", "code"}`` of a problem. It ends when its input does.
+names the database; and writes for each a line of JSON, ``{"bytes": n}`` with so many bytes behind it, compressed with
+gzip, or ``{"status", "detail", "code"}`` of a problem. It ends when its input does.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -22,12 +23,15 @@ from sweep.analysis.summary import so_far, summarise
 from sweep.answer.nested_stored import known_nested
 from sweep.answer.stored import known_answer
 from sweep.errors import NotFoundError, SweepError
-from sweep.report.facts import source_name
 from sweep.service.problems import problem_of
+from sweep.spec.source import source_name
 from sweep.store.store import Store
 
 MOST_MEMORY = 1 << 30
 """Bytes of this process: having needed more it ends, and another one begins with the next request."""
+
+LEVEL = 6
+"""Of gzip."""
 
 _NICE = 10  # whoever trains on this machine comes first
 
@@ -95,13 +99,13 @@ def _answer_text(store: Store, summary: SweepSummary, request: Mapping[str, Any]
 def _toml(_store: Store, summary: SweepSummary, _: Mapping[str, Any]) -> bytes:
     from sweep.export.definition import to_toml
 
-    return to_toml(summary, beside=True).encode()
+    return to_toml(summary, shared=True).encode()
 
 
 def _export_json(_store: Store, summary: SweepSummary, _: Mapping[str, Any]) -> bytes:
     from sweep.export.definition import to_json
 
-    return to_json(summary, beside=True).encode()
+    return to_json(summary, shared=True).encode()
 
 
 def _report(store: Store, summary: SweepSummary, _: Mapping[str, Any]) -> bytes:
@@ -157,9 +161,7 @@ def main() -> None:
     # Ctrl-C reaches all processes of a terminal; the service ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICE)
-    own = (
-        psutil.Process()
-    )  # not the highest of `getrusage`, which begins with that of the process that started this one
+    own = psutil.Process()  # its memory now: the highest of `getrusage` begins with that of who started this one
     # What a library prints must not stand between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -184,7 +186,8 @@ def _done(rendering: Rendering, request: dict[str, Any]) -> tuple[dict[str, Any]
         traceback.print_exc()
         detail = f"{type(error).__name__}: a bug in sweep; the log of the service has more"
         return {"status": 500, "detail": detail, "code": "bug"}, b""
-    return {"bytes": len(content)}, content
+    packed = gzip.compress(content, LEVEL, mtime=0)
+    return {"bytes": len(packed)}, packed
 
 
 if __name__ == "__main__":

@@ -75,7 +75,8 @@ class Repeated:
             entry.given = make()
         except BaseException:
             with self._lock:
-                self._entries.pop(key, None)
+                if self._entries.get(key) is entry:  # else it was forgotten, and another one came with that key
+                    del self._entries[key]
             raise
         return entry.given
 

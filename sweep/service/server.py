@@ -17,27 +17,18 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from h11 import IDLE
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sweep import settings
 from sweep.errors import UserError
 from sweep.service import logs
 from sweep.service.app import create_app
 from sweep.service.beside import Beside, command
+from sweep.service.connections import HEADER_BYTES, KEEP_ALIVE_SECONDS, Patient
 from sweep.service.guard import host_name
 from sweep.service.options import ServeOptions
 from sweep.store.store import Store
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-
-HEADER_SECONDS = 15.0
-"""For a client to say what he wants, from the connection or the first byte of a request."""
-
-HEADER_BYTES = 32 * 1024
-KEEP_ALIVE_SECONDS = 30
-MOST_CONNECTIONS = 500
-"""And requests at a time; whoever comes then is told 503."""
 
 END_SECONDS = 3
 """For requests to end when the service does. Streams of events end at once."""
@@ -95,6 +86,7 @@ def serve(options: ServeOptions, listening: Listening, ready: Say) -> None:
         options,
         secure=context is not None or listening.behind_tls,
         hosts=_hosts(address, listening, login=bool(options.tokens)),
+        runner=listening.runner is not None,
     )
     with _listen(address, listening.port) as listener:
         with Store.open(options.storage, create=True):  # before anything is started
@@ -193,7 +185,6 @@ def configured(app: FastAPI, context: ssl.SSLContext | None = None) -> uvicorn.C
         access_log=False,
         proxy_headers=False,  # whoever can reach the port could write them
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=END_SECONDS,
         h11_max_incomplete_event_size=HEADER_BYTES,
@@ -268,35 +259,3 @@ class Server(uvicorn.Server):
         """A signal came."""
         self.force_exit = self.should_exit
         self.should_exit = True
-
-
-class Patient(H11Protocol):
-    """uvicorn's protocol, with an end to its patience: it would wait for ever for the rest of a request's head."""
-
-    _late: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        """Somebody has come."""
-        super().connection_made(transport)
-        self._wait()
-
-    def data_received(self, data: bytes) -> None:
-        """He has said something."""
-        super().data_received(data)
-        self._wait()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """He has left."""
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _wait(self) -> None:
-        if self.conn.their_state is not IDLE:  # what he wants is known
-            self._stop_waiting()
-        elif self._late is None:
-            self._late = self.loop.call_later(HEADER_SECONDS, self.transport.close)
-
-    def _stop_waiting(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None

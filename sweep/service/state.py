@@ -12,6 +12,7 @@ from sweep.service.dashboard import Dashboard
 from sweep.service.intake import Intake
 from sweep.service.live import Live
 from sweep.service.options import ServeOptions
+from sweep.service.reader import remove_left_folders
 from sweep.service.renderer import Renderer
 from sweep.service.repeated import Repeated
 from sweep.service.snapshots import Snapshots
@@ -37,6 +38,7 @@ class Service:
         self._open = ExitStack()
         # A service may be started before anything was ever stored.
         self.store = self._open.enter_context(Store.open(options.storage, create=True))
+        remove_left_folders()
         self.intake = Intake(options, self.store)
         self.snapshots = Snapshots(self.store)
         self.renderer = Renderer(options.storage)

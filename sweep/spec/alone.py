@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import PurePath
 
 from sweep.records import Hyperparameters
 from sweep.spec.layers import layer_names, layers_of
 from sweep.spec.model import OFF, Fixed, SpaceSpec, SweepSpec
-from sweep.spec.source import absolute_source, is_local
+from sweep.spec.source import MASK, absolute_source, is_local, source_name
 
 
 def anywhere(spec: SweepSpec) -> SweepSpec:
@@ -23,12 +22,23 @@ def anywhere(spec: SweepSpec) -> SweepSpec:
     return replace(spec, data=replace(spec.data, source=absolute_source(spec.data.source, spec.base_dir)))
 
 
-def without_folder(spec: SweepSpec) -> SweepSpec:
-    """The definition with its table, if that is a file, named without a folder: as others may see it."""
-    if not is_local(spec.data.source):
-        return spec
-    name = PurePath(spec.data.source).name
-    return replace(spec, data=replace(spec.data, source=name if is_local(name) else f"./{name}"))
+def for_others(spec: SweepSpec) -> SweepSpec:
+    """The definition as those may see it who do not sit at this machine.
+
+    A table that is a file is named without its folder, an address without what may be secret in it: whoever takes the
+    definition home has the file beside it, or writes the secret in again.
+    """
+    shown = source_name(spec.data.source)
+    if is_local(spec.data.source) and not is_local(shown):
+        shown = f"./{shown}"
+    return replace(spec, data=replace(spec.data, source=shown))
+
+
+def left_out(whole: SweepSpec, shown: SweepSpec) -> list[str]:
+    """What a comment says of a definition that is shown without what may be secret in its table's address."""
+    if is_local(whole.data.source) or shown.data.source == whole.data.source:
+        return []
+    return [f"What may be secret in the address of the table is left out ({MASK}): write it in again."]
 
 
 def fixed(spec: SweepSpec, hyperparameters: Hyperparameters, name: str) -> SweepSpec:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 Kind = Literal["file", "url", "sklearn", "openml", "memory"]
@@ -96,6 +96,11 @@ def shown_source(source: str) -> str:
         # Both "&" and ";" have been in use between parameters; one without a value may itself be the secret.
         shown += "?" + re.sub(r"[^&;]+", lambda part: _without_value(part[0]), query)
     return shown if fragment is None else f"{shown}#{MASK}"
+
+
+def source_name(source: str) -> str:
+    """A ``data.source`` as those may see it who do not sit at this machine: of a local file its name alone."""
+    return PurePath(source).name if is_local(source) else shown_source(source)
 
 
 def _without_user(place: str) -> str:

@@ -26,7 +26,7 @@
 ``migrations``         one Alembic revision for each change of the tables
 =====================  =============================================================================
 
-To change a table: edit ``models``, write the next ``migrations/versions/v0006_....py``, append its revision to
+To change a table: edit ``models``, write the next ``migrations/versions/v0007_....py``, append its revision to
 ``versions.REVISIONS``. ``tests/test_migrations.py`` fails until the three agree on both databases.
 
 Optuna owns its own tables. Nothing here writes or refers to them, and nothing reads them but ``studies``, which counts:

@@ -27,7 +27,13 @@ class Jobs(OpenedDatabase):
     """The jobs' part of :class:`~sweep.store.store.Store`."""
 
     def ask_job(
-        self, kind: JobKind, request: Mapping[str, Any], *, sweep: str | None = None, key: str | None = None
+        self,
+        kind: JobKind,
+        request: Mapping[str, Any],
+        *,
+        sweep: str | None = None,
+        key: str | None = None,
+        anew: bool = False,
     ) -> JobRecord:
         """Ask runners for something.
 
@@ -37,11 +43,17 @@ class Jobs(OpenedDatabase):
             sweep: Name of the sweep that it is about.
             key: Where a job of that key is there already, it is given, whatever else it was asked with; one that
                 failed is queued anew. At most 64 characters; ``None`` for a job of its own.
+            anew: Whether one that is done is queued anew, too: what it gave has made room for something else.
         """
         own, at = secrets.token_hex(16), datetime.now(UTC)
         fresh = {"state": "queued", "attempts": 0, "token": None, "expires_at": 0.0, "progress": None, "reason": None}
         row = {"id": own, "key": key or own, "kind": kind, "sweep": sweep, "request": dict(request), **fresh}
-        again = update(Job).where(Job.key == row["key"], Job.state == "failed").values({**fresh, "updated_at": at})
+        ended = ["failed", "done"] if anew else ["failed"]
+        again = (
+            update(Job)
+            .where(Job.key == row["key"], Job.state.in_(ended))
+            .values({**fresh, "result": None, "updated_at": at})
+        )
 
         def ask(session: Session) -> JobRecord:
             insert = statements.upsert(session, Job).values({**row, "created_at": at, "updated_at": at})

@@ -312,6 +312,9 @@ class LogLine(Base):
     said: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
 
+    # Whoever has read up to an id asks for what comes after it: no id is given twice, whatever was deleted.
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
 
 class Runner(Base):
     """A runner that is at work here, or was. Instants are seconds since the epoch by the clock of the database."""

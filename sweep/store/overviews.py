@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from sweep.store import convert
-from sweep.store.models import Answer, Sweep, Trial
+from sweep.store.models import Answer, Artifact, Sweep, Trial
 from sweep.store.opened import OpenedDatabase
 from sweep.store.rows import AnswerRecord, SweepHead, TrialRecord
 
@@ -58,6 +58,11 @@ class Overviews(OpenedDatabase):
         """When each sweep that has an answer was last given one, by its key; it may no longer be that of its choice."""
         query = select(Answer.sweep_key, func.max(Answer.created_at)).group_by(Answer.sweep_key)
         return dict(self._read(lambda session: [(key, at) for key, at in session.execute(query)]))
+
+    def artifacts_named(self, name: str) -> dict[str, str]:
+        """SHA-256 of the files of a name, by the key of their sweep."""
+        query = select(Artifact.sweep_key, Artifact.sha256).where(Artifact.name == name)
+        return dict(self._read(lambda session: [(key, sha256) for key, sha256 in session.execute(query)]))
 
     def answers_all(self, keys: Collection[str]) -> dict[str, list[AnswerRecord]]:
         """All answers of some sweeps, oldest first, by their keys."""

@@ -14,14 +14,14 @@ from sqlalchemy import URL, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from sweep.errors import AlreadyThereError, NotFoundError
+from sweep.errors import AlreadyThereError, NotFoundError, StoppedError
 from sweep.store import convert, statements
 from sweep.store.artifacts import Artifacts
 from sweep.store.confirmations import Confirmations
 from sweep.store.jobs import Jobs
 from sweep.store.leases import Leases
 from sweep.store.logbook import Logbook
-from sweep.store.models import Dataset, Fold, Rung, Sweep, Trial
+from sweep.store.models import Dataset, Fold, Order, Rung, Sweep, Trial
 from sweep.store.overviews import Overviews
 from sweep.store.presence import Presence
 from sweep.store.rows import (
@@ -52,30 +52,41 @@ class Store(Artifacts, Confirmations, Jobs, Leases, Logbook, Overviews, Presence
 
     # --------------------------------------------------------------------------------------------------- sweeps
 
-    def create_sweep(self, sweep: NewSweep, dataset: DatasetRecord) -> str:
+    def create_sweep(self, sweep: NewSweep, dataset: DatasetRecord, *, revision: int | None = None) -> str:
         """Store a new sweep, and its data set unless that is known.
+
+        Args:
+            sweep: Of a new name.
+            dataset: That it is on.
+            revision: Of the order that is carried out, if it is one: where it was changed, nothing is stored.
 
         Returns:
             The sweep's key: 128 random bits, hex.
 
         Raises:
             StorageError: A sweep of that name exists.
+            StoppedError: The order is another one by now, or gone.
             ValueError: The data set is not the one that ``sweep.info`` describes.
         """
         if dataset.content_hash != sweep.info.content_hash or len(dataset.target) != sweep.info.rows:
             raise ValueError(f"{dataset.content_hash} is not the data set of sweep {sweep.name}")
         # Made before anything is written, so that a row with this key is known for ours.
-        key, now = secrets.token_hex(16), datetime.now(UTC)
-        values = convert.dataset_values(dataset, now)
+        key, at = secrets.token_hex(16), datetime.now(UTC)
+        values = convert.dataset_values(dataset, at)
         # An update that changes nothing, so that the row is locked: a concurrent delete_sweep cannot take it away.
         locked = {"rows": values["rows"]}
 
         def create(session: Session) -> None:
             if session.get(Sweep, key) is not None:
                 return
+            if revision is not None:
+                # Locked, so that whoever deletes the order finds the sweep afterwards, and deletes it, too.
+                now = select(Order.revision).where(Order.name == sweep.name).with_for_update(read=True)
+                if session.scalar(now) != revision:
+                    raise StoppedError(f"the sweep {sweep.name} was deleted or changed before it began")
             upsert = statements.upsert(session, Dataset).values(values)
             session.execute(upsert.on_conflict_do_update(index_elements=[Dataset.content_hash], set_=locked))
-            session.add(convert.sweep_row(key, sweep, now))
+            session.add(convert.sweep_row(key, sweep, at))
 
         try:
             self._write(create)

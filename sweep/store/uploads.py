@@ -64,8 +64,9 @@ class Uploads(Orders):
         return self._read(lambda session: [_record(row) for row in session.scalars(query)])
 
     def uploaded_bytes(self) -> int:
-        """Bytes of the files of all uploads, as they came."""
-        return self._read(lambda session: int(session.scalar(select(func.coalesce(func.sum(Upload.size), 0))) or 0))
+        """Bytes of the files of all uploads, as they came; those that hold one table count once, as it is stored."""
+        each = select(func.max(Upload.size).label("size")).group_by(Upload.table_sha256).subquery()
+        return self._read(lambda session: int(session.scalar(select(func.coalesce(func.sum(each.c.size), 0))) or 0))
 
     def delete_upload(self, upload: str) -> None:
         """Forget an upload, and its table if no sweep needs that."""

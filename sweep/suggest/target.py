@@ -47,6 +47,18 @@ class Guess:
     others: tuple[str, ...] = ()
 
 
+class UnknownTargetError(DataError):
+    """Nothing says which column is to be predicted.
+
+    Attributes:
+        reason: Why, without what can be done about it on the command line.
+    """
+
+    def __init__(self, said: str, reason: str) -> None:
+        super().__init__(said)
+        self.reason = reason
+
+
 def guess(table: Table, wanted: str | int | None, columns: Columns) -> Guess:
     """The column to predict, and why.
 
@@ -152,11 +164,9 @@ def _what(column: ColumnSummary | DataError) -> str:
     return count(column.distinct, "class", "classes") if classes else f"numbers, {column.distinct} different ones"
 
 
-def _ask(table: Table, columns: Columns, why: str) -> DataError:
+def _ask(table: Table, columns: Columns, why: str) -> UnknownTargetError:
     """The error that says what there is to choose from."""
     listed = [f"{name!r} ({_what(column)})" for name, column in columns.items()]
     shown = "; ".join(listed[:_SHOWN]) + (f"; … ({len(listed)} in all)" if len(listed) > _SHOWN else "")
-    return DataError(
-        f"{table.source}: which column is to be predicted cannot be told: {why}; name it (--target COLUMN). "
-        f"Columns: {shown}"
-    )
+    reason = f"which column is to be predicted cannot be told: {why}"
+    return UnknownTargetError(f"{table.source}: {reason}; name it (--target COLUMN). Columns: {shown}", reason)

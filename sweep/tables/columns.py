@@ -144,7 +144,8 @@ def read_column(table: Table, name: str, *, as_categories: bool = False, target:
         numbers = series.to_numpy(np.float64, na_value=np.nan)
         column = Column(name, "boolean", numbers=numbers, written="true is 1, false is 0", format=TRUE_FALSE)
     elif pd.api.types.is_numeric_dtype(series.dtype):
-        numbers = np.asarray(series.to_numpy(np.float64, na_value=np.nan))
+        whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"  # none of them can be missing
+        numbers = np.asarray(series.to_numpy(np.float64) if whole else series.to_numpy(np.float64, na_value=np.nan))
         single = as_categories and is_single(series)
         column = without_missing(table, Column(name, "numeric", numbers=numbers, format=SINGLE if single else PLAIN))
     else:

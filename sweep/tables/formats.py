@@ -66,10 +66,12 @@ _SPAN = re.compile(
     r"(?P<days>-?\d+) days?"
     r"(?: \+?(?P<hours>\d{2}):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d)(?:\.(?P<part>\d{1,9}))?)?"
 )
+_WITH_COMMA = re.compile(r"[+-]?(?:\d*,\d+|[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?|[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?)")
 _SHORT_YEAR = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2}")
 
 _KINDS = (
     ("numbers", NUMBER),
+    ("numbers with commas", _WITH_COMMA),
     ("amounts of money", _AMOUNT),
     ("percentages", _PERCENT),
     ("times of day", _TIME),

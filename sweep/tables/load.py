@@ -21,7 +21,7 @@ from sweep.tables.formats import PLAIN
 from sweep.tables.recipe import Recipe
 from sweep.tables.sources import bundled, download, local_path, openml
 from sweep.tables.text import check_distinct, read_text
-from sweep.tables.types import Table
+from sweep.tables.types import FileFormat, Table
 
 # First bytes of files: what a file is named says less.
 _PARQUET, _ARROW, _ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
@@ -179,9 +179,11 @@ def unpack(content: bytes, source: str, missing: frozenset[str] = frozenset()) -
         read = pyarrow.parquet.read_table(pa.BufferReader(content))
         about = json.loads((read.schema.metadata or {})[b"sweep"])
         frame, notes, target = _to_frame(read), tuple(about["notes"]), about["default_target"]
+        written = about.get("written")  # not of those that older releases stored
+        form = None if written is None else FileFormat.from_dict(written)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{source}: the stored table is damaged ({error})") from error
-    return _checked(Table(frame, source, notes, target, missing))
+    return _checked(Table(frame, source, notes, target, missing, written=form))
 
 
 def _check_header(source: str, who: str, header: bool | None) -> None:
@@ -202,13 +204,13 @@ def _read_file(path: Path, source: str, header: bool | None, expected: Expected 
         if magic[:4] in (_PARQUET, _ARROW_STREAM) or magic == _ARROW:
             _check_header(source, "Parquet and Arrow files name", header)
         if magic[:4] == _PARQUET:
-            return Table(_to_frame(pyarrow.parquet.read_table(path)), source)
+            return Table(_to_frame(pyarrow.parquet.read_table(path)), source, written=FileFormat("parquet"))
         if magic == _ARROW:
             with pa.memory_map(str(path)) as mapped:
-                return Table(_to_frame(pa.ipc.open_file(mapped).read_all()), source)
+                return Table(_to_frame(pa.ipc.open_file(mapped).read_all()), source, written=FileFormat("feather"))
         if magic[:4] == _ARROW_STREAM:
             with pa.memory_map(str(path)) as mapped:
-                return Table(_to_frame(pa.ipc.open_stream(mapped).read_all()), source)
+                return Table(_to_frame(pa.ipc.open_stream(mapped).read_all()), source, written=FileFormat("stream"))
         for start, what in _REFUSED.items():
             if magic.startswith(start):
                 raise DataError(f"{source}: is {what} (allowed are CSV, TSV, Parquet and Arrow files, plain or .gz)")

@@ -105,7 +105,8 @@ def _seen(table: Table, name: str) -> tuple[object, ...]:
 
 def _to_parquet(table: Table) -> bytes:
     columns = pa.Table.from_pandas(table.frame, preserve_index=False)
-    about = {"notes": table.notes, "default_target": table.default_target}
+    form = None if table.written is None else table.written.to_dict()
+    about = {"notes": table.notes, "default_target": table.default_target, "written": form}
     columns = columns.replace_schema_metadata({_KEY: json.dumps(about).encode()})
     buffer = io.BytesIO()
     pyarrow.parquet.write_table(columns, buffer, compression=_COMPRESSION)

@@ -30,11 +30,13 @@ import pandas as pd
 
 from sweep import settings
 from sweep.errors import DataError, NotFoundError
-from sweep.spec.source import ALLOWED, local_file, name_in, shown_source
+from sweep.spec.source import ALLOWED, absolute_source, is_local, local_file, name_in, shown_source, source_name
 from sweep.tables.types import Table
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 TIMEOUT = 60.0
+
+_BESIDE = "; beside it: "
 
 logger = logging.getLogger("sweep.tables")
 
@@ -53,7 +55,7 @@ def local_path(source: str, base_dir: Path | None, setting: str = "data.source")
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         alike = difflib.get_close_matches(path.name, _beside(path), n=3)
-        hint = f"; beside it: {', '.join(alike)}" if alike else ""
+        hint = f"{_BESIDE}{', '.join(alike)}" if alike else ""
         if not alike and ":" in source:
             hint = f" (allowed are {ALLOWED})"
         raise NotFoundError(f"{setting}: no such file: {path}{hint}") from None
@@ -66,6 +68,23 @@ def local_path(source: str, base_dir: Path | None, setting: str = "data.source")
     if not stat.S_ISREG(mode):  # it is read several times, and a pipe may never end
         raise DataError(f"{setting} must be a file, however a pipe, a socket or a device: {path}")
     return path
+
+
+def without_folder(message: str, source: str) -> str:
+    """What is said of a local table as those may read it who do not sit at this machine.
+
+    Neither the folder that it lies in is named nor what else is there.
+
+    Args:
+        message: Of an error.
+        source: As the definition names the table.
+    """
+    if not is_local(source):
+        return message
+    message = re.sub(rf"{_BESIDE}[^\n]*", "", message)
+    for path in (absolute_source(source, None), str(local_file(source, None)), source):
+        message = message.replace(path, source_name(path))
+    return message
 
 
 def _beside(path: Path) -> list[str]:

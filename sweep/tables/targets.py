@@ -68,6 +68,8 @@ def find_column(table: Table, key: str | int, setting: str) -> str:
     Raises:
         DataError: There is none; ``setting`` is what the message says is wrong, such as ``"data.target"``.
     """
+    if isinstance(key, str) and key in table.frame.columns:  # at once, of however many
+        return key
     columns = table.columns
     if isinstance(key, int):
         if -len(columns) <= key < len(columns):
@@ -75,8 +77,6 @@ def find_column(table: Table, key: str | int, setting: str) -> str:
         raise DataError(
             f"{table.source}: {setting} must be a position from {-len(columns)} to {len(columns) - 1}, however: {key}"
         )
-    if key in columns:
-        return key
     raise DataError(f"{table.source}: {setting}: there is no column {key!r}; {near(key, columns)}")
 
 

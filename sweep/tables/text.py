@@ -29,7 +29,7 @@ import pandas as pd
 from sweep.errors import DataError
 from sweep.tables.columns import MISSING
 from sweep.tables.dialect import Dialect, Expected, detect_header, first_rows, sniff
-from sweep.tables.types import Table
+from sweep.tables.types import FileFormat, Table
 from sweep.wording import count, listed
 
 PIECE_ROWS = 1 << 16
@@ -46,6 +46,7 @@ class Layout:
         names: Of all cells of a row.
         used: Positions of those that are columns of the table.
         notes: What was decided and why.
+        spaced: Whether blanks follow delimiters.
     """
 
     dialect: Dialect
@@ -53,6 +54,26 @@ class Layout:
     names: tuple[str, ...]
     used: tuple[int, ...]
     notes: tuple[str, ...]
+    spaced: bool = False
+
+    def written(self) -> FileFormat:
+        """The same for programs that have to read the file without this package."""
+        dialect = self.dialect
+        # A header that pandas reads as it is: as many names as cells, without blanks around them.
+        as_named = self.header is not None and all(
+            position < len(self.header) and self.header[position] == self.names[position] for position in self.used
+        )
+        as_wide = self.header is not None and len(self.header) == len(self.names)
+        return FileFormat(
+            delimiter=dialect.delimiter,
+            decimal=dialect.decimal,
+            encoding=dialect.encoding,
+            gzipped=dialect.gzipped,
+            names=None if as_named and as_wide else self.names,
+            skipped=0 if self.header is None else next(itertools.islice(dialect.rows(), 1))[0],
+            ended=len(self.used) < len(self.names),
+            spaced=self.spaced,
+        )
 
 
 def read_text(path: Path, source: str, *, header: bool | None = None, expected: Expected | None = None) -> Table:
@@ -95,7 +116,8 @@ def layout_of(path: Path, source: str, header: bool | None, expected: Expected |
         wrong = "false" if named else "true"
         notes.append(f"first row taken for {'the header' if named else 'data'}: {why} (data.header = {wrong} if not)")
     names, used, more = _names(first, source, header=named, expected=expected)
-    return Layout(dialect, tuple(rows[0]) if named else None, tuple(names), tuple(used), (*notes, *more))
+    spaced = dialect.delimiter != " " and f"{dialect.delimiter} " in sample
+    return Layout(dialect, tuple(rows[0]) if named else None, tuple(names), tuple(used), (*notes, *more), spaced)
 
 
 def _read(path: Path, source: str, header: bool | None, expected: Expected | None) -> Table:
@@ -104,7 +126,8 @@ def _read(path: Path, source: str, header: bool | None, expected: Expected | Non
     frame = _parse(layout.dialect, source, named, list(layout.names), list(layout.used), expected)
     if frame.empty:
         raise DataError(f"{source}: the table is empty" + (" below its header" if named else ""))
-    return Table(frame, source, layout.notes, line_of=partial(_line_of, layout.dialect, named))
+    line_of = partial(_line_of, layout.dialect, named)
+    return Table(frame, source, layout.notes, line_of=line_of, written=layout.written())
 
 
 def _names(

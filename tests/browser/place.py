@@ -79,27 +79,44 @@ class Place:
 
 @contextmanager
 def serving() -> Iterator[Place]:
-    """A service with a runner of one worker, on a database without sweeps. It ends as Ctrl-C ends it."""
-    with scratch.folder("browser") as name:
-        folder = Path(name)
-        storage = f"sqlite:///{folder / 'sweep.db'}"
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("SWEEP_")}
-        environment |= {f"SWEEP_{role.upper()}_TOKEN": token for role, token in TOKENS.items()}
-        environment |= {"PYTHONPATH": str(ROOT), "SWEEP_STORAGE": storage}
-        code = "from sweep.cli.main import main\nif __name__ == '__main__': main()"
-        line = [sys.executable, "-c", code, "serve", "--port", "0", "--with-runner", "--workers", "1"]
-        log = folder / "log"
-        with log.open("w") as said:
-            process = subprocess.Popen(line, cwd=folder, env=environment, stdout=said, stderr=said)
+    """A service with a runner of one worker, on a database without sweeps."""
+    with scratch.folder("browser") as folder, listening(Path(folder), "--with-runner", "--workers", "1") as place:
+        yield place
+
+
+def storage_in(folder: Path) -> str:
+    """Of a service in that folder."""
+    return f"sqlite:///{folder / 'sweep.db'}"
+
+
+@contextmanager
+def listening(folder: Path, *more: str, port: int = 0, login: bool = True) -> Iterator[Place]:
+    """A service on the database in a folder. It ends as Ctrl-C ends it.
+
+    Args:
+        folder: Where it is at work.
+        more: Of its command line.
+        port: 0 for a free one.
+        login: Whether it asks for one of :data:`TOKENS`.
+    """
+    storage = storage_in(folder)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SWEEP_")}
+    environment |= {f"SWEEP_{role.upper()}_TOKEN": token for role, token in TOKENS.items() if login}
+    environment |= {"PYTHONPATH": str(ROOT), "SWEEP_STORAGE": storage}
+    code = "from sweep.cli.main import main\nif __name__ == '__main__': main()"
+    line = [sys.executable, "-c", code, "serve", "--port", str(port), *more]
+    log = folder / "log"
+    with log.open("w") as said:
+        process = subprocess.Popen(line, cwd=folder, env=environment, stdout=said, stderr=said)
+    try:
+        address = _until(lambda: _address(log.read_text(), process), lambda: log.read_text())
+        yield Place(address.rstrip("/"), storage, folder)
+    finally:
+        process.send_signal(signal.SIGINT)
         try:
-            address = _until(lambda: _address(log.read_text(), process), lambda: log.read_text())
-            yield Place(address.rstrip("/"), storage, folder)
+            process.wait(PATIENCE)
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(PATIENCE)
-            finally:
-                process.kill()
+            process.kill()
 
 
 def _address(said: str, process: subprocess.Popen[bytes]) -> str | None:

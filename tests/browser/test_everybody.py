@@ -98,8 +98,34 @@ def test_a_viewer_changes_nothing(place: Place, browser: Browser) -> None:
             "orphaned",
             "running",
         ]
-        viewer.go("/dashboard")
-        expect(page.get_by_text("done").first).to_be_visible()
+
+
+def test_a_viewer_sees_nothing_to_press_in_the_dashboard(place: Place, browser: Browser) -> None:
+    study = place.ask("/v1/sweeps/done")["study"]
+    pages = ("/dashboard", f"/dashboard/studies/{study}/note")
+    for role, shown in (("operator", True), ("viewer", False)):
+        with visiting(browser, place) as visitor:
+            page = visitor.page
+            visitor.log_in(role)
+            found = set()
+            for path in pages:
+                visitor.go(path)
+                expect(page.get_by_text("done").first).to_be_visible()
+                expect(page.get_by_text("you may look at everything here")).to_have_count(0 if shown else 1)
+                visitor.picture(f"dashboard-{role}-{path.rpartition('/')[2]}")
+                found |= {
+                    name for name, press in WRITING.items() if page.locator(press).locator("visible=true").count()
+                }
+            assert found == (set(WRITING) if shown else set())
+
+
+WRITING = {
+    "create": 'button:has-text("Create")',
+    "rename": '[aria-label="rename study"]',
+    "delete": '[aria-label="delete study"]',
+    "note": 'button:has([data-testid="EditIcon"])',
+}
+"""What changes something in Optuna's dashboard."""
 
 
 DASHBOARD = (
@@ -146,7 +172,7 @@ def test_the_keyboard_is_enough(place: Place, browser: Browser) -> None:
         page.keyboard.press("Enter")
         visitor.tab_to(page.get_by_role("link", name="New sweep").nth(1))  # the first one is before the content
         page.keyboard.press("Enter")
-        visitor.tab_to(page.get_by_label("Or a table that comes along"))
+        visitor.tab_to(page.get_by_label("Or an example table"))
         page.keyboard.type("iris")
         expect(page.get_by_label("Name", exact=True)).to_have_value("iris")
         visitor.tab_to(page.get_by_label("Name", exact=True))
@@ -220,6 +246,28 @@ def test_what_happens_is_told_as_it_happens(place: Place, browser: Browser, way:
         with Store.open(place.storage) as store:
             store.log("running", said, level="warning")
         expect(page.locator("#log .warning")).to_contain_text([said])
+
+
+def test_a_target_that_cannot_be_guessed_is_asked_for(place: Place, browser: Browser) -> None:
+    rows = "".join(f"{2000 + number},{number % 3},2020-01-{number % 28 + 1:02}\n" for number in range(60))
+    with visiting(browser, place) as visitor:
+        page = visitor.page
+        visitor.log_in()
+        visitor.go("/new")
+        page.get_by_label("Choose a file").set_input_files(
+            {"name": "visits.csv", "mimeType": "text/csv", "buffer": f"alpha,beta,when\n{rows}".encode()}
+        )
+        target = page.get_by_label("Target")
+        expect(target).to_have_value("")
+        expect(target).to_have_attribute("aria-invalid", "true")
+        expect(page.locator("#f-data-target-wrong")).to_contain_text("Choose the column to predict")
+        expect(page.get_by_text("--target")).to_have_count(0)  # that is for the command line
+        expect(page.get_by_role("button", name="Launch the sweep")).to_be_hidden()
+        expect(page.locator("#columns tr")).to_have_count(3)
+        target.select_option("alpha")
+        expect(page.get_by_label("Name", exact=True)).to_have_value("visits")
+        expect(page.locator("#f-data-target-wrong")).to_be_empty()
+        expect(page.get_by_role("button", name="Launch the sweep")).to_be_visible()
 
 
 def test_what_users_wrote_is_text(place: Place, browser: Browser) -> None:

@@ -165,10 +165,8 @@ def run(folder: Path, *arguments: str) -> str:
 
 def browse(visitor: Visitor) -> None:
     page = visitor.page
-    press(page.get_by_role("link", name="Optuna dashboard"))
-    page.wait_for_url("**/dashboard*")
-    page.get_by_text("sonar").first.click()
-    page.wait_for_url("**/dashboard/studies/*")
+    press(page.get_by_role("link", name="sonar in Optuna’s dashboard"))
+    page.wait_for_url(f"**/dashboard/studies/{visitor.place.ask('/v1/sweeps/sonar')['study']}")
     expect(page.get_by_role("heading", name="History")).to_be_visible()
     visitor.picture("dashboard")
     page.get_by_role("link", name="Note").click()

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from multiprocessing import Pipe
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from sweep.commands.clerk import DUTIES
+from sweep.commands.clerk import duties as runner_duties
 from sweep.commands.export import exported
+from sweep.launch import forkserver
 from sweep.model.folder import read_model
 from sweep.operate import clerk as module
 from sweep.operate import jobs
@@ -34,6 +36,8 @@ from tests.processes import alive, wait_until_gone
 from tests.small_sweep import small_spec
 
 BUG = "(a bug in sweep; the log of the runner has more)"
+
+EXPORTS: tuple[JobKind, ...] = ("export",)
 
 
 def wait_for(what: Callable[[], object], seconds: float = 180.0) -> None:
@@ -102,6 +106,7 @@ def test_a_clerk_that_is_killed_leaves_its_job_to_the_next(store: Store, postgre
         worker, pid = at_work(tmp_path), clerk.pid
         wait_for(lambda: found(store, asked).progress == "waiting")
         time.sleep(2.0)  # longer than the lease, which is renewed
+        assert store.take_job(EXPORTS, "another", 30.0) is None
         assert found(store, asked).attempts == 1
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
@@ -110,6 +115,29 @@ def test_a_clerk_that_is_killed_leaves_its_job_to_the_next(store: Store, postgre
         done = ended(store, asked)
         assert clerk.pid != pid
     assert (done.state, done.attempts) == ("done", 2)
+
+
+def test_a_clerk_that_cannot_be_started_is_no_harm(
+    store: Store, postgres_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said once, and tried again: jobs wait meanwhile."""
+    start, tries = forkserver.WorkerProcess.start, list[int]()
+
+    def seldom(process: BaseProcess) -> None:
+        tries.append(1)
+        if len(tries) < 4:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        start(process)
+
+    monkeypatch.setattr(forkserver.WorkerProcess, "start", seldom)
+    asked = ask(store, "well")
+    with caplog.at_level("INFO"), ClerkProcess(postgres_url, duties.DUTIES, look=0.05):
+        wait_for(lambda: len(tries) == 3)
+        assert found(store, asked).state == "queued"
+        assert ended(store, asked).state == "done"
+    assert [line.message for line in caplog.records if "clerk" in line.message] == [
+        "the clerk cannot be started, what is asked waits: [Errno 11] Resource temporarily unavailable"
+    ]
 
 
 def test_a_clerk_that_ends_gives_its_job_back(store: Store, postgres_url: str, tmp_path: Path) -> None:
@@ -242,7 +270,7 @@ def test_what_a_sweep_is_asked_for(tmp_path: Path, sqlite_url: str) -> None:
     table = pack(spec.data, None)
     assert table.content is not None
     (tmp_path / "table.csv").unlink()
-    with Store.open(sqlite_url) as store, ClerkProcess(sqlite_url, DUTIES):
+    with Store.open(sqlite_url) as store, ClerkProcess(sqlite_url, runner_duties(3)):
         upload = store.save_upload("table.csv", 700, table.content, {})
         estimate = jobs.ask_estimate(store, to_toml(spec), upload.table_sha256)
         wrong = jobs.ask_estimate(store, 'name = "x"\n[data]\nsource = "x.csv"\n[space]\ndropout = 1.5\n', None)
@@ -252,6 +280,7 @@ def test_what_a_sweep_is_asked_for(tmp_path: Path, sqlite_url: str) -> None:
         assert checked is not None
         assert checked["table"]["rows"] == 30
         assert checked["estimate"]["seconds"] > 0
+        assert checked["estimate"]["workers"] == 3
         assert checked["stored"] is None
         said = ended(store, wrong).result
         assert said == {"problems": [{"place": "space.dropout", "said": "must be below 1, however: 1.5"}]}
@@ -266,7 +295,7 @@ def test_what_a_sweep_is_asked_for(tmp_path: Path, sqlite_url: str) -> None:
             "model": ("small.zip", "application/zip"),
             "predictions": ("small.csv", "text/csv"),
         }
-        assert files["toml"].content.decode() == exported(store, "small", "toml", None, 1, "-")
+        assert files["toml"].content.decode() == exported(store, "small", "toml", None, 1, "-", shared=True)
         csv = exported(store, "small", "predictions", 2, 1, "small.csv")
         assert files["predictions"].content.decode() == csv
         zipfile.ZipFile(io.BytesIO(files["model"].content)).extractall(tmp_path)
@@ -278,7 +307,7 @@ def test_a_definition_on_a_table_that_is_gone(sqlite_url: str, tmp_path: Path) -
     spec = small_spec(tmp_path)
     with Store.open(sqlite_url) as store:
         asked = jobs.ask_estimate(store, to_toml(spec), "ab" * 32)
-        with ClerkProcess(sqlite_url, DUTIES):
+        with ClerkProcess(sqlite_url, runner_duties(None)):
             reason = ended(store, asked).reason
     assert reason is not None
     assert reason.startswith(f"no table {'ab' * 32} in ")

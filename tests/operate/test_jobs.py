@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from sweep.answer.nested_stored import RESULT
 from sweep.errors import NotFoundError, UserError
 from sweep.launch.inline import InlineLauncher
 from sweep.operate import jobs
 from sweep.run.events import Event, Started
 from sweep.run.loop import run_sweep
+from sweep.store.service_rows import JobRecord
 from sweep.store.store import Store
 from tests.operate.queued import FEW, queue, work
 from tests.small_sweep import small_spec
@@ -69,6 +72,40 @@ def test_an_answer_that_cannot_be(done: str, name: str, asked: dict[str, int], s
         with pytest.raises(UserError, match=said):
             jobs.ask_answer(store, name, **asked)  # type: ignore[arg-type]  # of two types
         assert store.jobs() == []
+
+
+def test_a_nested_score_that_was_asked_for_is_the_one_that_is_shown(tmp_path: Path, sqlite_url: str) -> None:
+    """Of nested cross-validation the latest result is kept: an earlier one that is asked for is put together again."""
+    run_sweep(small_spec(tmp_path, *FEW), storage=sqlite_url, launcher=InlineLauncher())
+    with Store.open(sqlite_url) as store:
+        sweep = store.sweep("small")
+        assert sweep is not None
+
+        def ask(outer: int | None) -> JobRecord:
+            return jobs.ask_answer(store, "small", nested=True, outer=outer)
+
+        def answered(asked: JobRecord) -> None:
+            taken = store.take_job(jobs.RUNNERS, "t", 30.0)
+            assert taken is not None
+            assert taken.id == asked.id
+            plain = {"version": 1, "trials": sweep.trials, "outer": [None] * taken.request["outer"]}
+            store.save_artifact(sweep.key, RESULT, json.dumps(plain).encode(), "application/json")
+            store.finish_job(taken.id, "t", {"outer": taken.request["outer"]})
+
+        three = ask(None)
+        assert (three.request["outer"], ask(3).id) == (3, three.id)  # the definition's
+        answered(three)
+        assert ask(3).state == "done"
+        five = ask(5)
+        assert (five.id != three.id, five.state) == (True, "queued")
+        answered(five)
+        assert ask(5).state == "done"
+        again = ask(3)
+        assert (again.id, again.state, again.result) == (three.id, "queued", None)
+        assert ask(3).id == three.id
+        answered(again)
+        assert ask(3).state == "done"
+        assert jobs.ask_answer(store, "small").request["outer"] is None
 
 
 def test_a_sweep_without_a_trial_cannot_be_exported(tmp_path: Path, sqlite_url: str) -> None:

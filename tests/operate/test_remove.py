@@ -15,15 +15,18 @@ from sweep.errors import BusyError, NotFoundError, StoppedError
 from sweep.launch.inline import InlineLauncher
 from sweep.operate import remove
 from sweep.operate.remove import delete
-from sweep.run.events import Event, Started
-from sweep.run.lease import keep_lease
+from sweep.run.events import Event, Prepared, Started
+from sweep.run.lease import keep_lease, this_process
 from sweep.run.loop import run_sweep
 from sweep.run.study import optuna_storage
 from sweep.store.models import Base
+from sweep.store.rows import RungDecision
+from sweep.store.service_rows import JobFile
 from sweep.store.store import Store
 from tests.contents import everything
 from tests.operate.queued import After, looks_often, queue, rest, status, work
 from tests.small_sweep import small_spec
+from tests.test_store import confirmed
 
 FEW = ("search.trials=6", "training.epochs=2")
 
@@ -73,7 +76,29 @@ def orphaned(storage: str, folder: Path) -> None:
     assert status(storage).state == "orphaned"
 
 
-@pytest.mark.parametrize("make", [queued, finished, only_run, paused, orphaned])
+def used(storage: str, folder: Path) -> None:
+    """With something in every table that knows of sweeps."""
+    finished(storage, folder)
+    with Store.open(storage) as store:
+        sweep = store.sweep("small")
+        assert sweep is not None
+        key = sweep.key
+        store.log("small", "trial 3 diverged", "warning", 3)
+        store.ask_job("answer", {}, sweep="small")
+        store.keep_done_job("export", {}, JobFile("a", "text/plain", b"x"), sweep="small", key="k")
+        store.save_artifact(key, "nested.json", b"{}", "application/json")
+        store.save_answer(key, "ab", 2, {})
+        store.save_confirmed(key, [confirmed(0)])
+        store.save_rung(key, [RungDecision(0, 1, 0.5, kept=True)], [])
+        store.take_lease(key, this_process(), 0.0)
+    tables = Base.metadata.tables
+    about = {name for name, table in tables.items() if {"sweep", "sweep_key"}.intersection(table.columns.keys())}
+    kept = everything(storage)
+    found = {name for name in tables if any("small" in row or key in row for row in kept[name])}
+    assert found == about | {"sweep_sweeps", "sweep_orders"}
+
+
+@pytest.mark.parametrize("make", [queued, finished, used, only_run, paused, orphaned])
 def test_nothing_is_left_of_it_and_all_of_others(
     make: Callable[[str, Path], None], other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +155,21 @@ def test_one_that_is_being_run_stops_first(
     thread.join(60)
     assert len(said) == 1
     assert said[0].startswith("waiting for process ")
+    assert everything(other) == before
+
+
+def test_one_that_a_runner_is_about_to_begin_does_not_come_back(other: str, tmp_path: Path) -> None:
+    before = everything(other)
+    queue(other, tmp_path)
+
+    def meanwhile(event: Event) -> None:
+        if isinstance(event, Prepared):  # nothing is stored of it yet, so nobody is waited for
+            assert remove_sweep(other) == []
+
+    assert work(other, on_event=meanwhile) == [
+        "small: begins, or goes on",
+        "the sweep small was deleted or changed before it began",
+    ]
     assert everything(other) == before
 
 

@@ -28,6 +28,7 @@ from tests.operate.queued import (
     FEW,
     After,
     begun,
+    log,
     looks_often,
     never,
     order,
@@ -180,14 +181,26 @@ def test_a_table_that_has_changed_fails_and_the_next_sweep_runs(
     work(postgres_url)
     failed = status(postgres_url, "changed")
     reason = f"table.csv is not the table that was queued: its content was {wanted}, it is {found}"
-    assert (failed.state, failed.reason) == ("failed", f"{tmp_path}/{reason}")
+    assert (failed.state, failed.reason) == ("failed", reason)  # others read it, too, and see no folder of this machine
+    assert log(postgres_url, "changed")[-1] == f"failed: {reason}"
     assert status(postgres_url, "sound").state == "done"
     write_table(tmp_path)
     assert resume(postgres_url, "changed") == (
-        f"the sweep changed is queued for a `sweep runner` that can read {tmp_path}/table.csv"
+        "the sweep changed is queued for a `sweep runner` that can read table.csv, unchanged"
     )
     work(postgres_url)
     assert (status(postgres_url, "changed").state, status(postgres_url, "changed").reason) == ("done", None)
+    with Store.open(postgres_url) as store:
+        assert orders.extend(store, "changed", 6) == (
+            "the sweep changed shall have 6 trials, 3 more than are finished: it is queued for a `sweep runner` that "
+            "can read table.csv, unchanged"
+        )
+        assert orders.extend(store, "sound", 6).endswith("3 more than are finished: it is queued for a `sweep runner`")
+    (tmp_path / "table.csv").unlink()
+    work(postgres_url)
+    gone = status(postgres_url, "changed")
+    assert (gone.state, str(gone.reason).partition(" (")[0]) == ("failed", "data.source: no such file: table.csv")
+    assert status(postgres_url, "sound").counts.finished == 6
 
 
 def test_a_definition_that_cannot_be_read_fails(tmp_path: Path, sqlite_url: str) -> None:
@@ -253,7 +266,7 @@ def test_one_that_was_only_ever_run_rests_too(
     with pytest.raises(StoppedError, match=r"small was paused: \d+ of 12 trials are finished; `sweep run` goes on"):
         run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher(), on_event=stop)
     assert status(sqlite_url).state == "paused"
-    assert resume(sqlite_url).endswith(f"for a `sweep runner` that can read {tmp_path / 'table.csv'}")
+    assert resume(sqlite_url).endswith("for a `sweep runner` that can read table.csv, unchanged")
     work(sqlite_url)
     assert_same(what_is_left(sqlite_url), expected)
 

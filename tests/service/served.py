@@ -68,8 +68,34 @@ def options(url: str, **changes: Any) -> ServeOptions:
 @contextmanager
 def served(url: str) -> Iterator[TestClient]:
     """Asks the application in this process."""
-    with TestClient(create_app(options(url)), raise_server_exceptions=False) as client:
+    headers = {"Sec-Fetch-Site": "same-origin"}  # as a page of it
+    with TestClient(create_app(options(url)), raise_server_exceptions=False, headers=headers) as client:
         yield client
+
+
+@contextmanager
+def made(url: str) -> Iterator[TestClient]:
+    """Asks it over a database of made sweeps."""
+    make_sweeps(url)
+    with served(url) as client:
+        yield client
+
+
+def got(client: TestClient, path: str, status: int = 200, **params: Any) -> Any:
+    """What a question is answered with, as JSON."""
+    return _answered(client.get(path, params=params), status)
+
+
+def asked(client: TestClient, path: str, status: int = 202, **body: Any) -> Any:
+    """What a request for something to be done is answered with, as JSON."""
+    return _answered(client.post(path, json=body), status)
+
+
+def _answered(answer: httpx2.Response, status: int) -> Any:
+    assert answer.status_code == status, answer.text
+    if status >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+    return answer.json()
 
 
 def service_of(client: TestClient) -> Service:
@@ -90,13 +116,14 @@ class Listening:
 
     Attributes:
         url: Where it is.
+        app: What answers.
         service: What its requests share.
         loop: Its event loop.
     """
 
     def __init__(self, url: str, **changes: Any) -> None:
-        self._app = create_app(options(url, **changes))
-        config = uvicorn.Config(self._app, port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=20)
+        self.app = create_app(options(url, **changes))
+        config = uvicorn.Config(self.app, port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=20)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run)
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -114,7 +141,7 @@ class Listening:
         assert self._server.started
         port = self._server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        self.service: Service = self._app.state.service
+        self.service: Service = self.app.state.service
         return self
 
     def __exit__(self, *_: object) -> None:

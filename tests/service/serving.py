@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -70,10 +71,10 @@ def client(app: FastAPI, token: str = "", **headers: str) -> TestClient:
 
 
 @contextmanager
-def listening(app: GuardedApp) -> Iterator[int]:
+def listening(app: GuardedApp, context: ssl.SSLContext | None = None) -> Iterator[int]:
     """The port of a real server of an application; without a database."""
     ready = threading.Event()
-    server = Server(configured(app), ready.set, app.state.ending.begin)
+    server = Server(configured(app, context), ready.set, app.state.ending.begin)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)

@@ -141,6 +141,34 @@ def test_sessions_end() -> None:
     assert role(again) is None
 
 
+def test_a_session_that_is_asked_for_is_not_used() -> None:
+    """What listens to events for days would keep it else."""
+    now = [0.0]
+    access = Access(options(), lambda: now[0])
+    headers = Headers({"cookie": f"sweep_session={access.log_in('viewer')}"})
+    now[0] = IDLE_SECONDS
+    assert access.holds(headers)
+    now[0] += 1
+    assert not access.holds(headers)
+    assert access.role_of(headers) == (None, "nothing")
+    assert not access.holds(Headers())
+
+
+def test_viewers_cannot_end_sessions_of_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by logging in so often that none is left, nor by logging out with what is theirs."""
+    monkeypatch.setattr(access_module, "MOST_SESSIONS", 3)
+    app = app_with(Behind())
+    operator, viewer = client(app), client(app)
+    operator.post("/login", data={"token": OPERATOR}, headers=SAME_SITE)
+    for _ in range(5):
+        viewer.cookies.clear()
+        assert viewer.post("/login", data={"token": VIEWER}, headers=SAME_SITE).status_code == 303
+    viewer.post("/login", data={"token": VIEWER}, headers=SAME_SITE)
+    viewer.post("/logout", headers=SAME_SITE)
+    assert operator.delete("/api/x", headers=SAME_SITE).text == "reached"
+    assert viewer.get("/api/x").status_code == 401
+
+
 def test_sessions_are_kept_hashed_and_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access_module, "MOST_SESSIONS", 3)
     access = Access(options())
@@ -279,6 +307,15 @@ def test_wrong_tokens_are_slowed_either_way(way: str, monkeypatch: pytest.Monkey
     assert len(slowed) == 1
     assert client(app, OPERATOR).get("/api/x").status_code == 200
     assert len(slowed) == 1
+
+
+@pytest.mark.parametrize("path", ["/login", "/login?next=/x", "/login/nothing", "/assets/nothing", "/health"])
+def test_what_anybody_may_see_does_not_tell_tokens_apart(path: str) -> None:
+    """Else they could be tried there, at any pace."""
+    app = app_with(Behind())
+    found = [client(app, token, Accept="text/html").get(path) for token in (OPERATOR, VIEWER, "wrong", "")]
+    seen = [(one.status_code, one.text, one.headers.get("location")) for one in found]
+    assert seen == [seen[0]] * 4
 
 
 def test_without_tokens_there_is_no_login() -> None:

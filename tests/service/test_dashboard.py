@@ -240,6 +240,41 @@ def test_answers_are_compressed_and_not_sent_twice(served: TestClient, elsewhere
     assert (csv.headers["content-disposition"], len(csv.text.splitlines())) == ("attachment; filename=made.csv", 12)
 
 
+def test_nothing_is_worked_out_anew_for_another_way_to_ask_for_it(
+    served: TestClient, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures and importances take seconds of a study with thousands of trials."""
+    elsewhere.add(*[TrialState.COMPLETE] * 4)
+    monkeypatch.setattr(dashboard_app, "HOLD_SECONDS", 3600.0)
+    monkeypatch.setattr(dashboard_app, "ANSWERS", 2)
+    asked: list[tuple[str, str]] = []
+
+    def counted(application: Any, path: str, query: str) -> Any:
+        asked.append((path, query))
+        return called(application, path, query)
+
+    monkeypatch.setattr(dashboard_app, "called", counted)
+    study = f"/api/studies/{elsewhere.id}"
+    ways = {
+        f"{study}/plot/contour": ("", "?a=1", "?a=2", "?after=1", "/", "/?b"),
+        f"{study}/param_importances": ("", "?evaluator=x", "?&&"),
+        f"/csv/{elsewhere.id}": ("", "?a=1", "?after=1"),
+        f"/csv/{elsewhere.id}?trial_ids=1%2C2": ("", "&a=1", "&trial_ids=2,01,1"),
+    }
+    for path, more in ways.items():
+        asked.clear()
+        found = {served.get(path + rest).text for rest in more}
+        assert len(found) == len(asked) == 1, (path, asked)
+    # Nor for another way to write its number, nor after others have been asked for.
+    asked.clear()
+    for after in range(4):
+        served.get(f"{study}?after={after}")
+    for path in ways:
+        if "?" not in path:
+            served.get(path.replace(f"/{elsewhere.id}", f"/00{elsewhere.id}", 1))
+    assert asked == [(study, "after=0")]
+
+
 def test_its_script_is_kept_by_browsers_as_long_as_it_is_the_same(served: TestClient) -> None:
     page = served.get("/dashboard/studies/12/analytics").text
     script = page.partition('src="')[2].partition('"')[0]

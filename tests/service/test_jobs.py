@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from sweep.run.lease import this_process
 from sweep.store.service_rows import JobFile
-from tests.service.served import make_sweeps, served, service_of
+from tests.service.served import asked, made, service_of
 
 
 @pytest.fixture
 def client(sqlite_url: str) -> Iterator[TestClient]:
-    make_sweeps(sqlite_url)
-    with served(sqlite_url) as client:
+    with made(sqlite_url) as client:
         yield client
-
-
-def asked(client: TestClient, path: str, status: int = 202, **body: Any) -> Any:
-    answer = client.post(path, json=body)
-    assert answer.status_code == status, answer.text
-    return answer.json()
 
 
 def test_an_export_from_the_question_to_the_file(client: TestClient) -> None:

@@ -12,9 +12,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.datastructures import Headers
 
-from sweep.service import live
+from sweep.service import bodies, connections, live
+from sweep.service.access import digest
 from tests.service.served import PATIENCE, Listening, client_of, make_sweeps, until
+from tests.service.serving import VIEWER
 
 
 @dataclass
@@ -70,6 +73,14 @@ class Stream:
             self.response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE)
         self._stack.close()
+
+
+def refusal(client: httpx2.Client, path: str, **headers: str) -> httpx2.Response:
+    """An answer that is no stream, which would have no end."""
+    with client.stream("GET", path, headers=headers) as response:
+        assert response.status_code >= 400
+        response.read()
+        return response
 
 
 @pytest.fixture
@@ -160,8 +171,39 @@ def test_too_many_are_refused(listening: Listening, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(live, "MOST_LISTENERS", 1)
     with client_of(listening) as client:
         stream = Stream(client, "/v1/sweeps/running/live")
-        assert client.get("/v1/sweeps/running/live").status_code == 503
+        refused = refusal(client, "/v1/sweeps/running/live")
+        assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (503, "busy", "5")
         stream.close()
         until(lambda: listening.service.live.listeners == 0, "it is still there")
         again = Stream(client, "/v1/sweeps/running/live")
         again.close()
+
+
+def test_nobody_has_all_of_them(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session has so many and no more, whatever others of its address have; so has a token, from one address."""
+    monkeypatch.setattr(live, "MOST_EACH", 1)
+    monkeypatch.setattr(bodies, "WATCH_SECONDS", 0.05)
+    make_sweeps(sqlite_url)
+    path = "/v1/sweeps/running/live"
+    with Listening(sqlite_url, tokens={digest(VIEWER): "viewer"}) as listening, client_of(listening) as client:
+        access = listening.app.state.access
+        shown = [{"Cookie": f"sweep_session={access.log_in('viewer')}"} for _ in range(2)]
+        shown.append({"Authorization": f"Bearer {VIEWER}"})
+        streams = [Stream(client, path, **one) for one in shown]
+        for one in shown:
+            refused = refusal(client, path, **one)
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many")
+            assert refused.headers["retry-after"] == "5"
+        streams[0].close()
+        until(lambda: listening.service.live.listeners == 2, "it is still there")
+        streams[0] = Stream(client, path, **shown[0])
+        access.log_out(Headers(shown[1]))
+        until(lambda: streams[1].over, "it outlives its session")
+        assert [stream.over for stream in streams] == [False, True, False]
+        for stream in streams:
+            stream.close()
+
+
+def test_some_connections_are_left_for_requests() -> None:
+    assert live.MOST_EACH <= live.MOST_LISTENERS / 2
+    assert live.MOST_LISTENERS <= connections.MOST_CONNECTIONS / 2

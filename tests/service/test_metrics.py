@@ -71,11 +71,11 @@ def test_the_database_is_read_at_most_once_a_second(sqlite_url: str, monkeypatch
     read: list[float] = []
     now = [0.0]
 
-    def statuses(_: Store) -> tuple[()]:
+    def stored(_: object) -> tuple[()]:
         read.append(now[0])
         return ()
 
-    monkeypatch.setattr(metrics, "statuses", statuses)
+    monkeypatch.setattr(metrics, "_stored", stored)
     monkeypatch.setattr(metrics, "monotonic", lambda: now[0])
     with client(create_app(options(storage=sqlite_url)), VIEWER) as somebody:
         for moment in (0.0, 0.4, 0.9, 1.1, 1.9, 2.2):

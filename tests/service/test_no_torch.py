@@ -79,7 +79,7 @@ def routes(one):
 storage, calls = json.loads(sys.stdin.read())
 app = create_app(ServeOptions(storage=storage, hosts=frozenset({"testserver"})))
 said = {}
-with TestClient(app, raise_server_exceptions=False) as client:
+with TestClient(app, raise_server_exceptions=False, headers={"Sec-Fetch-Site": "same-origin"}) as client:
     for method, path, value, body in calls:
         url = re.sub(r"{[^}]+}", value, path) if "{" in path else path + value
         content = {"content": body.encode()} if isinstance(body, str) else {} if body is None else {"json": body}

@@ -19,7 +19,7 @@ from sweep.shipped import folder
 from sweep.store.failures import UnreachableError
 from sweep.store.rows import NewOrder
 from sweep.store.store import Store
-from tests.service.served import make_sweeps, served, service_of, sqlite_in
+from tests.service.served import made, served, service_of, sqlite_in
 from tests.service.serving import OPERATOR, VIEWER, options
 from tests.service.serving import client as client_of
 from tests.stored_sweep import DEFINITION, fill
@@ -52,9 +52,7 @@ class Parsed(HTMLParser):
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Of sweeps that no test changes."""
-    url = sqlite_in(tmp_path_factory.mktemp("pages"))
-    make_sweeps(url)
-    with served(url) as client:
+    with made(sqlite_in(tmp_path_factory.mktemp("pages"))) as client:
         client.headers.update(PAGE)
         yield client
 
@@ -67,6 +65,13 @@ def shown(client: TestClient, path: str, status: int = 200) -> Parsed:
 
 
 # --- all sweeps -------------------------------------------------------------------------------------------------------
+
+
+def test_the_runner_that_is_kept_beside_is_not_asked_for(sqlite_url: str) -> None:
+    with client_of(create_app(options(login=False, storage=sqlite_url, runner=True)), **PAGE) as client:
+        page = client.get("/").text
+    assert "The runner is not there yet." in page
+    assert "Start one on" not in page
 
 
 def test_all_sweeps_are_there_before_any_script_runs(client: TestClient) -> None:
@@ -208,6 +213,12 @@ def test_who_looks_at_a_page_sees_an_error_as_one(client: TestClient, path: str)
     program = client.get(path, headers={"Accept": "application/json"})
     assert program.headers["content-type"] == "application/problem+json"
     assert client.get(f"/v1{path}").headers["content-type"] == "application/problem+json"
+
+
+def test_the_page_of_an_error_says_what_is_allowed(client: TestClient) -> None:
+    answer = client.put("/new", content=b"", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
 
 def test_the_page_of_an_error_needs_no_database(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

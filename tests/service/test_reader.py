@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -20,10 +21,11 @@ import pytest
 from sweep.errors import DataError, DefinitionError, UserError
 from sweep.service import reader as reader_module
 from sweep.service.problems import RefusedError
-from sweep.service.reader import Limits, Reader, work_folder
+from sweep.service.reader import Limits, Reader, remove_left_folders, work_folder
 from sweep.service.reading import GIVEN
 from sweep.spec.definition import parse
 from sweep.tables.load import load_encoded
+from tests.service import service_app
 
 SONAR = Path(__file__).parents[2].parent / "shared" / "data" / "sonar.csv"
 TABLE = "a,b,y\n" + "".join(f"{row},{row % 7},{'no' if row % 3 else 'yes'}\n" for row in range(40))
@@ -212,6 +214,106 @@ def test_an_answer_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         starts(monkeypatch, code)
         with pytest.raises(UserError, match=r"^table.csv: cannot be read as a table"):
             read(TABLE)
+
+
+# --- what it leaves ---------------------------------------------------------------------------------------------------
+
+CELL = "Mrs-Muster-1957"
+
+
+@pytest.mark.parametrize(
+    ("code", "logged"),
+    [
+        (  # of a library, while the table is read
+            f"""
+from sweep.service import reading
+
+def fails(ask):
+    raise KeyError({CELL!r})
+
+reading._detect = fails
+reading.main(int(sys.argv[1]))
+""",
+            r"'table\.csv' cannot be read: File \".*reading\.py\", line \d+, in _answer; .*; builtins\.KeyError$",
+        ),
+        (  # before or after that
+            f"raise ValueError({CELL!r} + chr(10) + {CELL!r})",
+            r"the reader of 'table\.csv' ended with 1: (File \"<string>\", line \d+, in <module>; )+ValueError\n",
+        ),
+        (f"print({CELL!r}, file=sys.stderr); os._exit(3)", r"ended with 3: it does not say where\n"),
+        (
+            f"open('../answer.json', 'w').write(json.dumps({{'done': {{'rows': {CELL!r}}}}}))",
+            r"a reader says what makes no sense: name missing; ",
+        ),
+        (
+            f"open('../answer.json', 'wb').write({CELL.encode()!r} + bytes([255]))",
+            r"the reader of 'table\.csv' left no answer: UnicodeDecodeError$",
+        ),
+        (
+            f"open('../answer.json', 'w').write(json.dumps({{'bug': [{CELL!r}, 7]}}))",
+            r"cannot be read: it does not say",
+        ),
+    ],
+    ids=["library", "crash", "stderr", "nonsense", "bytes", "taken over"],
+)
+def test_no_log_holds_what_stands_in_a_table(
+    code: str, logged: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    starts(monkeypatch, f"exec({code!r})")
+    with pytest.raises((UserError, RefusedError)):
+        read(f"name,y\n{CELL},1\n")
+    assert CELL not in caplog.text
+    assert re.search(logged, caplog.text.strip())
+
+
+def test_no_log_holds_a_secret_of_an_address(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    answers(monkeypatch, "{'bug': ['builtins.KeyError']}")
+    with pytest.raises(UserError):
+        Reader().suggest("https://x.example/t.csv?token=hunter2", None, None)
+    assert "https://x.example/t.csv?token=***" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+def test_folders_that_a_killed_service_left_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the next one starts: ours, old, of this user, and never through a link."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    elsewhere = tmp_path / "elsewhere"
+
+    def made(name: str, *, old: bool = True, coming: bool = False) -> Path:
+        folder = tmp_path / name
+        (folder / GIVEN).mkdir(parents=True)
+        (folder / GIVEN / "table.csv").write_text(TABLE)
+        (folder / GIVEN / "link").symlink_to(elsewhere)
+        (folder / "ask.json").write_text("{}")
+        hours = time.time() - (2 if old else 0.5) * 3600
+        for path in (
+            folder / "ask.json",
+            folder / GIVEN / "table.csv",
+            folder / GIVEN / "link",
+            folder / GIVEN,
+            folder,
+        ):
+            if not (coming and path.name == "table.csv"):
+                os.utime(path, (hours, hours), follow_symlinks=False)
+        return folder
+
+    left = made("sweep-table-abc_1234")
+    kept = [made("sweep-table-abc_1235", old=False), made("sweep-table-abc_1236", coming=True), made("elsewhere")]
+    kept += [made("sweep-table-of-somebody"), made("other-table-abc_1234")]
+    link, file = tmp_path / "sweep-table-link0000", tmp_path / "sweep-table-file0000"
+    link.symlink_to(elsewhere)
+    file.write_text("")
+    for path in (link, file):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    with monkeypatch.context() as context:
+        context.setattr(os, "getuid", lambda: 123_456)
+        remove_left_folders()
+    assert left.exists()  # somebody else's
+    with service_app.client(tmp_path):
+        assert not left.exists()
+    assert all((folder / GIVEN / "table.csv").exists() for folder in kept)
+    assert link.is_symlink()
+    assert file.exists()
 
 
 # --- what it says -----------------------------------------------------------------------------------------------------

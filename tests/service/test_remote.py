@@ -163,6 +163,11 @@ def test_what_is_wanted_of_a_sweep(service: tuple[str, str], program: Program) -
         (("run", "iris.toml", "--server", "{address}"), "data.source"),
         (("run", "iris.toml", "--server", "{address}", "--workers", "2"), "--workers is for a run here"),
         (("answer", "running", "--server", "{address}"), "running"),
+        (("answer", "done", "--server", "{address}", "--device", "cpu"), "--device is for a run here"),
+        (
+            ("export", "done", "--format", "predictions", "-o", "p.parquet", "--server", "{address}"),
+            "as CSV, however: -o p.parquet",
+        ),
         (("export", "done", "--format", "onnx", "--server", "{address}"), "must be written to a file"),
     ],
 )

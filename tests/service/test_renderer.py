@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import threading
@@ -15,7 +16,8 @@ import psutil
 import pytest
 
 from sweep.analysis.results import SweepStatus
-from sweep.operate.overview import Glance
+from sweep.answer.nested_stored import RESULT
+from sweep.operate.overview import Glance, Overview
 from sweep.service import renderer as module
 from sweep.service.problems import RefusedError
 from sweep.service.renderer import Renderer, _Task, version_of
@@ -142,7 +144,7 @@ def test_a_sweep_that_runs_is_not_made_anew_all_the_time(
 
     def ask(task: _Task) -> bytes:
         made.append(task.version)
-        return task.version.encode()
+        return gzip.compress(task.version.encode())
 
     monkeypatch.setattr(renderer, "_ask", ask)
     running = sweeps["running"]
@@ -150,13 +152,44 @@ def test_a_sweep_that_runs_is_not_made_anew_all_the_time(
     assert first.version == version_of(running)
     more = Glance(later(running), running.key)
     assert version_of(more) != version_of(running)
-    assert renderer.version(more, "figures") == renderer.made(more, "figures").version == first.version
+    assert renderer.ready(more, "figures") == renderer.made(more, "figures").version == first.version
     ended = Glance(later(running, state="done"), running.key)
     assert renderer.made(ended, "figures").version == version_of(ended)  # the last one is up to date
     monkeypatch.setattr(module, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(module, "SHARE", 0.0)
     renderer.made(ended, "best")
     assert len(made) == 3
+    renderer.close()
+
+
+def test_of_a_sweep_that_runs_nobody_waits_for_the_newest(
+    url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = Renderer(url)
+    go_on = threading.Event()
+    go_on.set()
+
+    def ask(task: _Task) -> bytes:
+        go_on.wait(30)
+        return gzip.compress(task.version.encode())
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    monkeypatch.setattr(module, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(module, "SHARE", 0.0)
+    running = sweeps["running"]
+    more = Glance(later(running), running.key)
+    assert renderer.ready(running, "figures") is None  # there is nothing yet, and it begins to be made
+    until(lambda: renderer.ready(running, "figures") == version_of(running), "they are not made")
+    go_on.clear()
+    older = version_of(running)
+    for _ in range(2 * module.MOST_WAITERS):  # none of them is refused
+        assert renderer.made(more, "figures").content.decode() == renderer.ready(more, "figures") == older
+    assert len(renderer._making) == 1
+    go_on.set()
+    until(lambda: renderer.ready(more, "figures") == version_of(more), "the newer ones are not made")
+    assert renderer.made(more, "figures").content.decode() == version_of(more)
+    assert len(renderer._kept) == 1  # what is passed is not kept
+    assert renderer._bytes == len(renderer.made(more, "figures").packed)
     renderer.close()
 
 
@@ -181,11 +214,61 @@ def test_what_fails_is_not_tried_by_each_who_asks(
     renderer.close()
 
 
+def test_what_took_too_long_is_tried_again_soon(
+    url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within minutes, however long it took; and at once where a sweep at rest has changed."""
+    renderer, now = Renderer(url), [1000.0]
+    tried: list[str] = []
+
+    def ask(task: _Task) -> bytes:
+        tried.append(task.name)
+        now[0] += module.MAKE_SECONDS
+        raise RefusedError(500, "not made within 300 s", "too_long")
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    more = Glance(later(sweeps["done"]), sweeps["done"].key)
+    for glance, wait, times in (
+        (sweeps["done"], 0.0, 1),
+        (sweeps["done"], 250.0, 1),
+        (sweeps["done"], 100.0, 2),
+        (more, 0.0, 3),
+        (more, 0.0, 3),
+    ):
+        now[0] += wait
+        with pytest.raises(RefusedError, match="not made within"):
+            renderer.made(glance, "report")
+        assert len(tried) == times
+    renderer.close()
+
+
 def test_another_program_makes_it_anew(sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch) -> None:
     before = version_of(sweeps["done"])
     assert version_of(sweeps["done"]) == before
     monkeypatch.setattr(module, "program", lambda: "99.0")
     assert version_of(sweeps["done"]) != before
+
+
+def test_nested_cross_validation_from_elsewhere_makes_it_anew(sqlite_url: str) -> None:
+    """From the command line: no job says that it was asked for."""
+    make_sweeps(sqlite_url)
+    versions, others = [], []
+    with Store.open(sqlite_url) as store:
+        sweep = store.sweep("done")
+        assert sweep is not None
+        overview = Overview(store)
+        for content in (None, b"{}", b"{}", b'{"outer": []}'):
+            if content is not None:
+                store.save_artifact(sweep.key, RESULT, content, "application/json")
+            store.save_artifact(sweep.key, "else", repr(content).encode(), "text/plain")
+            found = {glance.status.name: version_of(glance) for glance in overview.read()}
+            versions.append(found.pop("done"))
+            others.append(found)
+    first, second, same, third = versions
+    assert second == same
+    assert len({first, second, third}) == 3
+    assert others == [others[0]] * 4
 
 
 def test_too_much_at_once_is_refused(url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +311,7 @@ def test_of_many_who_wait_some_are_refused(
         with pytest.raises(RefusedError, match="too much") as refused:
             renderer.made(sweeps["done"], "best")
         go_on.set()
-        assert {waiter.result().content for waiter in waiters} == {b""}
+        assert {waiter.result().packed for waiter in waiters} == {b""}
     assert (refused.value.status, renderer._waiters) == (503, 0)
     renderer.close()
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from sweep.service import beside, server
 from sweep.service.server import LOOPBACK_NAMES, Listening, resolve, serve, tls
 from tests.command_line import ROOT, Program
 from tests.processes import alive, children, wait_until_gone
-from tests.service.serving import OPERATOR, VIEWER, Behind, answer, app_with, connected, head, listening, options
+from tests.service.serving import OPERATOR, VIEWER, connected, head, options
 
 PATIENCE = 120.0
 
@@ -170,25 +170,33 @@ def test_behind_something_that_speaks_tls(sqlite_url: str, monkeypatch: pytest.M
     assert (found.secure, address) == (True, "http://127.0.0.1")
 
 
-def test_names_are_resolved_once() -> None:
-    """What is checked to be loopback is what is listened on."""
+def test_names_are_resolved_once(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is checked to be loopback is what is listened on, whatever the name leads to a moment later."""
+    asked: list[str] = []
+
+    def turning(host: str, *rest: Any, **more: Any) -> Any:
+        asked.append(host)
+        there = ("127.0.0.1", "192.0.2.7")[min(len(asked), 2) - 1] if host == "turns.example" else host
+        return real(there, *rest, **more)
+
+    async def instead(_: Any, listener: socket.socket, *rest: Any) -> None:
+        found.append(listener.getsockname()[0])
+        rest[-1]()
+
+    real, found = socket.getaddrinfo, list[str]()
+    with monkeypatch.context() as context:
+        context.setattr(socket, "getaddrinfo", turning)
+        context.setattr(server, "_serve", instead)
+        serve(options(login=False, storage=sqlite_url), Listening("turns.example", 0), found.append)
+        assert asked.count("turns.example") == 1
+        with pytest.raises(UserError, match=r"^to listen on 192\.0\.2\.7, which others can reach, takes a token"):
+            serve(options(login=False, storage=sqlite_url), Listening("turns.example", 0), found.append)
+    assert found[0] == "127.0.0.1"
+    assert found[1].startswith("http://127.0.0.1:")
+    assert len(found) == 2
     assert resolve("localhost") == ip_address("127.0.0.1")
     assert resolve("::1") == ip_address("::1")
     assert not resolve("::ffff:127.0.0.1").is_loopback or sys.version_info >= (3, 13)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate of localhost that vouches for itself, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    files = folder / "certificate.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    try:
-        subprocess.run([*command, "-out", str(files[0]), "-keyout", str(files[1])], check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("there is no openssl here")
-    return files
 
 
 def test_files_of_tls_that_cannot_be_used(certificate: tuple[Path, Path], tmp_path: Path) -> None:
@@ -243,36 +251,6 @@ def test_sigterm_ends_it_too(tmp_path: Path) -> None:
         process.terminate()
         _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
-
-
-def test_a_head_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEADER_SECONDS", 0.2)
-    with listening(app_with(Behind(), login=False)) as port:
-        for said in (b"", b"GET /heal", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: "):
-            with connected(port) as connection:
-                connection.sendall(said)
-                assert connection.recv(1) == b""
-        # Nor on a connection that was used before.
-        with connected(port) as connection:
-            connection.sendall(head("GET", "/health"))
-            found = b""
-            while not found.endswith(b'{"status":"ok"}'):
-                found += connection.recv(65536)
-            connection.sendall(b"GET /heal")
-            assert connection.recv(1) == b""
-
-
-def test_a_head_that_is_too_long() -> None:
-    with listening(app_with(Behind(), login=False)) as port, connected(port) as connection:
-        connection.sendall(head("GET", "/health")[:-2] + b"X: " + b"x" * 2 * server.HEADER_BYTES)
-        assert answer(connection)[0] == 400
-
-
-def test_too_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
-    with listening(app_with(Behind(), login=False)) as port, connected(port), connected(port) as last:
-        last.sendall(head("GET", "/health", "Connection: close"))
-        assert answer(last)[0] == 503
 
 
 # ---------------------------------------------------------------------------------------------------------- the runner
@@ -331,7 +309,11 @@ def test_what_does_not_end_by_itself_is_killed(tmp_path: Path) -> None:
         assert process.stdin is not None
         child = int(process.stdout.readline())
         process.stdin.close()
-        assert not wait_until_gone([process.pid, child], PATIENCE)
+        try:
+            assert not wait_until_gone([process.pid, child], PATIENCE)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_it_is_started_again_and_later_each_time(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:

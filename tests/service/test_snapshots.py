@@ -65,11 +65,37 @@ def test_all_sweeps_are_as_the_command_line_says(store: Store) -> None:
     assert states == {"done": "done", "running": "running", "orphaned": "orphaned", "waits": "queued"}
 
 
+@pytest.mark.parametrize(
+    "fails",
+    [
+        *("heads", "leases", "orders", "sweeps", "trained_epochs_all", "leaders", "noted_studies", "study_trials"),
+        *("answered", "answers_all", "artifacts_named", "jobs"),
+    ],
+)
+def test_a_reading_that_fails_leaves_nothing_half_read(
+    store: Store, fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_answer(store, "done")
+    wanted, overview = Overview(store).read(), Overview(store)
+
+    def away(*_: object, **__: object) -> None:
+        raise UnreachableError("the database cannot be reached")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, fails, away)
+        with pytest.raises(UnreachableError):
+            overview.read()
+    assert overview.read() == wanted
+    assert any(glance.answer for glance in wanted)
+
+
 def test_the_best_of_each_placement_is_that_of_the_summary(store: Store) -> None:
     for name, glance in named(Overview(store)).items():
         if glance.key is not None:
             arms = summarise(store, name).arms
-            assert glance.best == {arm.placement: Leader(arm.best.number, arm.best.score) for arm in arms}
+            assert glance.best == {
+                arm.placement: Leader(arm.best.number, arm.best.score, arm.best.diverged) for arm in arms
+            }
             assert glance.maximize
         else:
             assert glance.best == {}

@@ -20,32 +20,21 @@ from sweep.service.v1.schemas import Export
 from sweep.store.store import Store
 from sweep.texts.answered import Answered
 from sweep.texts.best import best_text
-from tests.service.served import IRIS, make_sweeps, served, service_of, sqlite_in
+from tests.service.served import IRIS, asked, got, made, served, service_of, sqlite_in
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Of sweeps that no test changes."""
-    url = sqlite_in(tmp_path_factory.mktemp("sweeps"))
-    make_sweeps(url)
-    with served(url) as client:
+    with made(sqlite_in(tmp_path_factory.mktemp("sweeps"))) as client:
         yield client
 
 
 @pytest.fixture
 def changed(sqlite_url: str) -> Iterator[TestClient]:
     """Of sweeps of this test alone."""
-    make_sweeps(sqlite_url)
-    with served(sqlite_url) as client:
+    with made(sqlite_url) as client:
         yield client
-
-
-def got(client: TestClient, path: str, status: int = 200, **params: Any) -> Any:
-    answer = client.get(path, params=params)
-    assert answer.status_code == status, answer.text
-    if status >= 400:
-        assert answer.headers["content-type"] == "application/problem+json"
-    return answer.json()
 
 
 def names(client: TestClient, **params: Any) -> list[str]:
@@ -77,6 +66,7 @@ def test_one(client: TestClient) -> None:
         {"budget": 12, "complete": 5, "pruned": 0, "failed": 0, "running": 2},
     )
     assert found["best"].keys() == {"none", "input"}
+    assert {one["diverged"] for one in found["best"].values()} == {None, 5}
     assert found["maximize"] is True
     assert found["answer"] is None
     assert found["jobs"] == []
@@ -84,6 +74,12 @@ def test_one(client: TestClient) -> None:
     unknown = got(client, "/v1/sweeps/nobody", 404)
     assert (unknown["code"], unknown["detail"]) == ("not_found", "no sweep named nobody")
     got(client, "/v1/sweeps/..%5cx", 422)
+
+
+def test_its_study_is_that_of_the_dashboard(client: TestClient) -> None:
+    named = {study["study_name"]: study["study_id"] for study in got(client, "/api/studies")["study_summaries"]}
+    found = {sweep["name"]: sweep["study"] for sweep in got(client, "/v1/sweeps")["sweeps"]}
+    assert found == {"done": named["done"], "running": named["running"], "orphaned": None}
 
 
 def test_its_definition_names_no_folder(client: TestClient) -> None:
@@ -148,6 +144,10 @@ def test_figures_are_raw_and_small(client: TestClient) -> None:
     assert len(answer.content) < 20_000
     known = client.get("/v1/sweeps/running/figures", headers={"If-None-Match": answer.headers["etag"]})
     assert (known.status_code, known.content) == (304, b"")
+    assert answer.headers["content-encoding"] == "gzip"  # as it is kept
+    plain = client.get("/v1/sweeps/running/figures", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert (plain.content, plain.headers["vary"]) == (answer.content, answer.headers["vary"])
 
 
 def test_a_report_is_in_a_sandbox_of_its_own(client: TestClient) -> None:
@@ -185,21 +185,17 @@ def test_pause_resume_cancel_and_more_trials(changed: TestClient) -> None:
         store.release_lease(running.key, lease.holder.token)
     service_of(changed).snapshots.invalidate()
     for action, state in (("resume", "queued"), ("pause", "paused"), ("cancel", "cancelled"), ("resume", "queued")):
-        done = changed.post(f"/v1/sweeps/running/{action}")
-        assert done.status_code == 200, done.text
-        assert done.json()["sweep"]["state"] == state
-        assert state in done.json()["said"]
+        done = asked(changed, f"/v1/sweeps/running/{action}", 200)
+        assert done["sweep"]["state"] == state
+        assert state in done["said"]
         assert got(changed, "/v1/sweeps/running")["state"] == state  # at once
-    done = changed.post("/v1/sweeps/done/extend", json={"trials": 20})
-    assert (done.json()["sweep"]["state"], done.json()["sweep"]["trials"]["budget"]) == ("queued", 20)
-    assert "8 more" in done.json()["said"]
-    few = changed.post("/v1/sweeps/done/extend", json={"trials": 20})
-    assert few.status_code == 422
-    assert "must be more than the 20" in few.json()["detail"]
-    refused = changed.post("/v1/sweeps/orphaned/resume")
-    assert refused.status_code == 422
+    done = asked(changed, "/v1/sweeps/done/extend", 200, trials=20)
+    assert (done["sweep"]["state"], done["sweep"]["trials"]["budget"]) == ("queued", 20)
+    assert "8 more" in done["said"]
+    assert "must be more than the 20" in asked(changed, "/v1/sweeps/done/extend", 422, trials=20)["detail"]
+    asked(changed, "/v1/sweeps/orphaned/resume", 422)
     for action in ("pause", "resume", "cancel"):
-        assert changed.post(f"/v1/sweeps/nobody/{action}").status_code == 404
+        asked(changed, f"/v1/sweeps/nobody/{action}", 404)
 
 
 def test_deleting_takes_all_of_it(changed: TestClient) -> None:
@@ -222,6 +218,7 @@ def test_submitting_is_idempotent(sqlite_url: str) -> None:
         first = client.post("/v1/sweeps", json=body, headers=key)
         assert first.status_code == 201, first.text
         assert (first.json()["name"], first.json()["state"]) == ("iris", "queued")
+        assert first.json()["study"] is None  # a runner makes it
         assert got(client, "/v1/sweeps/iris") == first.json()
         # Repeated, since the answer was lost: as the first time, whatever has become of it since.
         client.post("/v1/sweeps/iris/cancel")

@@ -30,6 +30,7 @@ from sweep.spec.definition import parse
 from sweep.spec.source import kind_of
 from sweep.store.store import Store
 from tests.service.service_app import client, hand_in, service
+from tests.service.serving import head
 
 SONAR = Path(__file__).parents[2].parent / "shared" / "data" / "sonar.csv"
 TABLE = "a,b,y\n" + "".join(f"{row},{row % 7},{'no' if row % 3 else 'yes'}\n" for row in range(40))
@@ -101,7 +102,18 @@ def test_where_nothing_says_what_to_predict_the_user_is_asked(browser: TestClien
     assert document["definition"] is None
     assert document["target"] is None
     assert "which column is to be predicted cannot be told" in document["notes"][0]
+    assert "--" not in document["notes"][0]  # that is for the command line
     assert [column["kind"] for column in document["table"]["columns"]] == ["text", "date"]
+    assert document["table"]["columns"][1]["examples"][0].startswith("2020-01-")
+
+
+def test_columns_are_shown_as_they_are_read_in_the_end(browser: TestClient) -> None:
+    rents = "".join(
+        f"{500 + row},{row % 90 + 10};{'k.A.' if row % 10 == 3 else f'{row},5'};{row % 2}\n" for row in range(60)
+    )
+    document = hand_in(browser, "t.csv", f"rent;area;y\n{rents}")
+    (area,) = [column for column in document["table"]["columns"] if column["name"] == "area"]
+    assert (area["kind"], area["missing"]) == ("number", 6)
 
 
 def test_a_first_row_is_data_or_names_as_the_user_says(browser: TestClient) -> None:
@@ -262,10 +274,17 @@ def served(
         assert not list((folder / "tmp").iterdir())
 
 
+def begun(*lines: str) -> bytes:
+    """The head of a request that hands a table in."""
+    return head("POST", "/v1/uploads?name=t.csv", "Content-Type: text/csv", *lines)
+
+
 def request(port: int, body: bytes | Iterator[bytes], headers: dict[str, str]) -> tuple[int, dict[str, str]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT)
     with suppress(BrokenPipeError, ConnectionResetError):  # it may be refused before it is sent
-        connection.request("POST", "/v1/uploads?name=t.csv", body, headers, encode_chunked=True)
+        connection.request(
+            "POST", "/v1/uploads?name=t.csv", body, {"Content-Type": "text/csv", **headers}, encode_chunked=True
+        )
     answer = connection.getresponse()
     document = json.loads(answer.read())
     connection.close()
@@ -288,14 +307,12 @@ def test_300_mb_are_refused_without_being_held(tmp_path: Path, monkeypatch: pyte
     with served(tmp_path, monkeypatch, most) as port:
         # At once, where it says how much it is.
         with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as line:
-            line.sendall(b"POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 314572800\r\n\r\n")
+            line.sendall(begun("Content-Length: 314572800"))
             assert line.recv(100).startswith(b"HTTP/1.1 413 ")
         largest = [process.memory_info().rss]
         # As soon as it is more, where it does not.
         with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as line:
-            line.sendall(
-                b"POST /v1/uploads?name=t.csv HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-            )
+            line.sendall(begun("Transfer-Encoding: chunked"))
             with pytest.raises((BrokenPipeError, ConnectionResetError, StopIteration)):  # noqa: PT012
                 for chunk in pieces():
                     line.sendall(chunk)
@@ -329,8 +346,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing(tmp_path: Path, monkeypatch: p
     with served(tmp_path, monkeypatch) as port:
         for half in (b"", b"a,b\n" * (3 << 18)):
             with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as line:
-                start = b"POST /v1/uploads?name=t.csv HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n"
-                line.sendall(start + half)
+                line.sendall(begun("Content-Length: 10000000") + half)
                 wait_until(lambda: any((tmp_path / "tmp").iterdir()))
             wait_until(lambda: not any((tmp_path / "tmp").iterdir()))
         # The only place is free again, and the bytes of that one are not counted any more.
@@ -345,7 +361,7 @@ def test_an_upload_that_stands_still_is_given_up(tmp_path: Path, monkeypatch: py
         served(tmp_path, monkeypatch) as port,
         socket.create_connection(("127.0.0.1", port), timeout=WAIT) as line,
     ):
-        line.sendall(b"POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf")
+        line.sendall(begun("Content-Length: 1000") + b"half")
         assert line.recv(100).startswith(b"HTTP/1.1 408 ")
 
 

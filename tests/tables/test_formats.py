@@ -79,6 +79,8 @@ def test_dates_in_the_formats_of_people(values: list[str], said: str) -> None:
         (["12:05", "26:10"], "times of day, but some hours are above 23"),
         (["12:05", "1:10 pm"], "times of day, but some hours are above 23, or cells are written in different ways"),
         (["5 %", "6 %", "many", "7 %"], "percentages, but for 1 of 4 cells, such as 'many'"),
+        (["1.046,75", "83,2", "k.A."], "numbers with commas, but for 1 of 3 cells, such as 'k.A.'"),
+        (["1,234.5", "2,000", "many"], "numbers with commas, but for 1 of 3 cells, such as 'many'"),
     ],
 )
 def test_what_can_be_read_in_two_ways_is_not_read(values: list[str], hint: str) -> None:

@@ -8,6 +8,7 @@ import decimal
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from sweep.spec.definition import parse
 from sweep.spec.model import DataSpec
 from sweep.tables import packed as packed_module
 from sweep.tables.encode import Encoded
-from sweep.tables.load import load_encoded, packed_table
-from sweep.tables.packed import pack
+from sweep.tables.load import from_frame, load_encoded, packed_table, unpack
+from sweep.tables.packed import pack, pack_whole
+from sweep.tables.types import FileFormat
 
 ROWS = 40
 
@@ -297,6 +299,42 @@ def test_damaged_bytes_are_one_clear_error(sound: tuple[DataSpec, bytes], data: 
         load_encoded(described, None, packed=damaged)
     except DataError as error:
         assert described.source in str(error)  # noqa: PT017 - not every damage shows
+
+
+@pytest.mark.parametrize(
+    ("form", "sound_form"),
+    [
+        (FileFormat(delimiter=";", decimal=",", encoding="latin-1", names=("a", "b"), skipped=1, spaced=True), True),
+        (FileFormat("stream"), True),
+        (None, True),
+        (FileFormat("csv(__import__('os'))"), False),  # type: ignore[arg-type]
+        (FileFormat(delimiter="; import os"), False),
+        (FileFormat(encoding="utf-8'"), False),
+        (FileFormat(decimal="x"), False),
+        (FileFormat(skipped="1"), False),  # type: ignore[arg-type]
+        (FileFormat(names=(1,)), False),  # type: ignore[arg-type]
+        (FileFormat(gzipped=1), False),  # type: ignore[arg-type]
+    ],
+)
+def test_how_a_file_was_written_is_kept(form: FileFormat | None, sound_form: bool) -> None:
+    """It ends in scripts: nothing else may come out of what somebody has stored."""
+    table = replace(from_frame(pd.DataFrame({"a": [1.5, 2.5], "y": ["p", "q"]}), "t.csv"), written=form)
+    if sound_form:
+        assert unpack(pack_whole(table), "t.csv").written == form
+        return
+    with pytest.raises(DataError, match="the stored table is damaged"):
+        unpack(packed_module._to_parquet(table), "t.csv")
+
+
+def test_a_table_of_an_earlier_release_has_none(sound: tuple[DataSpec, bytes]) -> None:
+    _, content = sound
+    assert unpack(content, "t.csv").written == FileFormat(delimiter="\t", skipped=1)
+    table = pyarrow.parquet.read_table(pa.BufferReader(content))
+    about = json.loads(table.schema.metadata[b"sweep"])
+    del about["written"]
+    buffer = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(table.replace_schema_metadata({b"sweep": json.dumps(about)}), buffer)
+    assert unpack(buffer.getvalue().to_pybytes(), "t.csv").written is None
 
 
 @pytest.mark.parametrize("about", [None, b"[1]", b"{", b"{}", b'{"notes": 3, "default_target": null}'])

@@ -5,10 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import Field
 
-from sweep.operate.jobs import ask_estimate
+from sweep.operate.jobs import AT_HAND, TAKES_A_TABLE, ask_estimate
 from sweep.service.checking import MOST_TEXT, understood
+from sweep.service.problems import RefusedError, Said
+from sweep.service.sources import PLACE
 from sweep.service.state import TheService
 from sweep.service.v1.schemas import ID, In, Job
+from sweep.spec.source import kind_of
 
 router = APIRouter(prefix="/v1", tags=["definitions"])
 
@@ -24,7 +27,10 @@ class Wanted(In):
 def estimate(wanted: Wanted, service: TheService) -> Job:
     """Asks what a definition would run, and about how long.
 
-    The job gives the document of `sweep check --json`, or `{"problems": […]}`.
+    The job gives the document of `sweep check --json`, or `{"problems": […]}`. It takes a table that was handed in, or
+    one of scikit-learn's.
     """
-    _, upload = understood(service, wanted.definition, wanted.upload)
+    spec, upload = understood(service, wanted.definition, wanted.upload)
+    if upload is None and kind_of(spec.data.source) not in AT_HAND:
+        raise RefusedError(422, TAKES_A_TABLE, "source", [Said(place=PLACE, said=TAKES_A_TABLE)])
     return Job.of(ask_estimate(service.store, wanted.definition, None if upload is None else upload.table_sha256))

@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from sweep.operate.jobs import ask_answer, ask_export
 from sweep.service.problems import RefusedError
-from sweep.service.renderer import Made, What
+from sweep.service.renderer import Made
 from sweep.service.state import TheService
 from sweep.service.v1.schemas import Answer, Best, Export, Figures, Job, Question, SweepName
 from sweep.store.service_rows import JobFile
@@ -48,6 +48,7 @@ Known = Annotated[str | None, Header(alias="If-None-Match", description="ETag of
 
 
 async def _listening(
+    request: Request,
     name: SweepName,
     service: TheService,
     last_event_id: Annotated[str | None, Header(description="Id of the last line of the log that is known.")] = None,
@@ -56,7 +57,7 @@ async def _listening(
     """Refuses before the stream begins, and ends when the response does, however that comes about."""
     known = int(last_event_id) if last_event_id and re.fullmatch(r"[0-9]{1,15}", last_event_id) else after
     await service.live.check(name)
-    async with service.live.listener(name, known) as events:
+    async with service.live.listener(name, known, request.state.who) as events:
         yield events
 
 
@@ -78,10 +79,10 @@ async def live(
 
 
 @router.get("/figures", response_model=Figures, responses=_UNCHANGED)
-def figures(name: SweepName, service: TheService, known: Known = None) -> Response:
+def figures(name: SweepName, service: TheService, request: Request, known: Known = None) -> Response:
     """Best so far, learning curves, score against rate: of a sweep that runs, too. Scores are raw."""
     made = service.renderer.made(service.snapshots.one(name), "figures")
-    return _answered(made, "application/json", known)
+    return _answered(made, "application/json", known, request)
 
 
 @router.get("/best", response_model=Best, responses=_TEXT | _UNCHANGED)
@@ -89,8 +90,8 @@ def best(name: SweepName, service: TheService, request: Request, known: Known = 
     """The best configuration with its honest score; with `Accept: text/plain` as the program prints it."""
     glance = service.snapshots.one(name)
     if _wants_text(request):
-        return _answered(service.renderer.made(glance, "best_text"), PlainTextResponse.media_type, known)
-    return _answered(service.renderer.made(glance, "best"), "application/json", known)
+        return _answered(service.renderer.made(glance, "best_text"), PlainTextResponse.media_type, known, request)
+    return _answered(service.renderer.made(glance, "best"), "application/json", known, request)
 
 
 @router.get("/answer", response_model=Answer, responses=_TEXT | _UNCHANGED)
@@ -111,8 +112,8 @@ def answer(
         raise RefusedError(404, f"the sweep {name} has no answer yet", "not_found")
     if _wants_text(request):
         made = service.renderer.made(glance, "answer_text", {"rules": rules, "nested": nested})
-        return _answered(made, PlainTextResponse.media_type, known)
-    return _answered(service.renderer.made(glance, "answer"), "application/json", known)
+        return _answered(made, PlainTextResponse.media_type, known, request)
+    return _answered(service.renderer.made(glance, "answer"), "application/json", known, request)
 
 
 @router.post("/answer", status_code=202)
@@ -132,12 +133,12 @@ def ask(name: SweepName, question: Question, service: TheService) -> Job:
 
 
 @router.get("/report", response_class=HTMLResponse, responses=_file("text/html"))
-def report(name: SweepName, service: TheService, known: Known = None) -> Response:
+def report(name: SweepName, service: TheService, request: Request, known: Known = None) -> Response:
     """The page that shows the results, about 5 MB; in a sandbox of its own."""
     made = service.renderer.made(service.snapshots.one(name), "report")
     found = _POLICY.search(made.content, 0, 4096)
     own = found[1].decode() if found else "default-src 'none'"
-    response = _answered(made, HTMLResponse.media_type, known)
+    response = _answered(made, HTMLResponse.media_type, known, request)
     response.headers["Content-Security-Policy"] = f"sandbox allow-scripts; {own}; frame-ancestors 'self'"
     return response
 
@@ -162,29 +163,36 @@ def export(name: SweepName, wanted: Export, service: TheService, response: Respo
 
 
 @router.get("/exports/toml", response_class=Response, responses=_file("application/toml"))
-def export_toml(name: SweepName, service: TheService, known: Known = None) -> Response:
+def export_toml(name: SweepName, service: TheService, request: Request, known: Known = None) -> Response:
     """The best configuration as a definition of one trial: run, it gives the same score."""
-    return _attached(service, name, "toml", known)
+    return _attached(service, name, "toml", known, request)
 
 
 @router.get("/exports/json", response_class=Response, responses=_file("application/json", "object"))
-def export_json(name: SweepName, service: TheService, known: Known = None) -> Response:
+def export_json(name: SweepName, service: TheService, request: Request, known: Known = None) -> Response:
     """The best configuration as a JSON document."""
-    return _attached(service, name, "json", known)
+    return _attached(service, name, "json", known, request)
 
 
-def _attached(service: TheService, name: str, what: What, known: str | None) -> Response:
-    response = _answered(service.renderer.made(service.snapshots.one(name), what), AT_ONCE[what], known)
+def _attached(
+    service: TheService, name: str, what: Literal["toml", "json"], known: str | None, request: Request
+) -> Response:
+    made = service.renderer.made(service.snapshots.one(name), what)
+    response = _answered(made, AT_ONCE[what], known, request)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}-best.{what}"'
     return response
 
 
-def _answered(made: Made, media_type: str | None, known: str | None) -> Response:
-    """With an ETag: what the asker has already is not sent again."""
-    headers = {"ETag": f'"{made.version}"', "Cache-Control": "private, no-cache"}
+def _answered(made: Made, media_type: str | None, known: str | None, request: Request) -> Response:
+    """With an ETag: what the asker has already is not sent again. Compressed as it is kept, if he takes that."""
+    tag = f"{made.version}-text" if media_type == PlainTextResponse.media_type else made.version
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if known is not None and headers["ETag"] in (one.strip().removeprefix("W/") for one in known.split(",")):
         return Response(status_code=304, headers=headers)
-    return Response(made.content, media_type=media_type, headers=headers)
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(made.content, media_type=media_type, headers=headers)
+    headers |= {"Content-Encoding": "gzip", "Vary": "Accept, Accept-Encoding"}
+    return Response(made.packed, media_type=media_type, headers=headers)
 
 
 def _wants_text(request: Request) -> bool:

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sweep.operate.orders import PRIORITIES
 from sweep.operate.overview import Glance
-from sweep.report.facts import source_name
+from sweep.spec.source import source_name
 from sweep.store.rows import TrialRecord
 from sweep.store.service_rows import JobRecord, LogRecord, RunnerRecord
+from sweep.tables.sources import without_folder
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 """Of a sweep."""
@@ -111,6 +112,7 @@ class Leader(Out):
 
     trial: int
     score: float = Field(description="Raw: the best of many is too good by its luck.")
+    diverged: int | None = Field(description="Epoch at which some fold was first seen non-finite.")
 
 
 class Headline(Out):
@@ -137,17 +139,25 @@ class Sweep(Out):
     maximize: bool = Field(description="Whether a higher score is better.")
     answer: Headline | None = Field(description="The stored answer, while it is that of the sweep's winners.")
     jobs: list[Job] = Field(description="That are queued or running.")
+    study: int | None = Field(
+        description="Id of its Optuna study in the dashboard's addresses; null before it begins or once it is gone."
+    )
 
     @classmethod
     def of(cls, glance: Glance) -> Self:
         """From what was read."""
         status, answer = glance.status, glance.answer
+        reason = None if status.reason is None else without_folder(status.reason, status.source)
         return cls(
-            **status.to_dict() | {"source": source_name(status.source)},
-            best={name: Leader(trial=one.trial, score=one.score) for name, one in glance.best.items()},
+            **status.to_dict() | {"source": source_name(status.source), "reason": reason},
+            best={
+                name: Leader(trial=one.trial, score=one.score, diverged=one.diverged)
+                for name, one in glance.best.items()
+            },
             maximize=glance.maximize,
             answer=None if answer is None else Headline(headline=answer.headline, created_at=answer.created_at),
             jobs=[Job.of(job) for job in glance.jobs],
+            study=glance.study,
         )
 
 

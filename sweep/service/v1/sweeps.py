@@ -17,8 +17,9 @@ from sweep.service.problems import RefusedError
 from sweep.service.repeated import Given
 from sweep.service.state import Service, TheService
 from sweep.service.v1.schemas import Done, Line, Log, More, NewSweep, State, Sweep, SweepName, Sweeps, Trial, TrialList
-from sweep.spec.alone import without_folder
+from sweep.spec.alone import for_others, left_out
 from sweep.spec.definition import parse
+from sweep.spec.source import source_name
 from sweep.spec.toml import to_toml
 from sweep.store.logbook import MOST_LINES
 
@@ -66,7 +67,7 @@ def list_sweeps(
 
 def _matches(glance: Glance, wanted: str) -> bool:
     status = glance.status
-    return any(wanted in text.casefold() for text in (status.name, status.source, status.metric))
+    return any(wanted in text.casefold() for text in (status.name, source_name(status.source), status.metric))
 
 
 @router.post("", status_code=201, responses={200: {"model": Sweep, "description": "The same was there."}})
@@ -152,12 +153,18 @@ def _done(service: Service, name: str, do: Callable[[], str]) -> Done:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "TOML."}},
 )
 def definition(name: SweepName, service: TheService) -> PlainTextResponse:
-    """The definition as TOML, all defaults spelled out. A table that is a file is named without its folder."""
+    """The definition as TOML, all defaults spelled out.
+
+    A table that is a file is named without its folder, an address without what may be secret in it.
+    """
     order, found = service.store.order(name), service.store.sweep(name)
     text = order.definition if order is not None else None if found is None else found.definition
     if text is None:
         raise RefusedError(404, f"no sweep named {name}")
-    return PlainTextResponse(to_toml(without_folder(parse(text))))
+    whole = parse(text)
+    shown = for_others(whole)
+    comments = "".join(f"# {line}\n\n" for line in left_out(whole, shown))
+    return PlainTextResponse(f"{comments}{to_toml(shown)}")
 
 
 @router.get("/{name}/trials")

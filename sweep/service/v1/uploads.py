@@ -71,10 +71,11 @@ async def hand_in(
     try:
         async with service.intake.received(request, own) as (folder, size):
             seen, packed = await run_in_threadpool(service.intake.reader.detect, folder, own, header)
+            detected = seen.model_dump() | {"asked_header": header}
+            # Before its room is given back: it counts as coming, or as stored.
+            return _document(await run_in_threadpool(service.store.save_upload, own, size, packed, detected))
     except ClientDisconnect:
         raise RefusedError(400, "the upload was cut off", "cut_off") from None
-    detected = seen.model_dump() | {"asked_header": header}
-    return _document(await run_in_threadpool(service.store.save_upload, own, size, packed, detected))
 
 
 @router.get("/uploads/{upload}")

@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("said", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sweep_log"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_sweep_log_sweep", "sweep_log", ["sweep"])
     op.create_table(
