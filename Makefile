@@ -41,7 +41,7 @@ install: $(VENV)/.user ## install sweep into .venv
 
 .PHONY: test
 test: $(VENV)/.dev ## install what tests need and run all of them, a real PostgreSQL included
-	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term
+	$(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report=term
 
 .PHONY: soak
 soak: $(VENV)/.dev ## ten minutes: a sweep on all services of the compose file, killed 30 times; SOAK=DEFINITION

@@ -77,6 +77,11 @@ class Place:
             return json.load(answer)
 
 
+FOCUS = """[document.hasFocus(), document.activeElement.outerHTML.slice(0, 200),
+    ...[":focus", ":focus-visible"].map((one) => document.activeElement.matches(one))]"""
+"""Where the focus is: whether in this window, in which element, and as what its styles see it."""
+
+
 @contextmanager
 def serving() -> Iterator[Place]:
     """A service with a runner of one worker, on a database without sweeps."""
@@ -176,10 +181,14 @@ class Visitor:
 
     def tab_to(self, wanted: Locator, most: int = 120) -> None:
         """Presses Tab until something has the focus, and looks whether one sees that it has."""
+        self.page.wait_for_load_state()  # only then does Chromium leave the focus where Tab has put it after a "#place"
         for _ in range(most):
             self.page.keyboard.press("Tab")
             if wanted.evaluate("element => element === document.activeElement"):
-                expect(wanted, "shows no focus").not_to_have_css("outline-style", "none")
+                try:
+                    expect(wanted).not_to_have_css("outline-style", "none", timeout=20_000)
+                except AssertionError:
+                    raise AssertionError(f"{wanted} shows no focus: {self.page.evaluate(FOCUS)}") from None
                 return
         raise AssertionError(f"{wanted} is not reached by {most} tabs")
 
