@@ -12,7 +12,7 @@ import json
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -73,22 +73,35 @@ class Watchers:
         async with http.stream(
             "GET", f"/v1/sweeps/{self._name}/live", headers={"Accept": "text/event-stream"}
         ) as events:
-            await self._fetch(http, "figures", f"/v1/sweeps/{self._name}/figures")
+            drawn = await self._figures(http, None)
+            about = ""
             async for line in events.aiter_lines():
-                if line.startswith("event: figures"):
-                    await self._fetch(http, "figures", f"/v1/sweeps/{self._name}/figures")
+                key, _, value = line.partition(": ")
+                if key == "event":
+                    about = value
+                elif key == "data" and about == "figures" and json.loads(value)["version"] != drawn:
+                    drawn = await self._figures(http, drawn)
+
+    async def _figures(self, http: httpx2.AsyncClient, drawn: str | None) -> str | None:
+        """The version of the figures, which are not sent again if they are those that the browser keeps."""
+        kept = {} if drawn is None else {"If-None-Match": f'"{drawn}"'}
+        answer = await self._fetch(http, "figures", f"/v1/sweeps/{self._name}/figures", kept)
+        return answer.headers.get("etag", "").strip('"') or drawn
 
     async def _poll(self, http: httpx2.AsyncClient) -> None:
         while True:
             await self._fetch(http, "sweeps", "/v1/sweeps")
             await asyncio.sleep(LIST_SECONDS)
 
-    async def _fetch(self, http: httpx2.AsyncClient, what: str, path: str) -> None:
+    async def _fetch(
+        self, http: httpx2.AsyncClient, what: str, path: str, headers: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
         begun = perf_counter()
-        answer = await http.get(path)
+        answer = await http.get(path, headers=headers)
         self.seconds[what].append(perf_counter() - begun)
         if answer.status_code not in (200, 304):
             self.errors.append(f"{path}: {answer.status_code}")
+        return answer
 
 
 async def _until_told(address: str, name: str, count: int) -> Watchers:

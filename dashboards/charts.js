@@ -26,10 +26,13 @@ const open = () => {
   place.append(frame);
 };
 
+// Whether those of that version are what is drawn.
+export const isDrawn = (one) => one === version;
+
 // Draws the figures of a sweep, if there are others than are drawn already.
 export const draw = async (name) => {
   const found = await ask("GET", `/v1/sweeps/${encodeURIComponent(name)}/figures`);
-  if (!found.figures.length || found.version === version) return;
+  if (!found.figures.length || isDrawn(found.version)) return;
   ({ version, figures } = found);
   one("#charts").hidden = false;
   one("#captions").replaceChildren(...figures.map(({ title, caption }) => el("p", {}, `${title}. ${caption}`)));

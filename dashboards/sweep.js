@@ -1,7 +1,7 @@
 // One sweep, live: by server-sent events, and by asking now and then where these do not come through.
 import { ago, all, announce, ask, bareScore, chip, copyText, count, duration, el, ended, fetched, grouped, one, patiently, placementWords, Refused, saying, score, sentence } from "./common.js";
 import { answerParts, sentences } from "./answer.js";
-import { draw } from "./charts.js";
+import { draw, isDrawn } from "./charts.js";
 import { listFiles } from "./downloads.js";
 import { lookNow } from "./page.js";
 import { bests, finished, howFar } from "./table.js";
@@ -386,7 +386,9 @@ const follow = () => {
     show(JSON.parse(data));
   });
   events.addEventListener("log", ({ data }) => addLine(JSON.parse(data)));
-  events.addEventListener("figures", figures);
+  events.addEventListener("figures", ({ data }) => {
+    if (!isDrawn(JSON.parse(data).version)) figures();
+  });
   events.addEventListener("gone", gone);
   events.addEventListener("open", () => clearTimeout(polling));
   events.addEventListener("error", () => {

@@ -181,6 +181,17 @@ def test_init_files_import_nothing() -> None:
         assert all(isinstance(node, ast.Expr) for node in body), f"{path} does more than describe its package"
 
 
+@pytest.mark.parametrize("init", sorted(PACKAGE.rglob("__init__.py")), ids=lambda path: path.parent.name)
+def test_maps_name_every_module(init: Path) -> None:
+    said = re.findall(r"``([^`]+)``", ast.get_docstring(ast.parse(init.read_text())) or "")
+    named = {word for text in said for word in re.split(r"[./ ]", text)}
+    modules = {path.stem for path in init.parent.glob("*.py")} | {
+        one.parent.name for one in init.parent.glob("*/__init__.py")
+    }
+    missing = modules - {"__init__"} - named
+    assert not missing, f"the docstring of {init.parent.name} lacks {sorted(missing)}"
+
+
 def test_a_storage_url_is_only_opened() -> None:
     """``Store.url`` may hold a password: it goes to Optuna and nowhere else; messages have ``Store.shown``."""
     for name, _, path in MODULES:

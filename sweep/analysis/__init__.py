@@ -4,5 +4,5 @@
 (BBC-CV) · ``honest_sweep``: that of a stored sweep, kept beside it · ``stability``: what other rows would have chosen ·
 ``results``: the result records that commands, the report and exports read · ``importance``: which hyperparameters
 mattered · ``surrogate``: a smooth model of the score · ``effects``: the score against dropout rates, from that model ·
-``summary``: from the store to those records.
+``summary``: from the store to those records · ``status``: how far sweeps are · ``study``: the Optuna study of one.
 """

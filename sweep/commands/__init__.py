@@ -13,7 +13,10 @@
 ``export``      the best configuration, for other programs
 ``study_page``  what the Optuna dashboard shows of it besides trials
 ``upgrade``     a database brought up to date
+``clerk``       the same for those who ask a service: estimates, files, models
+``remote``      what they do with ``--server``; ``client`` speaks with the service
 ``definition``  the one that a command is given
+``given``       files, models and definitions told from what is none, for callers in Python
 ``options``     those that do not go together
 ``writing``     the files that commands write
 ``database``    which one a command is about

@@ -5,5 +5,7 @@
 ``parameters``  constructor parameters as a definition
 ``network``     one network, or an ensemble, with given hyperparameters
 ``search``      a whole sweep, its answer, and its trials in the shape of ``cv_results_``
+``mlp``         the estimators of one network: a classifier and a regressor
+``sweeps``      those of a whole sweep
 ==============  =====================================================================================
 """

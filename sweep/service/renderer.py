@@ -2,7 +2,8 @@
 
 The process (:mod:`sweep.service.rendering`) is started with the first request, is replaced when it dies, and never has
 more than one thing to do. Whoever asks for what is being made waits for the same; of a sweep that runs nobody waits as
-long as there is something older. All is kept as it is sent, compressed.
+long as there is something older, and for figures not when it has ended either: all who look at it ask at once then. All
+is kept as it is sent, compressed.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ MAKE_SECONDS = 300.0
 
 LEAST_SECONDS, SHARE = 3.0, 20.0
 """Of a sweep that runs a thing is made anew after so long, and after so many times as long as it took to make."""
+
+OLDER_SECONDS = 30.0
+"""So much later figures that were made while a sweep ran will do, while the last ones are made."""
 
 REFUSED_SECONDS = 300.0
 """What could not be made is tried again after so long at the latest; sooner where a sweep has ended or, being at rest,
@@ -184,11 +188,16 @@ class Renderer:
         return task if latest is None or monotonic() >= latest.until else latest.task
 
     def _ready(self, task: _Task, glance: Glance) -> _Task | None:
-        """What there is of it: of a sweep that runs, the latest will do."""
+        """What there is of it: of a sweep that runs, the latest will do; as figures, for a while of any."""
         if task in self._kept:
             return task
-        latest = self._latest.get(task.kind) if glance.status.state == "running" else None
-        return latest.task if latest is not None and latest.task in self._kept else None
+        latest = self._latest.get(task.kind)
+        if latest is None or latest.task not in self._kept:
+            return None
+        does = glance.status.state == "running" or (
+            task.what == "figures" and monotonic() < latest.until + OLDER_SECONDS
+        )
+        return latest.task if does else None
 
     def _failure(self, task: _Task) -> RefusedError | None:
         """Why it could not be made a short while ago."""

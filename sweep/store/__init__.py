@@ -12,7 +12,8 @@
 ``overviews``          its part that reads a little of many sweeps
 ``studies``            its part that counts Optuna's trials
 ``statements``         what it does with trials and their arrays inside its transactions
-``rows``               frozen records that go in and come out; no SQL in them
+``rows``               frozen records that go in and come out, ``service_rows`` those of the service; no SQL in them
+``convert``            between those and the rows of the tables
 ``models``             the tables
 ``database``           database URLs and engines
 ``memory``             databases that are no file

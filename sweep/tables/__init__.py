@@ -13,6 +13,7 @@
 ``given``      a column of another table, read as its namesake was
 ``recipe``     all plans of a table: what it takes to do the same with other rows, as JSON too
 ``written``    how a file of the table is to be read by programs without this package
+``packed``     a table as Parquet, to be read elsewhere as it was read here
 ``describe``   a summary of every column, for people and for proposing a definition
 ``encode``     all of it together, a table as numbers: the matrix, the target, the groups, the content hash
 =============  ==========================================================================================

@@ -7,5 +7,6 @@
 ``answered``    a sweep with its answer
 ``states``      how far sweeps are
 ``plain``       documents that JSON can hold
+``document``    what a file would hold: a definition, a script
 ==============  ==================================================
 """

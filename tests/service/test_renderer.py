@@ -154,11 +154,37 @@ def test_a_sweep_that_runs_is_not_made_anew_all_the_time(
     assert version_of(more) != version_of(running)
     assert renderer.ready(more, "figures") == renderer.made(more, "figures").version == first.version
     ended = Glance(later(running, state="done"), running.key)
-    assert renderer.made(ended, "figures").version == version_of(ended)  # the last one is up to date
-    monkeypatch.setattr(module, "LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(module, "SHARE", 0.0)
-    renderer.made(ended, "best")
-    assert len(made) == 3
+    for what in ("best", "figures"):
+        renderer.made(running, what)
+    assert renderer.made(ended, "best").version == version_of(ended)  # the last one is up to date
+    until(lambda: renderer.made(ended, "figures").version == version_of(ended), "the last ones are not made")
+    assert len(made) == 4
+    renderer.close()
+
+
+def test_of_a_sweep_that_has_ended_nobody_waits_for_the_last_figures(
+    url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = Renderer(url)
+    go_on = threading.Event()
+    go_on.set()
+
+    def ask(task: _Task) -> bytes:
+        go_on.wait(30)
+        return gzip.compress(task.version.encode())
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    running = sweeps["running"]
+    ended = Glance(later(running, state="done"), running.key)
+    renderer.made(running, "figures")
+    go_on.clear()
+    for _ in range(2 * module.MOST_WAITERS):  # none of them is refused
+        assert renderer.made(ended, "figures").version == renderer.ready(ended, "figures") == version_of(running)
+    assert len(renderer._making) == 1
+    monkeypatch.setattr(module, "OLDER_SECONDS", -1e9)
+    assert renderer.ready(ended, "figures") is None  # nobody has looked for long: what there is says nothing
+    go_on.set()
+    until(lambda: renderer.ready(ended, "figures") == version_of(ended), "the last ones are not made")
     renderer.close()
 
 
