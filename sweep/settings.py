@@ -1,4 +1,4 @@
-"""What the environment decides: the only module that reads it.
+"""What the environment decides: no other module reads a setting from it (those that start processes hand it on).
 
 ============================  =========================================================================================
 ``SWEEP_STORAGE``             database URL used when ``--storage`` is not given

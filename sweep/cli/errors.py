@@ -121,14 +121,15 @@ def configure_logging(*, debug: bool) -> None:
     """
     level = "debug" if debug else settings.log_level()
     logger.setLevel(level.upper())
-    if not any(isinstance(handler, _ToStandardError) for handler in logger.handlers):
-        handler = _ToStandardError()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
-        if settings.log_format() == "json":
-            from sweep.service import logs  # the only one that needs it
+    handler = _ToStandardError()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+    if settings.log_format() == "json":
+        from sweep.service import logs  # the only one that needs it
 
-            logs.structured(handler)
-        logger.addHandler(handler)
+        logs.structured(handler)
+    for before in [one for one in logger.handlers if isinstance(one, _ToStandardError)]:
+        logger.removeHandler(before)  # of another command in this process
+    logger.addHandler(handler)
 
 
 def silence_warnings() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from sweep import settings
 from sweep.cli.app import app
-from sweep.cli.options import Storage, Verbose, Workers, example
+from sweep.cli.options import Storage, Verbose, example
 from sweep.commands.database import database_url
 
 
@@ -26,7 +26,10 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    workers: Workers = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, help="Processes of that runner.  [default: one a core]"),
+    ] = None,
     tokens: Annotated[
         Path | None, typer.Option("--tokens", metavar="FILE", help="With lines `operator sha256:HEX`, or `viewer …`.")
     ] = None,
@@ -46,7 +49,7 @@ def serve(
         ),
     ] = None,
     max_upload: Annotated[
-        int, typer.Option("--max-upload", metavar="MIB", min=1, max=4096, help="Of a table that is handed in.")
+        int, typer.Option("--max-upload", metavar="MIB", min=1, max=2047, help="Of a table that is handed in.")
     ] = 256,
     verbose: Verbose = False,
 ) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -133,6 +133,10 @@ class Display(ABC):
     def say(self, text: str) -> None:
         """Something the user should read."""
 
+    def say_of_trial(self, number: int, text: str) -> None:
+        """The same about one trial, which the text names."""
+        self.say(text)
+
     @abstractmethod
     def doing(self, text: str) -> None:
         """What takes a while from now on."""
@@ -170,12 +174,18 @@ class Quiet(Display):
 
 
 class Logged(Display):
-    """Logs what there is to say, with the name of the sweep, for programs that read the log."""
+    """Logs what there is to say, with the name of the sweep and the number of the trial, for programs that read it."""
 
     def say(self, text: str) -> None:
         """A record."""
-        sweep = {} if self.standing is None else {"sweep": self.standing.name}
-        logger.info("%s", text, extra=sweep)
+        logger.info("%s", text, extra=self._about())
+
+    def say_of_trial(self, number: int, text: str) -> None:
+        """A warning: of a trial that ended well nothing is said."""
+        logger.warning("%s", text, extra={**self._about(), "trial": number})
+
+    def _about(self) -> dict[str, Any]:
+        return {} if self.standing is None else {"sweep": self.standing.name}
 
     def doing(self, text: str) -> None:
         """Nothing: a log is not looked at while it happens."""

@@ -142,7 +142,8 @@ class Teller:
         elif isinstance(event, Trouble):
             self._display.say(event.said)
         elif isinstance(event, TrialFailed):
-            self._display.say(f"trial {event.number} ({event.placement}) is given up: {event.reason}")
+            said = f"trial {event.number} ({event.placement}) is given up: {event.reason}"
+            self._display.say_of_trial(event.number, said)
         elif isinstance(event, TrialDone) and self._display.standing is not None:
             self._display.standing.take(event.finished, _scores(event.best))
             self._display.update()

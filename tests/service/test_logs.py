@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from sweep import settings
+from sweep.cli.errors import configure_logging
 from sweep.commands.display import display
-from sweep.commands.progress import Standing
+from sweep.commands.run import Teller
 from sweep.errors import UserError
-from sweep.metrics import METRICS
+from sweep.run.events import Started, TrialFailed, Trouble
 from sweep.service import access, logs
 from tests.command_line import Program
 from tests.service.serving import OPERATOR, VIEWER, Behind, app_with, client
@@ -102,6 +103,7 @@ def test_a_path_is_one_line(written: Lines) -> None:
 
 
 def test_the_format(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_logging(debug=False)  # as text, by an earlier command
     monkeypatch.setenv("SWEEP_LOG_FORMAT", "xml")
     assert program("list", status=2).err == "error: SWEEP_LOG_FORMAT must be text or json, however: xml\n"
     monkeypatch.setenv("SWEEP_LOG_FORMAT", "JSON")
@@ -119,18 +121,20 @@ def test_the_format(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
         settings.log_level()
 
 
-def test_what_a_run_says_names_its_sweep(written: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_run_says_names_its_sweep_and_trial(written: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWEEP_LOG_FORMAT", "json")
     with display(quiet=False) as shown:
         shown.doing("starting workers")
-        shown.begin(Standing("sonar", METRICS["accuracy"], 4))
-        shown.say("a worker was lost")
-        shown.update()
+        tell = Teller(shown, "cpu")
+        tell(Started("sonar", "k" * 16, resumed=False, finished=0, budget=4, best={}))
+        tell(Trouble("a worker was lost"))
+        tell(TrialFailed(3, "all", "it killed its worker 4 times"))
         shown.doing("stopping workers")
         shown.say("nothing to do")
-    assert [(line["message"], line.get("sweep")) for line in written.json()] == [
-        ("a worker was lost", "sonar"),
-        ("nothing to do", None),
+    assert [(line["level"], line["message"], line.get("sweep"), line.get("trial")) for line in written.json()] == [
+        ("INFO", "a worker was lost", "sonar", None),
+        ("WARNING", "trial 3 (all) is given up: it killed its worker 4 times", "sonar", 3),
+        ("INFO", "nothing to do", None, None),
     ]
 
 
