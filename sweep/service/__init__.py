@@ -20,5 +20,6 @@
 ``health``                whether it is alive, and can do its work
 ``server`` ``beside``     the process: addresses, TLS; a runner beside it
 ``connections``           how many there may be, and for how long
+``heaps``                 of the memory of its threads
 ========================  =======================================================================================
 """

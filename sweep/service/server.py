@@ -25,6 +25,7 @@ from sweep.service.app import create_app
 from sweep.service.beside import Beside, command
 from sweep.service.connections import HEADER_BYTES, KEEP_ALIVE_SECONDS, Patient
 from sweep.service.guard import host_name
+from sweep.service.heaps import share_heaps
 from sweep.service.options import ServeOptions
 from sweep.store.store import Store
 
@@ -88,6 +89,7 @@ def serve(options: ServeOptions, listening: Listening, ready: Say) -> None:
         hosts=_hosts(address, listening, login=bool(options.tokens)),
         runner=listening.runner is not None,
     )
+    share_heaps()
     with _listen(address, listening.port) as listener:
         with Store.open(options.storage, create=True):  # before anything is started
             pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import platform
 import re
 import signal
 import socket
@@ -13,12 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import psutil
 import pytest
 
 from sweep.errors import UserError
@@ -347,3 +350,20 @@ def test_a_runner_by_default_on_loopback(
         monkeypatch.setenv("SWEEP_OPERATOR_TOKEN", OPERATOR)
         program("serve", "--host", host, *option)
     assert [one.runner is not None for one in found] == [beside_it, True, False]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives each thread a heap of its own")
+def test_threads_share_heaps(tmp_path: Path) -> None:
+    with serving(tmp_path, "--no-runner") as (process, address):
+
+        def ask(_: int) -> int:
+            with urlopen(f"{address}v1/sweeps?q=a") as found:  # noqa: S310 - our own address
+                return int(found.status)
+
+        with ThreadPoolExecutor(24) as pool:
+            assert set(pool.map(ask, range(240))) == {200}
+        assert psutil.Process(process.pid).num_threads() > 8
+        maps = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
+        # Heaps of threads begin at multiples of 64 MiB, and nothing stands behind their address.
+        starts = [int(line.partition("-")[0], 16) for line in maps if len(line.split()) == 5 and " rw-p " in line]
+        assert sum(start % (64 * 2**20) == 0 for start in starts) <= 2
