@@ -1,4 +1,4 @@
-"""A service over a database of made sweeps: nothing is trained."""
+"""A service over a database of made sweeps; a runner where something shall be trained."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from fastapi.testclient import TestClient
 from sweep.analysis.summary import summarise
 from sweep.answer.choose import choose
 from sweep.answer.stored import save_answer
+from sweep.commands.progress import Quiet
+from sweep.commands.queue import work
 from sweep.run.study import optuna_storage
 from sweep.service.app import create_app
 from sweep.service.options import ServeOptions
@@ -171,3 +173,32 @@ def client_of(listening: Listening) -> httpx2.Client:
 
 def sqlite_in(folder: Path) -> str:
     return f"sqlite:///{folder / 'served.db'}"
+
+
+@contextmanager
+def runner_for(storage: str) -> Iterator[None]:
+    """Does what is queued by those inside, once it is."""
+    end = threading.Event()
+
+    def wait() -> None:
+        with Store.open(storage) as store:
+            until(lambda: end.is_set() or bool(store.orders(["queued"]) or store.jobs(states=["queued"])), "an order")
+        if not end.is_set():
+            work(
+                storage,
+                cluster="inline",
+                workers=None,
+                device="cpu",
+                poll=0.1,
+                once=True,
+                jobs=False,
+                display=Quiet(),
+            )
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()

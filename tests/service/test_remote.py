@@ -6,17 +6,14 @@ import http.server
 import threading
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from sweep.commands.progress import Quiet
-from sweep.commands.queue import work
 from sweep.service.access import digest
 from sweep.store.store import Store
 from tests.command_line import DEFINITION, Program, write_table
-from tests.service.served import Listening, make_sweeps, sqlite_in, until
+from tests.service.served import Listening, make_sweeps, runner_for, sqlite_in
 from tests.service.serving import OPERATOR, VIEWER
 
 
@@ -35,35 +32,6 @@ def program(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         monkeypatch.delenv(key, raising=False)
     monkeypatch.chdir(tmp_path)
     return Program(tmp_path, capsys)
-
-
-@contextmanager
-def runner_for(storage: str) -> Iterator[None]:
-    """Does what is queued by those inside, once it is."""
-    end = threading.Event()
-
-    def wait() -> None:
-        with Store.open(storage) as store:
-            until(lambda: end.is_set() or bool(store.orders(["queued"]) or store.jobs(states=["queued"])), "an order")
-        if not end.is_set():
-            work(
-                storage,
-                cluster="inline",
-                workers=None,
-                device="cpu",
-                poll=0.1,
-                once=True,
-                jobs=False,
-                display=Quiet(),
-            )
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    try:
-        yield
-    finally:
-        end.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
