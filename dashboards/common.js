@@ -248,7 +248,7 @@ export const announce = (text) => {
 };
 
 export const copyText = async (text, button) => {
-  const before = button.textContent;
+  button.dataset.label ??= button.textContent; // pressed again it says something else
   try {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
@@ -256,5 +256,5 @@ export const copyText = async (text, button) => {
     button.textContent = "Copying is not allowed here";
   }
   announce(button.textContent);
-  setTimeout(() => (button.textContent = before), 2000);
+  setTimeout(() => (button.textContent = button.dataset.label), 2000);
 };

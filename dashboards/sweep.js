@@ -148,8 +148,8 @@ const act = async (action, body = undefined, wrong = "#action-wrong") => {
 one("#again")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const wanted = Number(one("#trials-wanted").value);
-  if (!Number.isInteger(wanted) || wanted <= finished(sweep)) {
-    one("#again-wrong").textContent = `More than the ${count(finished(sweep), "trial")} that it has, as a whole number.`;
+  if (!Number.isInteger(wanted) || wanted <= sweep.trials.budget) {
+    one("#again-wrong").textContent = `More than the ${count(sweep.trials.budget, "trial")} that it has, as a whole number.`;
     one("#trials-wanted").focus();
     return;
   }
@@ -373,7 +373,7 @@ const poll = async () => {
     wait = await look();
     if (!drawing) await figures();
   }
-  if (!one("#gone").hidden) return;
+  if (!one("#gone").hidden || events.readyState === EventSource.OPEN) return;
   polling = setTimeout(poll, 1000 * Math.max(3, wait));
   looks += 1;
   if (looks % EVENTS_AGAIN === 0 && events.readyState === EventSource.CLOSED) follow();

@@ -78,7 +78,7 @@ const showStates = (states) => {
 const showPages = (total) => {
   const { offset } = wanted;
   one("#pages").hidden = total <= limit && offset === 0;
-  one("#range").textContent = total ? `${offset + 1} to ${Math.min(offset + limit, total)} of ${total}` : "";
+  one("#range").textContent = offset < total ? `${offset + 1} to ${Math.min(offset + limit, total)} of ${total}` : "";
   const place = (selector, there, to) => {
     one(selector).hidden = !there;
     one(selector).href = link({ offset: to });

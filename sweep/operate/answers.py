@@ -14,7 +14,7 @@ from typing import Any
 from sweep.errors import LaunchError, StoppedError, SweepError
 from sweep.interrupts import held
 from sweep.operate.jobs import RUNNERS
-from sweep.operate.reasons import without_folders
+from sweep.operate.reasons import bug, without_folders
 from sweep.operate.repeating import Repeating
 from sweep.store.failures import NoSpaceError, UnreachableError
 from sweep.store.service_rows import JobRecord
@@ -99,7 +99,7 @@ class Answers:
             self._fail(job, str(error))
         except Exception as error:  # an answer that nobody thought of must not keep sweeps from running
             logger.exception("a bug in sweep")
-            self._fail(job, f"{type(error).__name__}: {error} (a bug in sweep; the log of the runner has more)")
+            self._fail(job, bug(error))
         else:
             with Store.open(self._storage) as store:
                 store.finish_job(job.id, self._token, result)

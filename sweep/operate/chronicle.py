@@ -17,6 +17,7 @@ from typing import Self
 
 from sweep import wording
 from sweep.errors import BusyError, LaunchError, StoppedError, SweepError
+from sweep.operate.reasons import reason_of
 from sweep.run.events import Event, Finished, Started, TrialDone, TrialFailed, Trouble
 from sweep.store.failures import NoSpaceError, UnreachableError
 from sweep.store.service_rows import Level
@@ -162,8 +163,8 @@ class Chronicle:
         elif isinstance(error, StoppedError):
             self._add(f"stops: {str(error).partition(';')[0]}")  # the rest is for who runs it by a command
         elif isinstance(error, LaunchError | UnreachableError | NoSpaceError):
-            self._add(f"interrupted: {error}", "warning")
+            self._add(f"interrupted: {reason_of(error, self._storage)}", "warning")
         elif isinstance(error, SweepError):
-            self._add(f"failed: {error}", "warning")
+            self._add(f"failed: {reason_of(error, self._storage)}", "warning")
         else:
-            self._add(f"failed: {type(error).__name__}: {error}", "warning")
+            self._add(f"failed: {type(error).__name__} (a bug in sweep)", "warning")

@@ -29,6 +29,7 @@ import psutil
 
 from sweep import wording
 from sweep.errors import SweepError
+from sweep.operate.reasons import bug, reason_of
 from sweep.store.service_rows import JobFile, JobRecord
 
 logger = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ class Errand:
                 file = JobFile(told["file"]["name"], told["file"]["media_type"], (folder / _FILE).read_bytes())
             return Done(told["result"], file)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            return f"what it gave cannot be read: {error}"
+            return f"what it gave cannot be read ({type(error).__name__})"
 
     @staticmethod
     def _end_of(status: int) -> str:
@@ -179,13 +180,12 @@ def _child(do: Do, storage: str, job: JobRecord, folder: Path, pipe: Connection)
             (folder / _FILE).write_bytes(done.file.content)
         told = json.dumps({"result": done.result, "file": about}, allow_nan=False)
     except SweepError as error:
-        told = json.dumps({"reason": str(error)})
+        told = json.dumps({"reason": reason_of(error, storage).replace(f"{folder}/", "")})
     except MemoryError:
         told = json.dumps({"reason": "there was not enough memory for it"})
     except Exception as error:  # of whatever library: whoever asked must hear of it
         logger.exception("a bug in sweep")
-        bug = f"{type(error).__name__}: {error} (a bug in sweep; the log of the runner has more)"
-        told = json.dumps({"reason": bug})
+        told = json.dumps({"reason": bug(error)})
     (folder / _RESULT).write_text(told)
 
 

@@ -169,6 +169,7 @@ def extend(store: Store, name: str, trials: int) -> str:
         ),
         "queued",
     )
+    note(store, name, f"extended to {wanted:,} trials by {somebody()}")
     said = f"the sweep {name} shall have {wanted:,} trials, {wanted - now.counts.finished:,} more than are finished"
     if now.holder is not None:
         return f"{said}; {now.holder} does its own first, then {_reader(base)} goes on"

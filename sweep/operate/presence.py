@@ -12,6 +12,9 @@ from sweep.store.store import Store
 SAY_SECONDS = 10.0
 """Between two words of a runner."""
 
+SILENT_SECONDS = 60.0
+"""After so long without a word a runner is taken to be gone."""
+
 
 class Presence:
     """Says that this process is there. A context manager.

@@ -25,7 +25,7 @@ from sweep.operate.answers import Answer, Answers
 from sweep.operate.chronicle import Chronicle
 from sweep.operate.clerk import ClerkProcess, Duties
 from sweep.operate.presence import Presence
-from sweep.operate.reasons import without_folders
+from sweep.operate.reasons import bug, without_folders
 from sweep.run.events import Event, Finished, ignore
 from sweep.run.lease import is_held, this_process
 from sweep.run.loop import run_sweep
@@ -172,7 +172,7 @@ class Runner:
             self._fail(order, str(error))
         except Exception as error:  # a sweep that nobody thought of must not keep the others from running
             logger.exception("a bug in sweep")
-            self._fail(order, f"{type(error).__name__}: {error} (a bug in sweep; the log of the runner has more)")
+            self._fail(order, bug(error))
         return True
 
     def _run(self, order: OrderRecord, chronicle: Chronicle) -> None:

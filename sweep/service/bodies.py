@@ -14,6 +14,9 @@ from sweep.service.problems import RefusedError
 LARGEST = 2**20
 """Bytes of a body that is no table."""
 
+MOST_TEXT = 2**16
+"""Characters of a definition."""
+
 GRACE_SECONDS = 20.0
 """So long somebody may let us wait for a body."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sweep.errors import DefinitionError, UserError
 from sweep.records import Task
+from sweep.service.bodies import MOST_TEXT
 from sweep.service.problems import RefusedError, Said, said
 from sweep.service.sources import PLACE, check_source
 from sweep.service.state import Service
@@ -23,9 +24,6 @@ from sweep.spec.toml import to_toml
 from sweep.store.service_rows import UploadRecord
 from sweep.tables.columns import near
 from sweep.tables.packed import Packed
-
-MOST_TEXT = 1 << 16
-"""Characters of a definition."""
 
 
 @dataclass(frozen=True, slots=True)

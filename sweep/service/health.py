@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sweep.errors import UserError
 from sweep.service.problems import RefusedError
 from sweep.service.state import Service, TheService
-from sweep.store.failures import UnreachableError
+from sweep.store.failures import brief
 from sweep.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -49,12 +49,9 @@ def _look(service: Service) -> str | None:
     try:
         with Store.open(service.options.storage):
             return None
-    except UnreachableError as error:
-        logger.warning("not ready: %s", error)
-        return "the database cannot be reached"
     except UserError as error:
         logger.warning("not ready: %s", error)
-        return str(error).replace(service.store.shown, "the database").split(" (")[0]
+        return brief(error, service.store.shown)
 
 
 router = APIRouter(tags=["operation"])

@@ -190,7 +190,7 @@ class Live:
         if lines:
             topic.lines.extend(lines)
             topic.last = lines[-1].id
-        topic.figures = figures
+        topic.figures = figures or topic.figures  # those that are dropped before newer ones are made are no news
         if (topic.states, topic.last, topic.figures) != before:
             await _tell(topic)
 

@@ -22,6 +22,7 @@ from starlette.types import Scope
 
 from sweep.analysis.results import State
 from sweep.errors import SweepError
+from sweep.operate.presence import SILENT_SECONDS
 from sweep.run.lease import LEASE_SECONDS, is_held
 from sweep.service.headers import DASHBOARD_PATHS, is_below
 from sweep.service.state import Service, TheService
@@ -32,9 +33,6 @@ KEPT_SECONDS = 1.0
 
 RATE_SECONDS = 60.0
 """Over which finished trials are counted."""
-
-SILENT_SECONDS = 60.0
-"""After which a runner is no longer counted."""
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds of requests."""

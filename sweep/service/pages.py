@@ -19,6 +19,7 @@ from fastapi.responses import HTMLResponse, Response
 from sweep import wording
 from sweep.figures.palette import SHAPES, marks_of
 from sweep.metrics import METRICS
+from sweep.operate.presence import SILENT_SECONDS
 from sweep.report.templates import environment
 from sweep.service import assets
 from sweep.service.state import Service, TheService
@@ -28,9 +29,6 @@ from sweep.service.v1.sweeps import sweep as sweep_document
 
 LIMIT = 100
 """Sweeps on a page."""
-
-SILENT_SECONDS = 60.0
-"""After so long without a word a runner is taken to be gone."""
 
 SORTS = {"name": "Sweep", "state": "State", "progress": "Trials", "updated": "Last change"}
 _COLUMNS = (

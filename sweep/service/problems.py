@@ -27,7 +27,7 @@ from sweep.errors import (
     UserError,
 )
 from sweep.spec.places import parted
-from sweep.store.failures import NoSpaceError, UnreachableError
+from sweep.store.failures import NoSpaceError, UnreachableError, brief
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -112,11 +112,13 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONRe
 def add_handlers(app: FastAPI) -> None:
     """Has an application answer with problems whatever happens."""
 
-    async def on_sweep_error(_: Request, error: Exception) -> JSONResponse:
+    async def on_sweep_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, SweepError)  # noqa: S101 - registered for these alone
         problem = problem_of(error)
         if problem.status >= 500:
             logger.warning("%s", error)
+        if isinstance(error, UserError):  # where the database is, is not for all who may look
+            problem = problem.model_copy(update={"detail": brief(error, request.app.state.service.store.shown)})
         return answer(problem)
 
     async def on_invalid(_: Request, error: Exception) -> JSONResponse:

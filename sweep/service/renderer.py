@@ -244,19 +244,20 @@ class Renderer:
         pause = max(LEAST_SECONDS, SHARE * seconds)
         if failure is not None:
             pause = min(pause, REFUSED_SECONDS)
-        self._latest[task.kind] = _Latest(task, monotonic() + pause, failure)
-
-    def _keep(self, task: _Task, content: bytes, seconds: float) -> None:
         older = self._latest.get(task.kind)
         if older is not None:  # nobody will ask for that again
             self._drop(older.task)
+        self._latest[task.kind] = _Latest(task, monotonic() + pause, failure)
+
+    def _keep(self, task: _Task, content: bytes, seconds: float) -> None:
         self._note(task, seconds)
         self._kept[task] = content
         self._bytes += len(content)
         while self._bytes > KEPT_BYTES:
             old = next(iter(self._kept))
             self._drop(old)
-            if self._latest[old.kind].task == old:
+            latest = self._latest.get(old.kind)
+            if latest is not None and latest.task == old:
                 del self._latest[old.kind]
 
     def _drop(self, task: _Task) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import URL, Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from sweep.errors import StorageError
+from sweep.errors import StorageError, UserError
 from sweep.store import memory
 from sweep.store.database import shown_url
 
@@ -34,6 +34,24 @@ class NoSpaceError(StorageError):
     """The database's disk is full, or fails, or its memory is full: nobody's input is wrong."""
 
     exit_status = 1
+
+
+def brief(error: UserError, shown: str) -> str:
+    """What is wrong with a database, in words that name no address, no folder and no user of it.
+
+    Args:
+        error: What is wrong; what has nothing to do with a database stays as it is.
+        shown: Address of the database, as messages have it.
+    """
+    if isinstance(error, UnreachableError):
+        return "the database cannot be reached, or is busy"
+    if isinstance(error, NoSpaceError):
+        return "the database has no room left"
+    said = str(error).replace(f"the database {shown}", "the database").replace(shown, "the database")
+    if isinstance(error, StorageError):
+        said, driver, _ = said.partition(" cannot be used: ")  # then come the driver's words
+        said = f"{said} cannot be used" if driver else said.partition(", however: ")[0]
+    return said.removesuffix(" (the database)")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from sweep.operate import chronicle
 from sweep.operate.chronicle import MOST_DIVERGED, MOST_TROUBLE, Chronicle
 from sweep.operate.runner import Runner
 from sweep.run.events import Finished, Outcome, Started, TrialDone, TrialFailed, Trouble
+from sweep.store.failures import UnreachableError
 from sweep.store.store import Store
 from tests.command_line import Program
 from tests.operate.queued import FEW, After, log, looks_often, queue, rest, resume, work
@@ -77,13 +78,17 @@ def test_however_many_trials_diverge_lines_are_few(sqlite_url: str) -> None:
     assert len(lines) == 1 + MOST_DIVERGED + MOST_TROUBLE
 
 
+INTERRUPTED = "interrupted: the database cannot be reached, or is busy"
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
         (KeyboardInterrupt("interrupted: 4 of 12 trials are finished"), "interrupted: 4 of 12 trials are finished"),
         (LaunchError("no worker is left"), "interrupted: no worker is left"),
         (SweepError("the table has changed"), "failed: the table has changed"),
-        (ZeroDivisionError("of all things"), "failed: ZeroDivisionError: of all things"),
+        (ZeroDivisionError("of all things"), "failed: ZeroDivisionError (a bug in sweep)"),
+        (UnreachableError("the database x cannot be used: no route"), INTERRUPTED),
         (BusyError("another run is at work"), None),  # and this is its log
     ],
 )

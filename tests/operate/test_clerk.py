@@ -78,10 +78,10 @@ def store(postgres_url: str) -> Iterator[Store]:
 def test_whatever_a_job_does_ends_that_job_alone(store: Store, postgres_url: str, tmp_path: Path) -> None:
     reasons = {
         "mistake": "the table must have rows",
-        "bug": f"ZeroDivisionError: of all things {BUG}",
+        "bug": f"ZeroDivisionError {BUG}",
         "dies": "the process that was at it was ended by SIGKILL; most likely there was not enough memory",
         "ends": "the process that was at it ended with status 3 (the log of the runner may have more)",
-        "nan": f"ValueError: Out of range float values are not JSON compliant {BUG}",
+        "nan": f"ValueError {BUG}",
         "greedy": "there was not enough memory for it",
     }
     asked = {how: ask(store, how) for how in ("well", *reasons)}

@@ -17,13 +17,14 @@ from fastapi.testclient import TestClient
 
 from sweep.commands import clerk
 from sweep.commands.export import exported
-from sweep.errors import UserError
+from sweep.errors import StorageError, UserError
 from sweep.launch.inline import InlineLauncher
 from sweep.operate.jobs import TAKES_A_TABLE, ask_estimate, ask_export
 from sweep.run.loop import run_sweep
 from sweep.run.study import optuna_storage
 from sweep.spec.definition import parse
 from sweep.spec.source import MASK
+from sweep.store.failures import NoSpaceError, UnreachableError, brief
 from sweep.store.store import Store
 from tests.operate.queued import FEW, log, queue, status, work
 from tests.operate.test_answers import answering
@@ -301,6 +302,42 @@ def test_a_reason_names_no_folder_and_nothing_beside_the_table(tmp_path: Path) -
             store.set_order("small", "failed", reason=f"data.source: no such file: {home}/table.csv; beside it: x.csv")
         service(browser).snapshots.invalidate()
         assert browser.get("/v1/sweeps/small").json()["reason"] == gone
+
+
+def test_a_reason_names_no_database(tmp_path: Path, sqlite_url: str) -> None:
+    """Of a sweep whose name somebody else's study has."""
+    folder = str(Path(sqlite_url.removeprefix("sqlite:///")).parent)
+    queue(sqlite_url, tmp_path, "name=a", *FEW)
+    with Store.open(sqlite_url) as store, optuna_storage(store) as tables:
+        study = optuna.create_study(study_name="a", storage=tables)
+        study.set_user_attr("whose", "somebody else's")
+    work(sqlite_url)
+    reason = str(status(sqlite_url, "a").reason)
+    assert "belongs to an Optuna study in the database that this sweep did not make" in reason
+    assert folder not in reason + str(log(sqlite_url, "a"))
+
+
+SHOWN = "sqlite:////home/ann/my tables/x.db"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UnreachableError(f"the database {SHOWN} cannot be used: it is locked"), "cannot be reached, or is busy"),
+        (NoSpaceError(f"the database {SHOWN} cannot be used: disk full"), "has no room left"),
+        (StorageError(f"the database {SHOWN} cannot be used: no host db.example"), "cannot be used"),
+        (StorageError(f"the database must be writable, however: /home/ann is not ({SHOWN})"), "must be writable"),
+    ],
+)
+def test_what_is_wrong_with_a_database_names_no_place(error: StorageError, said: str) -> None:
+    assert brief(error, SHOWN) == f"the database {said}"
+
+
+def test_what_an_older_database_needs_is_said() -> None:
+    older = StorageError(f"{SHOWN} was written by an older sweep: `sweep storage upgrade` brings it up to date")
+    wanted = "the database was written by an older sweep: `sweep storage upgrade` brings it up to date"
+    assert brief(older, SHOWN) == wanted
+    assert brief(UserError("as it is"), SHOWN) == "as it is"
 
 
 # --- what a script reads ----------------------------------------------------------------------------------------------

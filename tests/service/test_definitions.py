@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 
 from sweep.errors import DefinitionError
 from sweep.operate.orders import submit
-from sweep.service.checking import MOST_TEXT, checked
+from sweep.service.bodies import MOST_TEXT
+from sweep.service.checking import checked
 from sweep.service.problems import RefusedError
 from sweep.spec.definition import parse, shipped_definitions
 from tests.service.service_app import client, hand_in, service

@@ -105,12 +105,13 @@ def test_what_happens_is_heard(listening: Listening) -> None:
         until(lambda: len(stream.of("status")) > 1, "no change is heard")
         assert stream.of("status")[-1].data["state"] == "queued"
         store.log("done", "after", "warning", 3)
-        until(lambda: len(stream.of("log")) > 1, "no line is heard")
-        first, second = stream.of("log")
+        until(lambda: len(stream.of("log")) > 2, "no line is heard")
+        first, asked, second = stream.of("log")
+        assert asked.data["said"].startswith("extended to 20 trials by ")
         assert (first.data["said"], second.data["said"], second.data["trial"]) == ("before", "after", 3)
         assert second.id == str(second.data["id"])
         # Whoever comes again hears what he has missed, and nothing twice.
-        later = Stream(client, "/v1/sweeps/done/live", **{"Last-Event-ID": str(first.id)})
+        later = Stream(client, "/v1/sweeps/done/live", **{"Last-Event-ID": str(asked.id)})
         until(lambda: bool(later.of("status") and later.of("log")), "nothing is heard")
         assert [event.data["said"] for event in later.of("log")] == ["after"]
         client.delete("/v1/sweeps/done")
@@ -120,6 +121,18 @@ def test_what_happens_is_heard(listening: Listening) -> None:
         stream.close()
         later.close()
     until(lambda: not listening.tasks, "somebody still looks")
+
+
+def test_figures_that_are_dropped_before_newer_ones_are_made_are_no_news(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = iter(["a", None, None, "b"])
+    monkeypatch.setattr(listening.service.renderer, "ready", lambda *_: next(versions, "b"))
+    with client_of(listening) as client:
+        stream = Stream(client, "/v1/sweeps/done/live")
+        until(lambda: any(event.data["version"] == "b" for event in stream.of("figures")), "nothing is heard")
+        assert [event.data["version"] for event in stream.of("figures")] == ["a", "b"]
+        stream.close()
 
 
 def test_fifty_listeners_share_one_look_and_leave_nothing(

@@ -223,14 +223,15 @@ def test_the_page_of_an_error_says_what_is_allowed(client: TestClient) -> None:
 
 def test_the_page_of_an_error_needs_no_database(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
-        raise UnreachableError("the database cannot be reached: it is away")
+        raise UnreachableError("the database postgresql://ann@db.example/x cannot be used: no route to db.example")
 
     monkeypatch.setattr(type(service_of(client).snapshots), "all", away)
     monkeypatch.setattr(type(service_of(client).store), "runners", away)
     answer = client.get("/")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
-    assert "it is away" in Parsed(answer.text).text
+    assert "the database cannot be reached, or is busy" in Parsed(answer.text).text
+    assert "db.example" not in answer.text + client.get("/v1/sweeps").text  # where it is, is not for all who may look
 
 
 # --- what all pages are made of ---------------------------------------------------------------------------------------

@@ -269,6 +269,32 @@ def test_what_took_too_long_is_tried_again_soon(
     renderer.close()
 
 
+def test_what_was_made_before_something_failed_is_not_kept(
+    url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it was, dropping it for want of room ended all making, long after the failure was forgotten."""
+    renderer, now = Renderer(url), [1000.0]
+    done = sweeps["done"]
+    more = Glance(later(done), done.key)
+
+    def ask(task: _Task) -> bytes:
+        if task.version == version_of(more):
+            raise RefusedError(500, "not made within 300 s", "too_long")
+        return b"x" * 100
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module, "KEPT_BYTES", 250)
+    renderer.made(done, "report")
+    with pytest.raises(RefusedError, match="not made within"):
+        renderer.made(more, "report")
+    assert (renderer._kept, renderer._bytes) == ({}, 0)
+    now[0] += module.REFUSED_SECONDS + 1
+    for what in ("best", "toml", "json", "figures"):
+        assert renderer.made(done, what).packed == b"x" * 100
+    renderer.close()
+
+
 def test_another_program_makes_it_anew(sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch) -> None:
     before = version_of(sweeps["done"])
     assert version_of(sweeps["done"]) == before

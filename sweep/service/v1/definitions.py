@@ -13,6 +13,7 @@ from sweep.service.checking import column_problems, placed, understood
 from sweep.service.problems import RefusedError, Said, said
 from sweep.service.sources import source_problem
 from sweep.service.state import TheService
+from sweep.service.v1.schemas import In
 from sweep.service.v1.uploads import Suggestion, suggestion
 from sweep.spec.definition import parse, shipped_definitions
 from sweep.spec.model import plain
@@ -41,14 +42,14 @@ class Text(BaseModel):
     definition: str
 
 
-class Source(BaseModel):
+class Source(In):
     """A table that needs not be handed in, such as ``sklearn:iris``, and what to predict of it."""
 
     source: str
     target: str | int | None = None
 
 
-class Written(BaseModel):
+class Written(In):
     """A definition that somebody is writing, and the table that was handed in for it."""
 
     definition: str

@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from sweep.service.bodies import MOST_TEXT
+from sweep.service.v1.schemas import In, Out
 from sweep.spec.edits import edited
-
-MOST_TEXT = 1 << 16
-"""Characters of a definition."""
 
 MOST_CHANGES = 100
 
 router = APIRouter(prefix="/v1", tags=["definitions"])
 
 
-class Edit(BaseModel):
+class Edit(In):
     """A definition, and what is to be changed in it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     definition: str = Field(max_length=MOST_TEXT, description="TOML.")
     changes: dict[str, Any] = Field(
@@ -30,7 +27,7 @@ class Edit(BaseModel):
     )
 
 
-class Edited(BaseModel):
+class Edited(Out):
     """The definition as it is then."""
 
     definition: str

@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from sweep.operate.jobs import AT_HAND, TAKES_A_TABLE, ask_estimate
-from sweep.service.checking import MOST_TEXT, understood
+from sweep.service.bodies import MOST_TEXT
+from sweep.service.checking import understood
 from sweep.service.problems import RefusedError, Said
 from sweep.service.sources import PLACE
 from sweep.service.state import TheService

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sweep.operate.orders import PRIORITIES
 from sweep.operate.overview import Glance
+from sweep.service.bodies import MOST_TEXT
 from sweep.spec.source import source_name
 from sweep.store.rows import TrialRecord
 from sweep.store.service_rows import JobRecord, LogRecord, RunnerRecord
@@ -173,7 +174,7 @@ class NewSweep(In):
     """A sweep to be queued."""
 
     definition: str = Field(
-        max_length=1 << 16,
+        max_length=MOST_TEXT,
         description="TOML.",
         examples=['format = 1\nname = "iris"\n[data]\nsource = "sklearn:iris"\n[search]\ntrials = 24\n'],
     )

@@ -14,6 +14,7 @@ from sweep.service.intake import safe_name
 from sweep.service.problems import RefusedError
 from sweep.service.reader import Suggested, TableSeen
 from sweep.service.state import Service, TheService
+from sweep.service.v1.schemas import In
 from sweep.store.service_rows import UploadRecord
 
 router = APIRouter(prefix="/v1", tags=["uploads"])
@@ -33,7 +34,7 @@ class Upload(BaseModel):
     notes: list[str]
 
 
-class Wanted(BaseModel):
+class Wanted(In):
     """What is to be predicted: the name of a column or its position, ``null`` to guess it."""
 
     target: str | int | None = None
