@@ -37,9 +37,6 @@ from sweep.store.store import Store
 FORMATS = (*IN_A_FILE, MODEL)
 """What a service exports."""
 
-CLERKS: tuple[JobKind, ...] = ("estimate", "export", "fit")
-"""Kinds that the clerk does."""
-
 AT_HAND = ("sklearn",)
 """Kinds of tables that an estimate reads by itself. It fetches nothing: an address leads wherever its host likes."""
 

@@ -175,12 +175,12 @@ def test_workers_that_are_lost_again_and_again_are_its_own_fault(
 def test_one_that_nobody_asks_for_any_more_ends(done: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And one that is worked at stays with who is at it, however short its lease."""
     monkeypatch.setattr(answers, "RENEW_SECONDS", 0.05)
-    monkeypatch.setattr(answers, "LEASE_SECONDS", 0.5)
+    monkeypatch.setattr(answers, "LEASE_SECONDS", 2.0)
     job = ask(done)
 
     def slow(own: JobRecord, say: Say) -> Mapping[str, Any]:
         say("1 of 2 runs")
-        time.sleep(1.0)
+        time.sleep(2.4)
         with Store.open(done) as store:
             assert store.take_job(jobs.RUNNERS, "other", 30.0) is None
             assert found(done, own).progress == "1 of 2 runs"

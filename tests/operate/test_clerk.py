@@ -23,7 +23,7 @@ from sweep.launch import forkserver
 from sweep.model.folder import read_model
 from sweep.operate import clerk as module
 from sweep.operate import jobs
-from sweep.operate.clerk import Clerk, ClerkProcess
+from sweep.operate.clerk import LANES, Clerk, ClerkProcess
 from sweep.operate.errand import Done
 from sweep.spec.toml import to_toml
 from sweep.store.failures import UnreachableError
@@ -164,7 +164,7 @@ def test_old_jobs_and_uploads_are_dropped(sqlite_url: str) -> None:
     with Store.open(sqlite_url) as store:
         old, new = ask(store, "well"), ask(store, "well")
         for job in (old, new):
-            store.take_job(jobs.CLERKS, job.id, 30.0)
+            store.take_job(LANES[0] + LANES[1], job.id, 30.0)
             store.fail_job(job.id, job.id, "x")
         uploads = [store.save_upload(name, 1, name.encode(), {}) for name in ("old", "new")]
         engine, now = create_engine(store.url), datetime.now(UTC)

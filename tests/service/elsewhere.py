@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from sweep.commands.clerk import duties
 from sweep.errors import SweepError
-from sweep.operate.jobs import CLERKS
+from sweep.operate.clerk import LANES
 from sweep.store.store import Store
 from tests.service.served import until
 from tests.service.test_live import Stream
@@ -82,7 +82,7 @@ def do_jobs(storage: str, folder: Path) -> dict[str, str | None]:
     """Does what a clerk has been asked for, in this process: why each was not done, by its id."""
     reasons: dict[str, str | None] = {}
     with Store.open(storage) as store:
-        while (job := store.take_job(CLERKS, "a token of tests", 600.0)) is not None:
+        while (job := store.take_job(LANES[0] + LANES[1], "a token of tests", 600.0)) is not None:
             own = folder / job.id
             own.mkdir()
             try:

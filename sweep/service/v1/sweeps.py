@@ -26,7 +26,7 @@ from sweep.store.logbook import MOST_LINES
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"])
 
 MOST_LISTED = 1000
-MOST_TRIALS = 10_000
+MOST_AT_ONCE = 10_000
 _LARGEST = 2**53  # that every reader of JSON has exactly
 
 _STATES: tuple[State, ...] = ("running", "queued", "paused", "failed", "cancelled", "orphaned", "done")
@@ -172,7 +172,7 @@ def trials(
     name: SweepName,
     service: TheService,
     after: Annotated[int, Query(ge=-1, le=_LARGEST, description="Number of a trial: those behind it.")] = -1,
-    limit: Annotated[int, Query(ge=1, le=MOST_TRIALS)] = 1000,
+    limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 1000,
 ) -> TrialList:
     """The finished trials by number. Trials finish in another order: one may come in before those that are known."""
     key = service.snapshots.one(name).key
