@@ -83,7 +83,7 @@ export const answerParts = (answer) => {
       el(
         "p",
         { class: "note" },
-        `What to expect of the best configuration on new rows, its honest score: ${score(answer.metric, honest.value)} (95 %: ${bareScore(answer.metric, honest.low)} to ${bareScore(answer.metric, honest.high)}). Only this belongs on a slide.`,
+        `What to expect of the best configuration on new rows, its honest score: ${score(answer.metric, honest.value)} (95 %: ${bareScore(answer.metric, honest.low)} to ${bareScore(answer.metric, honest.high)}). Of the scores here only this one belongs on a slide: the others are of networks that were chosen for theirs.`,
       ),
     el(
       "details",

@@ -12,6 +12,7 @@ let pasted = false; // whether the text is somebody's own, and not to be replace
 let latest = 0; // what was asked last about the text; answers to earlier questions are dropped
 let sound = false;
 let measuring; // the timer of the next estimate
+const FEW = 8; // trials of a placement, below which its best network is a matter of luck
 let changing = 0; // changes of fields that are not in the text yet
 
 // --- 1: the table ----------------------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ const useUpload = async (document) => {
   useTable(document.table, { ...document, title: `${document.name}, ${size(document.size)}` });
   history.replaceState(null, "", `/new?upload=${encodeURIComponent(upload)}`);
   if (pasted && text.value.trim()) await check();
-  else await setText(document.definition);
+  else await setSuggested(document.definition);
   const target = document.target ? `the target is ${document.target}` : "choose what to predict";
   announce(`${document.name} was read. ${count(document.table.rows, "row")}; ${target}.`);
   reveal();
@@ -87,7 +88,7 @@ const useSource = async (chosen, target = null) => {
   [upload, source, pasted] = [null, chosen, false];
   begin();
   useTable(found.table, { ...found, title: chosen });
-  await setText(found.definition);
+  await setSuggested(found.definition);
   reveal();
 };
 
@@ -136,13 +137,30 @@ one("#target").addEventListener("change", async ({ target: { value } }) => {
       const found = await fromTable(() => ask("POST", `/v1/uploads/${upload}/definition`, { target: value }));
       if (!found) return;
       useTable(found.table, { ...found, title: one("#table-facts dd").textContent });
-      await setText(found.definition);
+      await setSuggested(found.definition);
     }
     announce(`The definition is fitted to the target ${value} now.`);
   } catch (error) {
     refused("#f-data-target-wrong")(error);
   }
 });
+
+// A definition that was suggested for a table, under a name that no sweep has yet.
+const setSuggested = async (definition) => {
+  const name = definition?.match(/^name = "(.+)"$/m)?.[1];
+  const free = name && (await freeName(name));
+  if (free === name) return setText(definition);
+  const found = await ask("POST", "/v1/definitions/edit", { definition, changes: { name: free } });
+  return setText(found.definition);
+};
+
+const freeName = async (name) => {
+  const { sweeps } = await ask("GET", `/v1/sweeps?limit=1000&q=${encodeURIComponent(name)}`);
+  const taken = new Set(sweeps.map((sweep) => sweep.name));
+  let free = name;
+  for (let next = 2; taken.has(free); next += 1) free = `${name.slice(0, 90)}-${next}`;
+  return free;
+};
 
 // --- 3: what to try --------------------------------------------------------------------------------------------------
 
@@ -198,6 +216,7 @@ let editing = Promise.resolve(); // changes are made one after the other
 listen((changes) => {
   changing += 1;
   clearTimeout(measuring);
+  one("#estimate").textContent = "";
   editing = editing.then(async () => {
     try {
       await change(changes);
@@ -236,6 +255,7 @@ const soon = () => {
   clearTimeout(measuring);
   const turn = latest;
   const current = () => turn === latest;
+  one("#estimate").textContent = "Measuring how long it takes…"; // what stood there was of another text
   measuring = setTimeout(() => estimate(current).catch((error) => current() && refused("#estimate")(error)), 1200);
 };
 
@@ -260,7 +280,9 @@ const estimate = async (current) => {
     const { estimate: time, trials } = done.result;
     const arms = Object.keys(trials.per_placement).length;
     const each = arms > 1 ? ` over ${count(arms, "placement")}` : "";
-    say(`About ${duration(time.seconds)} on ${count(time.workers, "worker")}: ${count(trials.budget, "trial")}${each}.`);
+    const few = arms > 1 && trials.budget / arms < FEW ? " So few for each are a try of the machinery: an answer takes more." : "";
+    const search = `About ${duration(time.seconds)} on ${count(time.workers, "worker")}: ${count(trials.budget, "trial")}${each}`;
+    say(`${search}. The answer takes at most as long again.${few}`);
   }
 };
 
@@ -289,7 +311,8 @@ one("#launch").addEventListener("click", async ({ currentTarget: button }) => {
     if (!(error instanceof Refused)) throw error;
     const taken = error.status === 409 && !error.problems.length;
     tell(taken ? [{ place: "name", said: error.message }] : error.problems);
-    wrong.textContent = error.problems.length > 1 ? `${count(error.problems.length, "problem")}: see the fields.` : error.message;
+    if (taken) wrong.textContent = "There is a sweep of that name: take another one.";
+    else wrong.textContent = error.problems.length > 1 ? `${count(error.problems.length, "problem")}: see the fields.` : error.message;
     if (error.problems.length || taken) one('[aria-invalid="true"]')?.focus();
   } finally {
     button.disabled = false;

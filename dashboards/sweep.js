@@ -4,7 +4,7 @@ import { answerParts, sentences } from "./answer.js";
 import { draw, isDrawn } from "./charts.js";
 import { listFiles } from "./downloads.js";
 import { lookNow } from "./page.js";
-import { bests, finished, howFar } from "./table.js";
+import { bests, finished, howFar, ratesOf } from "./table.js";
 
 const { name, writes } = one("#sweep").dataset;
 const address = `/v1/sweeps/${encodeURIComponent(name)}`;
@@ -72,6 +72,8 @@ const showStudy = () => {
   if (sweep.study !== null) link.href = `/dashboard/studies/${sweep.study}`;
 };
 
+const FEW = 8; // trials of a placement, below which its best network is a matter of luck
+
 const showBests = () => {
   const found = bests(sweep);
   one("#no-best").hidden = found.length > 0;
@@ -82,10 +84,12 @@ const showBests = () => {
       { class: best.top ? "wins" : null },
       el("th", { scope: "row" }, chip(best.placement, best.mark)),
       el("td", { class: "best-means" }, placementWords(best.placement)),
+      el("td", { class: "number" }, ratesOf(best)),
       el("td", { class: "number" }, best.diverged === null ? null : el("small", {}, "diverged "), score(sweep.metric, best.score)),
       el("td", { class: "number" }, grouped(best.trial)),
     ),
   );
+  one("#few").hidden = found.length < 2 || sweep.state === "running" || finished(sweep) / found.length >= FEW;
   one("#diverged").hidden = !found.length || found.some((best) => best.diverged === null);
   const body = one("#bests");
   const old = all("tr", body);

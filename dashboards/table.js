@@ -22,6 +22,9 @@ export const bests = (sweep) => {
   return found.map(([placement, best]) => ({ placement, ...best, mark: marks[placement], top: !alike && sign * best.score === top }));
 };
 
+// Its dropout rates, each once, from the input on: "0.2", "0.2, 0.45".
+export const ratesOf = ({ rates }) => [...new Set(rates.filter((rate) => rate > 0).map((rate) => String(Number(rate.toPrecision(2)))))].join(", ");
+
 export const row = (sweep) =>
   el(
     "tr",

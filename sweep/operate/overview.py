@@ -37,11 +37,13 @@ class Leader:
         trial: Its number.
         score: Raw.
         diverged: Epoch at which some fold was first seen non-finite, if one was.
+        rates: Its dropout rates: of the input, then of each hidden layer; 0 for a layer without dropout.
     """
 
     trial: int
     score: float
     diverged: int | None = None
+    rates: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class Overview:
             name = one.sweep.name
             status = status_from(one.sweep, one.counts, one.trained, orders.pop(name, None), leases.get(key))
             best = {
-                placement: Leader(own[0].number, own[0].score, own[0].diverged)
+                placement: Leader(own[0].number, own[0].score, own[0].diverged, own[0].hyperparameters.dropout)
                 for placement, own in one.leaders.items()
             }
             answer = _answer(one, status)

@@ -218,6 +218,7 @@ def _bests(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             **placement_mark(placement, marks[placement].colour, marks[placement].shape),
             "score": wording.score(metric, one["score"]),
             "trial": one["trial"],
+            "rates": ", ".join(dict.fromkeys(f"{rate:.2g}" for rate in one["rates"] if rate)),
             "top": one["score"] == top and not alike,
         }
         for placement, one in sorted(best.items(), key=lambda pair: (*_USUAL, pair[0]).index(pair[0]))

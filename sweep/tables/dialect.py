@@ -122,7 +122,7 @@ def sniff(path: Path, source: str, expected: Expected | None) -> tuple[Dialect, 
     encoding, notes = _encoding(head, path, gzipped=gzipped)
     if b"\0" in head and encoding != "utf-16":
         raise DataError(
-            f"{source}: is not text (it holds zero bytes); allowed are CSV, TSV, Parquet and Arrow files, plain or .gz"
+            f"{source}: is not text (it holds NUL bytes); allowed are CSV, TSV, Parquet and Arrow files, plain or .gz"
         )
     sample = head.decode(encoding, errors="ignore")
     if len(head) == SAMPLE_BYTES:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FilePayload, expect
 
 from sweep.store.store import Store
 from tests.browser.place import TOKENS, Place, Visitor, visiting
@@ -246,6 +246,45 @@ def test_what_happens_is_told_as_it_happens(place: Place, browser: Browser, way:
         with Store.open(place.storage) as store:
             store.log("running", said, level="warning")
         expect(page.locator("#log .warning")).to_contain_text([said])
+
+
+def test_a_table_is_handed_in_again(place: Place, browser: Browser) -> None:
+    """Its sweep gets a name that is free, and no bare control of the browser's appears."""
+    rows = "".join(f"{number},{number % 3},{number % 2}\n" for number in range(60))
+    file: FilePayload = {
+        "name": "done.csv",
+        "mimeType": "text/csv",
+        "buffer": f"alpha,beta,outcome\n{rows}".encode(),
+    }
+    with visiting(browser, place) as visitor:
+        page = visitor.page
+        visitor.log_in()
+        visitor.go("/new")
+        with page.expect_file_chooser() as chooser:
+            page.get_by_text("Choose a file", exact=True).click()
+        chooser.value.set_files(file)
+        expect(page.get_by_label("Name", exact=True)).to_have_value("done-2")
+        expect(page.get_by_label("The definition", exact=True)).to_have_value(re.compile(r'^name = "done-2"$', re.M))
+        box = page.locator("#file").bounding_box()
+        assert box is not None
+        assert (box["width"], box["height"]) == (1, 1)
+
+
+def test_of_a_sweep_one_sees_rates_and_how_little_it_rests_on(place: Place, browser: Browser) -> None:
+    with visiting(browser, place) as visitor:
+        page = visitor.page
+        visitor.log_in()
+        settled(visitor, "/sweeps/done")
+        rates = page.locator("#bests tr td:nth-child(3)").all_text_contents()
+        assert rates[0] == ""  # no dropout
+        assert 0 < float(rates[1]) < 1
+        expect(page.locator("#few")).to_contain_text("Few trials for each placement.")
+        page.get_by_role("button", name="Delete this sweep").click()
+        box = page.get_by_role("dialog").bounding_box()
+        assert box is not None
+        assert abs(box["x"] + box["width"] / 2 - 640) < 16  # in the middle
+        assert abs(box["y"] + box["height"] / 2 - 430) < 16
+        visitor.picture("delete")
 
 
 def test_a_target_that_cannot_be_guessed_is_asked_for(place: Place, browser: Browser) -> None:

@@ -94,7 +94,10 @@ def test_the_best_of_each_placement_is_that_of_the_summary(store: Store) -> None
         if glance.key is not None:
             arms = summarise(store, name).arms
             assert glance.best == {
-                arm.placement: Leader(arm.best.number, arm.best.score, arm.best.diverged) for arm in arms
+                arm.placement: Leader(
+                    arm.best.number, arm.best.score, arm.best.diverged, arm.best.hyperparameters.dropout
+                )
+                for arm in arms
             }
             assert glance.maximize
         else:

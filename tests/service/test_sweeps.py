@@ -67,6 +67,8 @@ def test_one(client: TestClient) -> None:
     )
     assert found["best"].keys() == {"none", "input"}
     assert {one["diverged"] for one in found["best"].values()} == {None, 5}
+    assert found["best"]["none"]["rates"] == [0.0, 0.0]
+    assert found["best"]["input"]["rates"][0] > 0.0
     assert found["maximize"] is True
     assert found["answer"] is None
     assert found["jobs"] == []

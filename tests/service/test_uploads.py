@@ -129,7 +129,11 @@ def test_a_first_row_is_data_or_names_as_the_user_says(browser: TestClient) -> N
 
 def test_rubbish_is_refused_in_one_sentence(browser: TestClient) -> None:
     for name, content, said in (
-        ("r.csv", bytes(range(256)) * 400, "r.csv: is not text (it holds zero bytes); allowed are CSV, TSV, Parquet"),
+        (
+            "r.csv",
+            bytes(range(256)) * 400,
+            "r.csv: is not text (it holds NUL bytes); allowed are CSV, TSV, Parquet",
+        ),
         ("r.parquet", b"PAR1" + bytes(range(256)), "r.parquet: the file is damaged or incomplete"),
         ("r.csv.gz", gzip.compress(TABLE.encode())[:-30], "r.csv.gz: the gzip file is damaged or incomplete"),
     ):

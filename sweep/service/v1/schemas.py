@@ -114,6 +114,7 @@ class Leader(Out):
     trial: int
     score: float = Field(description="Raw: the best of many is too good by its luck.")
     diverged: int | None = Field(description="Epoch at which some fold was first seen non-finite.")
+    rates: list[float] = Field(description="Dropout rate of the input, then of each hidden layer; 0 without dropout.")
 
 
 class Headline(Out):
@@ -152,7 +153,7 @@ class Sweep(Out):
         return cls(
             **status.to_dict() | {"source": source_name(status.source), "reason": reason},
             best={
-                name: Leader(trial=one.trial, score=one.score, diverged=one.diverged)
+                name: Leader(trial=one.trial, score=one.score, diverged=one.diverged, rates=list(one.rates))
                 for name, one in glance.best.items()
             },
             maximize=glance.maximize,
