@@ -65,6 +65,19 @@ def process_of(renderer: Renderer) -> psutil.Process:
     return psutil.Process(renderer._process.pid)
 
 
+def held_up(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Renderer, threading.Event]:
+    """A renderer that makes of everything its version, while an event is set."""
+    renderer, go_on = Renderer(url), threading.Event()
+    go_on.set()
+
+    def ask(task: _Task) -> bytes:
+        go_on.wait(30)
+        return gzip.compress(task.version.encode())
+
+    monkeypatch.setattr(renderer, "_ask", ask)
+    return renderer, go_on
+
+
 def later(glance: Glance, **changes: Any) -> SweepStatus:
     """The state of a sweep with another trial."""
     status = glance.status
@@ -165,15 +178,7 @@ def test_a_sweep_that_runs_is_not_made_anew_all_the_time(
 def test_of_a_sweep_that_has_ended_nobody_waits_for_the_last_figures(
     url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    renderer = Renderer(url)
-    go_on = threading.Event()
-    go_on.set()
-
-    def ask(task: _Task) -> bytes:
-        go_on.wait(30)
-        return gzip.compress(task.version.encode())
-
-    monkeypatch.setattr(renderer, "_ask", ask)
+    renderer, go_on = held_up(url, monkeypatch)
     running = sweeps["running"]
     ended = Glance(later(running, state="done"), running.key)
     renderer.made(running, "figures")
@@ -191,15 +196,7 @@ def test_of_a_sweep_that_has_ended_nobody_waits_for_the_last_figures(
 def test_of_a_sweep_that_runs_nobody_waits_for_the_newest(
     url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    renderer = Renderer(url)
-    go_on = threading.Event()
-    go_on.set()
-
-    def ask(task: _Task) -> bytes:
-        go_on.wait(30)
-        return gzip.compress(task.version.encode())
-
-    monkeypatch.setattr(renderer, "_ask", ask)
+    renderer, go_on = held_up(url, monkeypatch)
     monkeypatch.setattr(module, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(module, "SHARE", 0.0)
     running = sweeps["running"]
