@@ -19,7 +19,7 @@ from sweep.operate.clerk import Duties, Duty
 from sweep.operate.errand import Done, Say
 from sweep.operate.formats import MODEL
 from sweep.operate.jobs import AT_HAND, TAKES_A_TABLE
-from sweep.operate.reasons import without_folders
+from sweep.operate.reasons import without_places
 from sweep.spec.alone import for_others
 from sweep.spec.definition import parse
 from sweep.spec.places import parted
@@ -71,7 +71,7 @@ def export_file(storage: str, job: JobRecord, _: Path, say: Say) -> Done:
     file, name = file_name(str(job.sweep), form), str(job.sweep)
     export.check(form, trial, ensemble)
     say("training the network on all rows" if form == "onnx" else "reading the sweep")
-    with without_folders(storage, name), Store.open(storage) as store:
+    with without_places(storage, name), Store.open(storage) as store:
         content = export.exported(store, name, form, trial, ensemble or 1, file, shared=True)
     written = content.encode() if isinstance(content, str) else content
     return Done({"format": form}, JobFile(file, ENDINGS[form][1], written))
@@ -81,7 +81,7 @@ def fit(storage: str, job: JobRecord, folder: Path, say: Say) -> Done:
     """The best configuration trained on all rows: the folder that ``sweep fit`` writes, as a zip file."""
     name, trial, ensemble = str(job.sweep), job.request["trial"], job.request["ensemble"]
     model = folder / f"{name}-model"
-    with without_folders(storage, name), Store.open(storage) as store:
+    with without_places(storage, name), Store.open(storage) as store:
         where = fitting.Where(model, force=False, storage=storage)
         fitting.fit(
             store,

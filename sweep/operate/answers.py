@@ -14,7 +14,7 @@ from typing import Any
 from sweep.errors import LaunchError, StoppedError, SweepError
 from sweep.interrupts import held
 from sweep.operate.jobs import RUNNERS
-from sweep.operate.reasons import bug, without_folders
+from sweep.operate.reasons import bug, without_places
 from sweep.operate.repeating import Repeating
 from sweep.store.failures import NoSpaceError, UnreachableError
 from sweep.store.service_rows import JobRecord
@@ -84,7 +84,7 @@ class Answers:
         try:
             kept = _KeptJob(job, self._token)
             renewed = Repeating(self._storage, kept.renew, RENEW_SECONDS, "sweep-job")
-            with renewed, without_folders(self._storage, job.sweep):
+            with renewed, without_places(self._storage, job.sweep):
                 result = self._answer(job, kept.says)
         except StoppedError as error:  # it is not ours any more
             self._say(f"{job.sweep}: {error}")

@@ -29,7 +29,7 @@ def bug(error: Exception) -> str:
 
 
 @contextmanager
-def without_folders(storage: str, name: str | None) -> Iterator[None]:
+def without_places(storage: str, name: str | None) -> Iterator[None]:
     """What is wrong with a sweep is said without the folder that its table lies in, and without the database's address.
 
     Args:

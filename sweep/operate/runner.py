@@ -25,7 +25,7 @@ from sweep.operate.answers import Answer, Answers
 from sweep.operate.chronicle import Chronicle
 from sweep.operate.clerk import ClerkProcess, Duties
 from sweep.operate.presence import Presence
-from sweep.operate.reasons import bug, without_folders
+from sweep.operate.reasons import bug, without_places
 from sweep.run.events import Event, Finished, ignore
 from sweep.run.lease import is_held, this_process
 from sweep.run.loop import run_sweep
@@ -154,7 +154,7 @@ class Runner:
             who, noted = f"a runner, {this_process()}", self._lacks.get(order.name)
             with (
                 Chronicle(self._storage, order.name, who, queued=True, noted=noted) as chronicle,
-                without_folders(self._storage, order.name),
+                without_places(self._storage, order.name),
             ):
                 self._run(order, chronicle)
             self._lacks.pop(order.name, None)

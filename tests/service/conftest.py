@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from sweep.service import access, bodies
+from tests.service.serving import Behind
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +24,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     except FileNotFoundError:
         pytest.skip("there is no openssl here")
     return files
+
+
+@pytest.fixture
+def behind() -> Behind:
+    """What stands behind the guard."""
+    return Behind()
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[None]:
+    """Whoever shows a wrong token, or more than is taken, waits for less."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(access, "WRONG_SECONDS", 0.01)
+        patch.setattr(bodies, "LINGER_SECONDS", 0.5)
+        yield
