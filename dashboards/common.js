@@ -74,6 +74,9 @@ export const ask = async (method, path, body = undefined, headers = {}) => {
 
 export const pause = (milliseconds) => new Promise((wake) => setTimeout(wake, milliseconds));
 
+// Trials of a placement, below which its best network is a matter of luck.
+export const FEW = 8;
+
 const LONGEST = 60; // seconds between two times that the same is asked for
 
 const inSight = () =>

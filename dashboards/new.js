@@ -1,6 +1,6 @@
 // A new sweep: a table, what to predict, what to try. The text of the definition is the truth: fields write into it by
 // way of the service, which keeps its comments, and are filled in from what the service understands of it.
-import { all, announce, ask, copyText, count, duration, el, ended, grouped, listed, one, patiently, Refused, runners, saying, sentence, size } from "./common.js";
+import { all, announce, ask, copyText, count, duration, el, ended, FEW, grouped, listed, one, patiently, Refused, runners, saying, sentence, size } from "./common.js";
 import { fill, listen, showProblems } from "./fields.js";
 import { takeFiles } from "./upload.js";
 
@@ -12,7 +12,6 @@ let pasted = false; // whether the text is somebody's own, and not to be replace
 let latest = 0; // what was asked last about the text; answers to earlier questions are dropped
 let sound = false;
 let measuring; // the timer of the next estimate
-const FEW = 8; // trials of a placement, below which its best network is a matter of luck
 let changing = 0; // changes of fields that are not in the text yet
 
 // --- 1: the table ----------------------------------------------------------------------------------------------------
@@ -145,21 +144,22 @@ one("#target").addEventListener("change", async ({ target: { value } }) => {
   }
 });
 
-// A definition that was suggested for a table, under a name that no sweep has yet.
+// A definition that was suggested for a table, unless another one is asked for meanwhile.
 const setSuggested = async (definition) => {
-  const name = definition?.match(/^name = "(.+)"$/m)?.[1];
-  const free = name && (await freeName(name));
-  if (free === name) return setText(definition);
-  const found = await ask("POST", "/v1/definitions/edit", { definition, changes: { name: free } });
-  return setText(found.definition);
+  const suggested = definition && (await fromTable(() => withFreeName(definition)));
+  if (suggested || definition === null) await setText(suggested);
 };
 
-const freeName = async (name) => {
+// The same under a name that no sweep has yet.
+const withFreeName = async (definition) => {
+  const [, name] = definition.match(/^name = "(.+)"$/m);
   const { sweeps } = await ask("GET", `/v1/sweeps?limit=1000&q=${encodeURIComponent(name)}`);
   const taken = new Set(sweeps.map((sweep) => sweep.name));
-  let free = name;
-  for (let next = 2; taken.has(free); next += 1) free = `${name.slice(0, 90)}-${next}`;
-  return free;
+  if (!taken.has(name)) return definition;
+  let next = 2;
+  while (taken.has(`${name.slice(0, 90)}-${next}`)) next += 1;
+  const changes = { name: `${name.slice(0, 90)}-${next}` };
+  return (await ask("POST", "/v1/definitions/edit", { definition, changes })).definition;
 };
 
 // --- 3: what to try --------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // One sweep, live: by server-sent events, and by asking now and then where these do not come through.
-import { ago, all, announce, ask, bareScore, chip, copyText, count, duration, el, ended, fetched, grouped, one, patiently, placementWords, Refused, saying, score, sentence } from "./common.js";
+import { ago, all, announce, ask, bareScore, chip, copyText, count, duration, el, ended, FEW, fetched, grouped, one, patiently, placementWords, Refused, saying, score, sentence } from "./common.js";
 import { answerParts, sentences } from "./answer.js";
 import { draw, isDrawn } from "./charts.js";
 import { listFiles } from "./downloads.js";
@@ -71,8 +71,6 @@ const showStudy = () => {
   one("#dashboard").hidden = sweep.study === null;
   if (sweep.study !== null) link.href = `/dashboard/studies/${sweep.study}`;
 };
-
-const FEW = 8; // trials of a placement, below which its best network is a matter of luck
 
 const showBests = () => {
   const found = bests(sweep);
