@@ -183,6 +183,7 @@ def go_on_and_delete(visitor: Visitor) -> None:
     press(page.get_by_role("button", name="Go on"))
     expect(page.locator("#trials")).to_have_text("12 of 12 trials")
     expect(page.locator("#state")).to_have_text("done")
+    expect(page.locator("#honest")).to_contain_text("honest score")  # else deleting it refuses what is under way
     expect(page.get_by_role("button", name="Run the confirmation")).to_be_visible()  # the answer was of other winners
     press(page.get_by_role("button", name="Delete this sweep"))
     delete = page.get_by_role("dialog").get_by_role("button", name="Delete")
