@@ -150,8 +150,9 @@ const act = async (action, body = undefined, wrong = "#action-wrong") => {
 one("#again")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const wanted = Number(one("#trials-wanted").value);
-  if (!Number.isInteger(wanted) || wanted <= sweep.trials.budget) {
-    one("#again-wrong").textContent = `More than the ${count(sweep.trials.budget, "trial")} that it has, as a whole number.`;
+  const has = one("#progress").max; // the page comes with it; the sweep itself may still be asked for
+  if (!Number.isInteger(wanted) || wanted <= has) {
+    one("#again-wrong").textContent = `More than the ${count(has, "trial")} that it has, as a whole number.`;
     one("#trials-wanted").focus();
     return;
   }

@@ -111,7 +111,7 @@ def fill(
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
         study.set_user_attr(KEY_ATTRIBUTE, key)
         if running:
-            store.take_lease(key, this_process(), 60.0)
+            store.take_lease(key, this_process(), 3600.0)  # nobody renews it, however long a test takes
         for number in range(trials):
             placement = ("none", "input")[number % 2]
             params = {

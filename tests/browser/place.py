@@ -11,8 +11,10 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import numpy as np
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
@@ -23,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 SONAR = ROOT.parent / "shared" / "data" / "sonar.csv"
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds for what takes a few on a machine that does nothing else."""
 
 TOKENS = {"operator": "operator-token-of-browser-tests", "viewer": "viewer-token-of-browser-tests!"}
@@ -73,8 +75,15 @@ class Place:
     def ask(self, path: str, role: str = "operator") -> Any:
         """What the API answers to a program."""
         request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {TOKENS[role]}"})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - on loopback
-            return json.load(answer)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - on loopback
+                    return json.load(answer)
+            except HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+                time.sleep(float(error.headers["Retry-After"]))  # busy: pages ask again, too
 
 
 FOCUS = """[document.hasFocus(), document.activeElement.outerHTML.slice(0, 200),
@@ -83,10 +92,14 @@ FOCUS = """[document.hasFocus(), document.activeElement.outerHTML.slice(0, 200),
 
 
 @contextmanager
-def serving() -> Iterator[Place]:
-    """A service with a runner of one worker, on a database without sweeps."""
-    with scratch.folder("browser") as folder, listening(Path(folder), "--with-runner", "--workers", "1") as place:
-        yield place
+def serving(prepare: Callable[[str], None] | None = None) -> Iterator[Place]:
+    """A service with a runner of one worker, on a database without sweeps, or with those that are put there before."""
+    with scratch.folder("browser") as name:
+        folder = Path(name)
+        if prepare:
+            prepare(storage_in(folder))
+        with listening(folder, "--with-runner", "--workers", "1") as place:
+            yield place
 
 
 def storage_in(folder: Path) -> str:
@@ -114,7 +127,8 @@ def listening(folder: Path, *more: str, port: int = 0, login: bool = True) -> It
     with log.open("w") as said:
         process = subprocess.Popen(line, cwd=folder, env=environment, stdout=said, stderr=said)
     try:
-        address = _until(lambda: _address(log.read_text(), process), lambda: log.read_text())
+        until(lambda: _address(log.read_text(), process), "it does not say where it listens")
+        address = _address(log.read_text(), process) or ""
         yield Place(address.rstrip("/"), storage, folder)
     finally:
         process.send_signal(signal.SIGINT)
@@ -129,12 +143,20 @@ def _address(said: str, process: subprocess.Popen[bytes]) -> str | None:
     return next((word for word in said.split() if word.startswith("http://")), None)
 
 
-def _until(look: Callable[[], Any], why: Callable[[], str]) -> Any:
+def until(look: Callable[[], Any], why: str, wait: Callable[[float], object] = time.sleep) -> None:
+    """Looks until something is so; where it never is, the test fails and says why."""
     deadline = time.monotonic() + PATIENCE
-    while not (found := look()):
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.05)
-    return found
+    while not look():
+        assert time.monotonic() < deadline, why
+        wait(0.05)
+
+
+def press(control: Locator) -> None:
+    """Uses a button or a link by the keyboard.
+
+    Straight after scrolling, Chromium without a window takes clicks for such into a frame that was there before.
+    """
+    control.press("Enter")
 
 
 @contextmanager
@@ -142,7 +164,7 @@ def browsing() -> Iterator[Browser]:
     """Chromium, without a window."""
     expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET, timeout=1000 * PATIENCE)
         try:
             yield browser
         finally:
@@ -165,8 +187,10 @@ class Visitor:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
+        url = message.location.get("url", "")
+        busy = "status of 503" in message.text and "/v1/" in url  # the page asks again, and is looked at then
+        if message.type == "error" and not busy:
+            self.complaints.append(f"{message.text} ({url})")
 
     def go(self, path: str) -> None:
         """Opens a page."""
@@ -179,6 +203,10 @@ class Visitor:
         self.page.get_by_role("button", name="Log in").click()
         self.page.wait_for_url(self.place.url + "/")
 
+    def until(self, look: Callable[[], Any], why: str) -> None:
+        """Looks until something is so that comes later than what :func:`expect` can wait for."""
+        until(look, why, lambda seconds: self.page.wait_for_timeout(1000 * seconds))  # the browser is heard meanwhile
+
     def tab_to(self, wanted: Locator, most: int = 120) -> None:
         """Presses Tab until something has the focus, and looks whether one sees that it has."""
         self.page.wait_for_load_state()  # only then does Chromium leave the focus where Tab has put it after a "#place"
@@ -186,7 +214,7 @@ class Visitor:
             self.page.keyboard.press("Tab")
             if wanted.evaluate("element => element === document.activeElement"):
                 try:
-                    expect(wanted).not_to_have_css("outline-style", "none", timeout=20_000)
+                    expect(wanted).not_to_have_css("outline-style", "none")
                 except AssertionError:
                     raise AssertionError(f"{wanted} shows no focus: {self.page.evaluate(FOCUS)}") from None
                 return

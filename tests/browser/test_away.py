@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from sweep.store.store import Store
 from tests import scratch
-from tests.browser.place import TOKENS, Place, listening, storage_in, visiting
+from tests.browser.place import PATIENCE, TOKENS, Place, listening, press, storage_in, visiting
 from tests.service.served import make_sweeps
 
 BUSY = re.compile("The service is busy just now")
@@ -56,7 +57,6 @@ def test_what_a_busy_service_puts_off_is_asked_for_again(place: Place, browser: 
         expect(page.get_by_role("region", name="Each placement tested")).to_be_visible()
         for note in ("#charts-wait", "#answer-busy"):
             expect(page.locator(note)).to_be_empty()
-        visitor.complaints.clear()  # the browser reports each of them
 
 
 def test_a_new_sweep_waits_for_a_busy_service(place: Place, browser: Browser) -> None:
@@ -74,7 +74,17 @@ def test_a_new_sweep_waits_for_a_busy_service(place: Place, browser: Browser) ->
         expect(page.locator("#problems li")).to_have_count(0)
         page.unroute_all()
         expect(page.get_by_label("Name", exact=True)).to_have_value("iris")
-        visitor.complaints.clear()
+
+
+def test_more_trials_are_asked_for_before_the_sweep_is_known(place: Place, browser: Browser) -> None:
+    with visiting(browser, place) as visitor:
+        page = visitor.page
+        page.route("**/live", lambda route: route.fulfill(status=204))
+        page.route("**/v1/sweeps/done", busy)
+        visitor.go("/sweeps/done")
+        page.get_by_label("Again with more trials", exact=True).fill("12")
+        press(page.get_by_role("button", name="Go on"))
+        expect(page.locator("#again-wrong")).to_have_text("More than the 12 trials that it has, as a whole number.")
 
 
 def test_pages_say_that_the_service_is_away_and_go_on_when_it_is_back(
@@ -84,11 +94,15 @@ def test_pages_say_that_the_service_is_away_and_go_on_when_it_is_back(
     port = urlsplit(place.url).port or 0
     with browser.new_context() as context:
         page = context.new_page()
+        page.set_default_timeout(1000 * PATIENCE)
         page.goto(f"{place.url}/sweeps/running")
         expect(page.locator("#trials")).to_have_text("5 of 12 trials")
         expect(page.locator("#pace")).not_to_be_empty()
         expect(page.locator("#away")).to_be_hidden()
         server.close()  # the last of these tests: it is not needed any more
+        held = server.enter_context(socket.socket())  # nobody else is given the port meanwhile
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", port))
         expect(page.locator("#away")).to_contain_text("cannot be reached just now")
         expect(page.locator("#runners")).to_have_text("not connected")
         expect(page.locator("#pace")).to_be_empty()  # nobody knows

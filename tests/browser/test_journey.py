@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.place import PATIENCE, ROOT, TOKENS, Place, Visitor, sonar, visiting
+from tests.browser.place import PATIENCE, ROOT, TOKENS, Place, Visitor, press, sonar, visiting
 
 
 def field(page: Page, label: str, value: str) -> None:
@@ -18,14 +18,6 @@ def field(page: Page, label: str, value: str) -> None:
     control = page.get_by_label(label, exact=True)
     control.fill(value)
     control.press("Tab")
-
-
-def press(control: Locator) -> None:
-    """Uses a button or a link by the keyboard.
-
-    Straight after scrolling, Chromium without a window takes clicks for such into a frame that was there before.
-    """
-    control.press("Enter")
 
 
 def test_from_a_table_to_an_answer(place: Place, browser: Browser) -> None:
@@ -61,6 +53,7 @@ def hand_in(visitor: Visitor) -> None:
     expect(page.get_by_role("heading", name="Drop a table here")).to_be_visible()
     expect(page.get_by_text("runner ready")).to_be_visible()
     visitor.picture("first")
+    page.wait_for_load_state()  # the script that takes the file
     page.get_by_label("Choose a file").set_input_files(sonar(visitor.place.folder))
     page.wait_for_url("**/new?upload=*")
     expect(page.get_by_label("Target")).to_have_value("column61")
@@ -91,7 +84,7 @@ def choose(visitor: Visitor) -> None:
     assert "dropout = { low = 0.05, high = 0.6 }" in text
     assert "# probability of dropping a unit" in text  # comments stay
     page.get_by_role("button", name="Copy").click()
-    assert page.evaluate("navigator.clipboard.readText()") == text
+    visitor.until(lambda: page.evaluate("navigator.clipboard.readText()") == text, "it is not copied")
     definition.fill(text.replace("trials = 8", "trials = 4"))  # pasted back, with a change
     expect(page.get_by_label("Trials", exact=True)).to_have_value("4")
     definition.fill(text)
@@ -109,11 +102,15 @@ def launch(visitor: Visitor) -> None:
     expect(page.locator("#log")).to_contain_text("8 of 8 trials are finished")
     charts = page.frame_locator('iframe[title="Charts of the sweep"]')
     expect(charts.locator(".main-svg").first).to_be_visible()
-    figures = visitor.place.ask("/v1/sweeps/sonar/figures")["figures"]
-    expect(charts.locator(".plot .main-svg:first-child")).to_have_count(len(figures))
-    expect(page.locator("#captions p")).to_have_count(len(figures))
-    height = page.locator("#frame iframe").evaluate("frame => frame.clientHeight")
-    assert height > 600
+
+    def all_are_drawn() -> bool:  # what was made while it ran may be shown for a while
+        figures = visitor.place.ask("/v1/sweeps/sonar/figures")["figures"]
+        drawn = charts.locator(".plot .main-svg:first-child").count()
+        return len(figures) == drawn == page.locator("#captions p").count()
+
+    visitor.until(all_are_drawn, "not every figure is drawn")
+    frame = page.locator("#frame iframe")
+    visitor.until(lambda: frame.evaluate("frame => frame.clientHeight") > 600, "the frame is not as high as its charts")
     visitor.picture("sweep")
     page.locator("#charts").evaluate("section => section.scrollIntoView()")
     visitor.picture("charts")
