@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from sweep.cli import errors as cli_errors
@@ -29,6 +30,10 @@ from tests.postgres import Databases, server
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch.scratch()))  # of ``tmp_path``
 
 shared_sql.share()
+
+# A slow machine is no finding: the first example reads the constants of all modules.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 
 # What processes of tests are forked from imports what they need, beside what workers need.
 forkserver._MODULES += ["sweep.run.loop", "sweep.cli.main", "sweep.operate.runner", "sweep.run.upgrade"]

@@ -443,8 +443,8 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(small: Progr
         family = children(process.pid)
         assert len(family) >= 2
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
-        out, err = process.communicate(timeout=20)
-    assert not wait_until_gone(family, seconds=1)
+        out, err = process.communicate(timeout=120)
+    assert not wait_until_gone(family, seconds=10)
     assert process.returncode == 130
     assert out == ""
     assert "Traceback" not in err
@@ -469,7 +469,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
 
 def ask(port: str, path: str, host: str | None = None) -> tuple[int, bytes]:
     """Status and body of an answer on loopback."""
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=120)
     with contextlib.closing(connection):
         connection.request("GET", path, headers={} if host is None else {"Host": host})
         answer = connection.getresponse()
@@ -489,7 +489,7 @@ def test_the_dashboard_shows_the_study_on_loopback_only(small: Program) -> None:
         assert ask(port, "/api/studies", host="evil.example")[0] == 403
         taken = small("dashboard", "--port", port, status=2)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 0, "Ctrl-C is how it ends"
     assert err == ""
     assert [study["study_name"] for study in studies["study_summaries"]] == ["small"]
@@ -505,7 +505,7 @@ def test_at_a_terminal_init_asks_for_the_column(program: Program) -> None:
         while "Column to predict" not in seen:
             seen += os.read(mine, 4096).decode()
         os.write(mine, b"kind\n")
-        process.wait(timeout=20)
+        process.wait(timeout=120)
     os.close(mine)
     assert process.returncode == 0
     assert spec.load("t.toml").data.target == "kind"

@@ -65,7 +65,7 @@ def test_an_example_runs(path: Path, tmp_path: Path) -> None:
     (parameters,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
     assert set(re.findall(r"^([A-Z]+) *=", parameters.source, re.M)) == set(re.findall(r"[A-Z]{2,}", SMALL))
     parameters.source = SMALL
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -121,12 +121,12 @@ def kernel(tmp_path: Path, settings: None) -> Iterator[tuple[Any, Any]]:
 
 def result(client: Any, message: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What came of a cell, and all that it showed."""
-    reply = client.get_shell_msg(timeout=60)
+    reply = client.get_shell_msg(timeout=300)
     while reply["parent_header"].get("msg_id") != message:
-        reply = client.get_shell_msg(timeout=60)
+        reply = client.get_shell_msg(timeout=300)
     shown: list[dict[str, Any]] = []
     while True:
-        one = client.get_iopub_msg(timeout=60)
+        one = client.get_iopub_msg(timeout=300)
         if one["parent_header"].get("msg_id") == message:
             if one["msg_type"] == "status" and one["content"]["execution_state"] == "idle":
                 return reply["content"], shown

@@ -47,9 +47,17 @@ Lost = Literal["question", "answer"]
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts a hundredth of a second apart."""
+    """Attempts a hundredth of a second apart, by a clock that goes while it is slept, and not otherwise."""
     monkeypatch.setattr(patience, "FIRST_SECONDS", 0.005)
     monkeypatch.setattr(patience, "MOST_SECONDS", 0.01)
+    now = 1000.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += max(seconds, 1e-6)
+
+    monkeypatch.setattr(patience, "monotonic", lambda: now)
+    monkeypatch.setattr(patience, "sleep", sleep)
 
 
 class Flaky:
@@ -362,10 +370,15 @@ def test_a_server_restarted_in_the_middle_of_a_sweep_costs_waiting_alone(tmp_pat
         servers = [_start(command, home)]
         said, done, restarts, over = list[str](), 0, list[threading.Thread](), threading.Event()
 
+        def waits() -> int:
+            return sum("waiting for it" in one for one in said)
+
         def restart(how: signal.Signals) -> None:
+            before, end = waits(), time.monotonic() + 60
             servers[-1].send_signal(how)
             servers[-1].wait()
-            time.sleep(1)
+            while waits() == before and time.monotonic() < end:  # it is away until the sweep has met that
+                time.sleep(0.02)
             servers.append(_start(command, home))
             over.wait()  # a server ends with the thread that started it
 

@@ -87,11 +87,11 @@ def test_lines_come_now_and_then_and_at_the_end(clock: Clock, capsys: pytest.Cap
         clock.now += 1
         now.take(9, {"none": 0.5})
         display.update()
-        time.sleep(0.5)
+        written = written_with("9 of 64", capsys)
         now.take(64, {"none": 0.75, "all": 0.7})
         display.update()
         display.doing("finishing")
-    lines = capsys.readouterr().err.splitlines()
+    lines = (written + capsys.readouterr().err).splitlines()
     assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in lines)
     assert [line[9:] for line in lines] == [
         "reading",
@@ -101,14 +101,23 @@ def test_lines_come_now_and_then_and_at_the_end(clock: Clock, capsys: pytest.Cap
     ]
 
 
+def written_with(part: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What is written until a part has come."""
+    found, end = "", time.monotonic() + 60
+    while part not in found:
+        assert time.monotonic() < end, found
+        time.sleep(0.01)
+        found += capsys.readouterr().err
+    return found
+
+
 def test_a_second_training_has_its_lines_too(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with Lines(first=0.02, later=0.02) as display:
         for done in (9, 10):
             now = standing(clock)
             display.begin(now)
             now.take(done, {})
-            time.sleep(0.3)
-            written = capsys.readouterr().err
+            written = written_with("\n", capsys)
             assert written[9:].startswith(f"sonar: {done} of 64 trials")
             display.doing("comparing")
             assert capsys.readouterr().err[9:] == "comparing\n"
