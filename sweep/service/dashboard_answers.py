@@ -22,20 +22,13 @@ import optuna_dashboard
 
 from sweep.errors import StorageError
 from sweep.service.assets import address
+from sweep.service.headers import DASHBOARD
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 """A WSGI application."""
 
 LEVEL, LEAST_PACKED = 6, 1024
 """Of gzip; bytes from which on something is compressed."""
-
-POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
-"""The ``Content-Security-Policy`` that its pages work under: Plotly's WebGL figures make functions from text, and its
-components write styles into the page."""
 
 VIEWER_NOTE = "You are logged in as a viewer: you may look at everything here, and change nothing."
 
@@ -161,7 +154,7 @@ def page(study: int | None, *, viewer: bool = False) -> Answer:
         links += f'<link rel="stylesheet" href="{address("viewer.css")}">'
         page = page.replace("</body>", f'<p id="viewer-note">{VIEWER_NOTE}</p></body>', 1)
     page = page.replace("</head>", f"{links}</head>", 1)
-    policy = ("Content-Security-Policy", POLICY)
+    policy = ("Content-Security-Policy", DASHBOARD)
     return Answer("200 OK", "text/html; charset=utf-8", page.encode(), more=(policy,)).packed_if_large()
 
 

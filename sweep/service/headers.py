@@ -13,9 +13,10 @@ PAGES = (
 DASHBOARD = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; "
-    "worker-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "worker-src 'self' blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Of Optuna's dashboard, which has styles inline and compiles functions."""
+"""Of Optuna's dashboard: Plotly's WebGL figures make functions from text, and its components write styles into the
+page."""
 
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 """Of what is no page: the API's answers, and files that somebody has attached to a study."""
