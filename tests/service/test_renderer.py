@@ -152,6 +152,7 @@ def test_what_was_made_is_kept_within_bounds(
 def test_a_sweep_that_runs_is_not_made_anew_all_the_time(
     url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "LEAST_SECONDS", 60.0)
     renderer = Renderer(url)
     made: list[str] = []
 
