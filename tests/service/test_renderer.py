@@ -104,7 +104,7 @@ def test_it_is_made_once_by_a_modest_process_without_torch(
 
 
 def test_a_process_that_dies_is_replaced(shared: Renderer, sweeps: dict[str, Glance], asked: list[_Task]) -> None:
-    shared.made(sweeps["orphaned"], "figures")
+    shared.made(sweeps["orphaned"], "report")
     first = process_of(shared)
     first.kill()
     first.wait(30)
@@ -124,8 +124,6 @@ def test_a_process_that_takes_too_long_is_ended(
     shared: Renderer, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared.made(sweeps["orphaned"], "figures")
-    if shared._process is None or shared._process.poll() is not None:
-        shared._running()
     process = process_of(shared)
     process.suspend()
     monkeypatch.setattr(module, "MAKE_SECONDS", 0.2)
