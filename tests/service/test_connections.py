@@ -26,6 +26,7 @@ PATIENCE = 30.0
 
 
 def test_a_head_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 3600.0)
     with listening(app_with(Behind(), login=False)) as port:
         with connected(port) as connection:  # also one that was used before
             connection.sendall(head("GET", "/health"))
