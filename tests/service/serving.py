@@ -100,11 +100,26 @@ def head(method: str, path: str, *lines: str) -> bytes:
     return "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {HOST}", *lines, "", ""]).encode()
 
 
+def received(connection: socket.socket, end: bytes) -> bytes:
+    """What comes, up to something that ends it, of a connection that the other side leaves open until then."""
+    found = b""
+    while not found.endswith(end):
+        part = connection.recv(65536)
+        assert part, f"closed after {found!r}"
+        found += part
+    return found
+
+
 def answer(connection: socket.socket) -> tuple[int, dict[str, str], Any]:
     """Status, headers and body, as JSON if it is, of a connection that the other side closes."""
     found = b""
     while part := connection.recv(65536):
         found += part
+    return parsed(found)
+
+
+def parsed(found: bytes) -> tuple[int, dict[str, str], Any]:
+    """Status, headers and body of an answer."""
     start, _, body = found.partition(b"\r\n\r\n")
     status, *lines = start.decode().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

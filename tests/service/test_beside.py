@@ -36,7 +36,7 @@ def test_one_that_is_killed_is_seen_though_its_child_holds_standard_error(
     try:
         status = asyncio.run(asyncio.wait_for(run(), PATIENCE))
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, ProcessLookupError):
             os.kill(int(pid.read_text()), signal.SIGKILL)
     assert status == -signal.SIGKILL
     assert "last words" in capsys.readouterr().err

@@ -20,6 +20,8 @@ from tests.service.serving import (
     head,
     in_front,
     listening,
+    parsed,
+    received,
 )
 
 JSON = {"Content-Type": "application/json"}
@@ -59,8 +61,11 @@ CHUNKED = ("Transfer-Encoding: chunked", "Content-Type: application/json")
 
 
 @pytest.mark.parametrize(("path", "limit"), [("/api/x", bodies.LARGEST), (UPLOADS, 4 * bodies.LARGEST)])
-def test_bodies_in_chunks_that_never_end(path: str, limit: int, real: tuple[Behind, int]) -> None:
+def test_bodies_in_chunks_that_never_end(
+    path: str, limit: int, real: tuple[Behind, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing announces their size: they are counted while they come, and no more of them is taken than is allowed."""
+    monkeypatch.setattr(bodies, "LINGER_SECONDS", 600.0)  # the answer comes before that
     behind, port = real
     piece = chunk(b"x" * 65536)
     behind.seen.clear()
@@ -68,7 +73,7 @@ def test_bodies_in_chunks_that_never_end(path: str, limit: int, real: tuple[Behi
         connection.sendall(head("POST", path, *CHUNKED))
         for _ in range(limit // 65536 + 1):
             connection.sendall(piece)
-        status, headers, problem = answer(connection)
+        status, headers, problem = parsed(received(connection, b"}"))
     assert (status, problem["code"], headers["connection"]) == (413, "too_large", "close")
     assert f"at most {limit:,} bytes" in problem["detail"]
     assert behind.seen == []
@@ -82,15 +87,19 @@ def test_bodies_in_chunks_that_never_end(path: str, limit: int, real: tuple[Behi
 
 
 @pytest.mark.parametrize("path", ["/api/x", UPLOADS])
-def test_a_body_that_is_announced_too_large_is_not_waited_for(path: str, real: tuple[Behind, int]) -> None:
+def test_a_body_that_is_announced_too_large_is_not_waited_for(
+    path: str, real: tuple[Behind, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "LINGER_SECONDS", 600.0)
     with connected(real[1]) as connection:
         connection.sendall(head("POST", path, f"Content-Length: {2**33}", "Content-Type: text/csv") + b"x" * 100_000)
-        status, headers, problem = answer(connection)
+        status, headers, problem = parsed(received(connection, b"}"))
     assert (status, problem["code"], headers["connection"]) == (413, "too_large", "close")
 
 
-def test_who_sends_all_of_it_reads_the_answer(real: tuple[Behind, int]) -> None:
+def test_who_sends_all_of_it_reads_the_answer(real: tuple[Behind, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Closed at once the connection would be reset under the client, and the answer lost."""
+    monkeypatch.setattr(bodies, "LINGER_SECONDS", 60.0)
     size = 24 * 2**20
     with connected(real[1]) as connection:
         connection.sendall(head("POST", "/api/x", f"Content-Length: {size}", *CHUNKED[1:]))

@@ -127,7 +127,7 @@ def test_whatever_is_written_is_answered_at_once(browser: TestClient, text: str)
     assert len(text) <= MOST_TEXT
     start = time.process_time()
     answer = browser.post("/v1/definitions/check", json={"definition": text})
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20
     assert answer.status_code == 200
     for problem in answer.json()["problems"]:
         assert problem["said"]
@@ -148,8 +148,9 @@ def test_no_upload_of_that_id(browser: TestClient, wrong: str) -> None:
 # --- with its table ---------------------------------------------------------------------------------------------------
 
 
-def test_what_is_submitted_has_a_table_that_no_path_leads_to(browser: TestClient, upload: dict[str, Any]) -> None:
+def test_what_is_submitted_has_a_table_that_no_path_leads_to(browser: TestClient) -> None:
     """A definition taken home names the file as its owner does."""
+    upload = hand_in(browser, "t.csv", TABLE)
     found = checked(service(browser), upload["definition"], upload["id"], name="mine", trials=12)
     assert (found.spec.name, found.spec.search.trials, found.task) == ("mine", 12, "binary")
     assert found.upload is not None

@@ -27,6 +27,7 @@ from tests.service.serving import (
     head,
     in_front,
     listening,
+    received,
 )
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -130,6 +131,9 @@ def test_a_bug_is_answered_and_logged_once(behind: Behind, caplog: pytest.LogCap
 # ------------------------------------------------------------------------------------------------ compression, streams
 
 
+FIRST = b"data: first\n\n\r\n"  # the end of its chunk too
+
+
 def streaming(behind: Behind, *, login: bool = False) -> GuardedApp:
     app = app_with(behind, login=login)
 
@@ -152,9 +156,7 @@ def test_events_come_at_once_uncompressed_and_end_with_the_service(behind: Behin
     app = streaming(behind)
     with listening(app) as port, connected(port) as connection:
         connection.sendall(head("GET", "/v1/events", "Accept-Encoding: gzip"))
-        found = b""
-        while b"first\n\n" not in found:
-            found += connection.recv(65536)
+        found = received(connection, FIRST)
         assert b"content-encoding" not in found.lower()
         app.state.ending.begin()
         while part := connection.recv(65536) if not found.endswith(b"0\r\n\r\n") else b"":
@@ -172,9 +174,7 @@ def test_events_end_with_the_session(way: str, behind: Behind, monkeypatch: pyte
     with listening(app) as port, connected(port) as connection, connected(port) as by_token:
         connection.sendall(head("GET", "/v1/events", shown))
         by_token.sendall(head("GET", "/v1/events", f"Authorization: Bearer {VIEWER}"))
-        found = b""
-        while b"first\n\n" not in found:
-            found += connection.recv(65536)
+        found = received(connection, FIRST)
         connection.settimeout(0.3)
         with pytest.raises(TimeoutError):  # as long as the session lasts, so does it
             connection.recv(1)
@@ -191,7 +191,7 @@ def test_events_end_with_the_session(way: str, behind: Behind, monkeypatch: pyte
         while part := b"" if found.endswith(b"0\r\n\r\n") else connection.recv(65536):
             found += part
         assert found.endswith(b"0\r\n\r\n")
-        assert by_token.recv(65536).endswith(b"first\n\n\r\n")
+        received(by_token, FIRST)
         by_token.settimeout(0.1)
         with pytest.raises(TimeoutError):
             by_token.recv(1)

@@ -138,6 +138,7 @@ def test_figures_that_are_dropped_before_newer_ones_are_made_are_no_news(
 def test_fifty_listeners_share_one_look_and_leave_nothing(
     listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live, "LOOK_SECONDS", 1.0)
     looks = 0
     look_once = live.Live._look_once
 

@@ -40,7 +40,8 @@ def by(found: Samples, name: str) -> dict[str, float]:
     return {labels[0][1]: value for (metric, labels), value in found.items() if metric == name and value}
 
 
-def test_what_is_stored(small: Program, at_once: None) -> None:
+def test_what_is_stored(small: Program, at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "RATE_SECONDS", 3600.0)
     small(*RUN, "--quiet")
     small("run", "small.toml", "--queue", "--name", "other", "--quiet")
     storage = f"sqlite:///{small.folder / 'sweep.db'}"

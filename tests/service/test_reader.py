@@ -102,7 +102,15 @@ def test_a_reader_that_takes_too_long_is_ended_with_all_that_it_started(
     pids = tmp_path / "pids"
     code = "child = subprocess.Popen(['sleep', '600']); "
     code += f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}'); time.sleep(600)"
+
+    class Begun(subprocess.Popen[bytes]):
+        def wait(self, timeout: float | None = None) -> int:
+            if timeout is not None:
+                wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+            return super().wait(timeout)
+
     starts(monkeypatch, code)
+    monkeypatch.setattr(subprocess, "Popen", Begun)
     with pytest.raises(RefusedError, match=r"^reading table.csv took more than 2.0 s, which is allowed here: hand in"):
         read(TABLE, limits=Limits(seconds=2))
     each = [int(pid) for pid in pids.read_text().split()]

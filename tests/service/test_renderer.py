@@ -104,7 +104,7 @@ def test_it_is_made_once_by_a_modest_process_without_torch(
 
 
 def test_a_process_that_dies_is_replaced(shared: Renderer, sweeps: dict[str, Glance], asked: list[_Task]) -> None:
-    shared.made(sweeps["orphaned"], "figures")
+    shared.made(sweeps["orphaned"], "report")
     first = process_of(shared)
     first.kill()
     first.wait(30)
@@ -124,8 +124,6 @@ def test_a_process_that_takes_too_long_is_ended(
     shared: Renderer, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared.made(sweeps["orphaned"], "figures")
-    if shared._process is None or shared._process.poll() is not None:
-        shared._running()
     process = process_of(shared)
     process.suspend()
     monkeypatch.setattr(module, "MAKE_SECONDS", 0.2)
@@ -152,6 +150,7 @@ def test_what_was_made_is_kept_within_bounds(
 def test_a_sweep_that_runs_is_not_made_anew_all_the_time(
     url: str, sweeps: dict[str, Glance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "LEAST_SECONDS", 60.0)
     renderer = Renderer(url)
     made: list[str] = []
 

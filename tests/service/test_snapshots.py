@@ -178,6 +178,7 @@ def test_what_has_not_changed_is_not_read_again(store: Store) -> None:
 
 
 def test_many_who_ask_at_once_are_answered_by_one_reading(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "SECONDS", 3600.0)
     fill(sqlite_url, trials=2)
     readings, inside = [], threading.Event()
     with Store.open(sqlite_url) as store:
