@@ -163,7 +163,7 @@ class Container:
         for pid in (self.pid, *children(self.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: len(self.statuses) > ended, f"{self.name} to be gone", 5)
+        wait_until(lambda: len(self.statuses) > ended, f"{self.name} to be gone", 60)
 
     def stop(self) -> None:
         """As ``docker compose stop``."""

@@ -69,7 +69,7 @@ def small_spec(folder: Path, *overrides: str) -> SweepSpec:
 
 def wait_for_trials(database: Path, wanted: int) -> None:
     """Until so many trials are stored by another process."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         if database.exists():
             try:

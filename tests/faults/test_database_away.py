@@ -112,7 +112,7 @@ def test_an_interrupt_does_not_wait_for_it(server: Server, spec: SweepSpec, undi
         time.sleep(2)
         assert run.process.is_alive()
         run.send(signal.SIGINT)
-        told, finished = run.result(seconds=10)
+        told, finished = run.result(seconds=60)  # it stays away
         assert told == "interrupted"
         assert finished >= 5  # one of the events is the start
     server.start()

@@ -11,13 +11,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tests.compose import free_port
+
 QUIET = {"DASK_LOGGING__DISTRIBUTED": "error"}
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Cluster:
@@ -30,7 +26,7 @@ class Cluster:
     """
 
     def __init__(self, folder: Path, protocol: str = "tcp", environment: dict[str, str] | None = None) -> None:
-        self.port = free_port()
+        self.port = int(free_port())
         self.address = f"{protocol}://127.0.0.1:{self.port}"
         self._folder = folder
         self._environment = environment or {}

@@ -22,7 +22,7 @@ from sweep.training.train import train_block
 from tests.launch.harm import die, keep_unless_first
 from tests.launch.suite import DATA, FOLDS, assert_same, make_job
 from tests.launch.test_dask import LONG, address_of, pids_of
-from tests.launch.test_faults import two_workers, wait_until_begun
+from tests.launch.test_faults import be_patient, two_workers, wait_until_begun
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +145,16 @@ def test_a_coordinator_that_was_stopped_takes_no_worker_for_silent_or_hung(monke
             launcher.submit(job)
         wait_until_begun(launcher, 2)
         everyone = " ".join(map(str, [*workers, os.getpid()]))
-        with subprocess.Popen(["/bin/sh", "-c", f"kill -STOP {everyone}; sleep 10; kill -CONT {everyone}"]):
-            found = {done.job.numbers: done.results for done in launcher.finished()}
+        with subprocess.Popen(["/bin/sh", "-c", f"kill -STOP {everyone}; sleep 10; kill -CONT {everyone}"]) as stops:
+            looks = 0
+
+            def look() -> None:  # each second
+                nonlocal looks
+                looks += stops.poll() is not None
+                if looks == 3:  # workers were judged since: what is left of the blocks may take its time
+                    be_patient(monkeypatch)
+
+            found = {done.job.numbers: done.results for done in launcher.finished(look)}
         assert told == []
         assert pids_of(launcher) == workers
         for job in jobs:

@@ -71,7 +71,7 @@ def pids_of(launcher: DaskLauncher) -> set[int]:
 
 def wait_until_training(launcher: DaskLauncher, jobs: int) -> None:
     """Until so many jobs are being worked on."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while blocks_at_work(launcher) < jobs and time.monotonic() < deadline:
         time.sleep(0.02)
 
@@ -161,7 +161,7 @@ def held(launcher: DaskLauncher) -> set[str]:
 
 def wait_until_held(launcher: DaskLauncher, count: int) -> None:
     gc.collect()  # an exception and its frames
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while len(held(launcher)) != count:
         assert time.monotonic() < deadline, held(launcher)
         time.sleep(0.02)
@@ -233,9 +233,9 @@ def test_cancelling_as_a_result_is_asked_for_loses_no_later_one(
     with monkeypatch.context() as patch:
         patch.setattr(dispatcher, "_fill", fill_and_withdraw)
         local.submit(make_job(0))
-        assert withdrawn.wait(20)
+        assert withdrawn.wait(120)
         local.cancel()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
 
     def in_time() -> None:
         assert time.monotonic() < deadline
@@ -334,7 +334,7 @@ def test_a_job_survives_its_only_worker(monkeypatch: pytest.MonkeyPatch) -> None
     start = time.monotonic()
     launcher.close()
     launcher.close()
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60  # and the other's job has no end
     assert not any(map(alive, last))
     with other, pytest.raises(LaunchError, match="connection to the Dask scheduler is lost"):
         list(other.finished())

@@ -85,6 +85,12 @@ def test_a_trial_that_kills_its_workers_is_given_up_and_all_others_are_trained()
         assert [done.job.numbers for done in launcher.finished()] == [(2,)]
 
 
+def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on nobody is taken for silent or hung, however slow this machine is."""
+    for limit in ("board.UNMEASURED_SECONDS", "board.HUNG_SECONDS", "crew.SILENT_SECONDS"):
+        monkeypatch.setattr(f"sweep.launch.{limit}", 1800.0)
+
+
 @pytest.mark.parametrize("by", ["deadline", "silence"])
 def test_a_stopped_worker_is_ended_and_its_block_runs_elsewhere(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if by == "deadline":
@@ -94,6 +100,12 @@ def test_a_stopped_worker_is_ended_and_its_block_runs_elsewhere(by: str, monkeyp
     else:
         monkeypatch.setattr("sweep.launch.crew.SILENT_SECONDS", 5.0)
     with two_workers() as (launcher, told):
+
+        def tell(sentence: str) -> None:
+            told.append(sentence)
+            be_patient(monkeypatch)  # the other worker may need longer
+
+        launcher.on_trouble = tell
         job = make_job(0, 1, **LONG)
         launcher.submit(job)
         wait_until_begun(launcher, 1)

@@ -38,8 +38,8 @@ def run_python(*arguments: str, folder: Path) -> list[str]:
         text=True,
         start_new_session=True,
     ) as process:
-        printed, errors = process.communicate(timeout=60)
-        left = wait_until_empty(process.pid, seconds=10)
+        printed, errors = process.communicate(timeout=300)
+        left = wait_until_empty(process.pid, seconds=60)
     assert (process.returncode, errors) == (0, "")
     assert not left
     return printed.splitlines()
@@ -83,7 +83,7 @@ launcher.share(DATA, FOLDS)
 for number in range(4):
     launcher.submit(make_job(number))
 print(sorted(done.job.numbers[0] for done in launcher.finished()))
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 120
 while len(launcher._client.nthreads()) < 2 and time.monotonic() < deadline:
     time.sleep(0.02)
 replaced = set(launcher._client.run(os.getpid).values())

@@ -48,4 +48,4 @@ def do(storage: str, job: JobRecord, folder: Path, say: Say) -> Done:
     return Done({})
 
 
-DUTIES: Duties = {"estimate": Duty(do, 60.0), "export": Duty(do, 60.0), "fit": Duty(do, 1.0)}
+DUTIES: Duties = {"estimate": Duty(do, 60.0), "export": Duty(do, 60.0), "fit": Duty(do, 5.0)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -79,29 +80,37 @@ def resume(storage: str, name: str = "small") -> str:
         return orders.resume(store, name)
 
 
-def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has runs notice within a moment what is wanted of their sweep."""
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Has runs notice within a moment what is wanted of their sweep; set once one has noticed that it is to stop."""
+    noticed, look_at = threading.Event(), lease.KeptLease._look_at
+
+    def look(kept: lease.KeptLease, found: OrderRecord | None) -> None:
+        look_at(kept, found)
+        if kept._stop is not None:
+            noticed.set()
+
     monkeypatch.setattr(lease, "RENEW_SECONDS", 0.02)
     monkeypatch.setattr(lease, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(lease.KeptLease, "_look_at", look)
+    return noticed
 
 
 class After:
-    """Does something once a number of trials are finished, and then waits for a moment.
+    """Does something once a number of trials are finished.
 
     Args:
         trials: How many.
         action: What.
+        noticed: What is then waited for, if anything.
     """
 
-    def __init__(self, trials: int, action: Callable[[], object], seconds: float = 0.4) -> None:
-        self._trials, self._action, self._seconds = trials, action, seconds
+    def __init__(self, trials: int, action: Callable[[], object], noticed: threading.Event | None = None) -> None:
+        self._trials, self._action, self._noticed = trials, action, noticed
 
     def __call__(self, event: Event) -> None:
-        import time
-
         if isinstance(event, TrialDone) and event.finished == self._trials:
             self._action()
-            time.sleep(self._seconds)
+            assert self._noticed is None or self._noticed.wait(60)
 
 
 def undisturbed(folder: Path, *overrides: str) -> Left:

@@ -155,9 +155,9 @@ def _locked(store: Store) -> Connection:
 
 
 def test_from_the_queue_to_the_end(tmp_path: Path, storage_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks_often(monkeypatch)
+    noticed = looks_often(monkeypatch)
     queue(storage_url, tmp_path, priority=3)
-    work(storage_url, on_event=After(4, lambda: rest(storage_url, "paused")))
+    work(storage_url, on_event=After(4, lambda: rest(storage_url, "paused"), noticed))
     resume(storage_url)
     work(storage_url)
     lines = log(storage_url)

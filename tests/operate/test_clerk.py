@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -59,6 +60,16 @@ def found(store: Store, job: JobRecord) -> JobRecord:
     return record
 
 
+def expires_at(store: Store, job: JobRecord) -> str:
+    """When the lease of a job ends."""
+    engine = create_engine(store.url)
+    with engine.connect() as connection:
+        end = connection.scalar(text("SELECT expires_at FROM sweep_jobs WHERE id = :id"), {"id": job.id})
+    engine.dispose()
+    assert end is not None
+    return str(end)
+
+
 def ask(store: Store, how: str, kind: JobKind = "export", at: Path | None = None) -> JobRecord:
     return store.ask_job(kind, {"how": how, **({} if at is None else {"at": str(at)})}, sweep="one")
 
@@ -95,17 +106,18 @@ def test_whatever_a_job_does_ends_that_job_alone(store: Store, postgres_url: str
         assert (done.state, done.result, done.attempts) == ("done", {"rows": 3}, 1)
         assert store.job_file(done.id).content == b"content"
         given_up = ended(store, hangs)
-        assert (given_up.state, given_up.reason) == ("failed", "it took longer than 1.0 s, and was given up")
+        assert (given_up.state, given_up.reason) == ("failed", "it took longer than 5.0 s, and was given up")
         assert not wait_until_gone([at_work(tmp_path)], 10)
-        assert ended(store, ask(store, "well", "fit")).state == "done"
+        assert ended(store, ask(store, "well")).state == "done"  # in the same lane
 
 
 def test_a_clerk_that_is_killed_leaves_its_job_to_the_next(store: Store, postgres_url: str, tmp_path: Path) -> None:
     asked = ask(store, "waits", at=tmp_path)
-    with ClerkProcess(postgres_url, duties.DUTIES, 1.5, 0.1) as clerk:
+    with ClerkProcess(postgres_url, duties.DUTIES, 6.0, 0.1) as clerk:
         worker, pid = at_work(tmp_path), clerk.pid
         wait_for(lambda: found(store, asked).progress == "waiting")
-        time.sleep(2.0)  # longer than the lease, which is renewed
+        before = expires_at(store, asked)
+        wait_for(lambda: expires_at(store, asked) > before)  # the lease is renewed
         assert store.take_job(EXPORTS, "another", 30.0) is None
         assert found(store, asked).attempts == 1
         assert pid is not None
@@ -121,19 +133,20 @@ def test_a_clerk_that_cannot_be_started_is_no_harm(
     store: Store, postgres_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is said once, and tried again: jobs wait meanwhile."""
-    start, tries = forkserver.WorkerProcess.start, list[int]()
+    start, tries, allowed = forkserver.WorkerProcess.start, list[int](), threading.Event()
 
     def seldom(process: BaseProcess) -> None:
         tries.append(1)
-        if len(tries) < 4:
+        if not allowed.is_set():
             raise BlockingIOError(11, "Resource temporarily unavailable")
         start(process)
 
     monkeypatch.setattr(forkserver.WorkerProcess, "start", seldom)
     asked = ask(store, "well")
     with caplog.at_level("INFO"), ClerkProcess(postgres_url, duties.DUTIES, look=0.05):
-        wait_for(lambda: len(tries) == 3)
+        wait_for(lambda: len(tries) >= 3)
         assert found(store, asked).state == "queued"
+        allowed.set()
         assert ended(store, asked).state == "done"
     assert [line.message for line in caplog.records if "clerk" in line.message] == [
         "the clerk cannot be started, what is asked waits: [Errno 11] Resource temporarily unavailable"

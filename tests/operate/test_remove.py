@@ -65,7 +65,8 @@ def only_run(storage: str, folder: Path) -> None:
 
 def paused(storage: str, folder: Path) -> None:
     queue(storage, folder, *FEW, "search.batch=3", "search.pruner=median")
-    work(storage, on_event=After(3, lambda: rest(storage, "paused")))
+    with pytest.MonkeyPatch.context() as patch:
+        work(storage, on_event=After(3, lambda: rest(storage, "paused"), looks_often(patch)))
     assert status(storage).state == "paused"
 
 
@@ -99,10 +100,7 @@ def used(storage: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [queued, finished, used, only_run, paused, orphaned])
-def test_nothing_is_left_of_it_and_all_of_others(
-    make: Callable[[str, Path], None], other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks_often(monkeypatch)
+def test_nothing_is_left_of_it_and_all_of_others(make: Callable[[str, Path], None], other: str, tmp_path: Path) -> None:
     before = everything(other)
     assert set(Base.metadata.tables) < set(before)
     make(other, tmp_path)
@@ -130,14 +128,20 @@ def test_nothing_at_all_is_left_of_the_only_one(tmp_path: Path, postgres_url: st
 def test_one_that_is_being_run_stops_first(
     by: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks_often(monkeypatch)
+    noticed = looks_often(monkeypatch)
     before = everything(other)
-    begun, over = threading.Event(), threading.Event()
+    begun, told = threading.Event(), threading.Event()
+    said: list[str] = []
 
     def at_work(event: Event) -> None:
         if isinstance(event, Started):
             begun.set()
-            over.wait(0.5)
+            assert told.wait(60)
+            assert noticed.wait(60)
+
+    def tell(what: str) -> None:
+        said.append(what)
+        told.set()
 
     def run() -> None:
         if by == "runner":
@@ -151,7 +155,8 @@ def test_one_that_is_being_run_stops_first(
     thread = threading.Thread(target=run)
     thread.start()
     assert begun.wait(60)
-    said = remove_sweep(other)
+    with Store.open(other) as store:
+        delete(store, "small", tell)
     thread.join(60)
     assert len(said) == 1
     assert said[0].startswith("waiting for process ")

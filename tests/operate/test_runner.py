@@ -86,7 +86,7 @@ def test_by_priority_and_then_by_age(tmp_path: Path, sqlite_url: str) -> None:
 def test_what_comes_with_a_higher_priority_meanwhile_is_next(tmp_path: Path, sqlite_url: str) -> None:
     queue(sqlite_url, tmp_path, "name=a", *FEW)
     queue(sqlite_url, tmp_path, "name=b", *FEW)
-    later = After(2, lambda: queue(sqlite_url, tmp_path, "name=c", *FEW, priority=1), seconds=0)
+    later = After(2, lambda: queue(sqlite_url, tmp_path, "name=c", *FEW, priority=1))
     assert begun(work(sqlite_url, on_event=once(later))) == ["a", "c", "b"]
 
 
@@ -229,10 +229,10 @@ def test_a_stored_sweep_of_another_definition_fails(tmp_path: Path, sqlite_url: 
 def test_a_sweep_that_is_stopped_goes_on_where_it_was(
     state: orders.Rest, tmp_path: Path, storage_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks_often(monkeypatch)
+    noticed = looks_often(monkeypatch)
     queue(storage_url, tmp_path)
     answers: list[str] = []
-    said = work(storage_url, on_event=After(4, lambda: answers.append(rest(storage_url, state))))
+    said = work(storage_url, on_event=After(4, lambda: answers.append(rest(storage_url, state)), noticed))
     stopped = status(storage_url)
     assert stopped.state == state
     assert 4 <= stopped.counts.finished < 12
@@ -253,16 +253,15 @@ def test_pausing_one_that_is_resumed_before_it_stops(tmp_path: Path, sqlite_url:
         resume(sqlite_url)
 
     queue(sqlite_url, tmp_path)
-    work(sqlite_url, on_event=After(2, hesitate, seconds=0))
+    work(sqlite_url, on_event=After(2, hesitate))
     assert_same(what_is_left(sqlite_url), expected)
 
 
 def test_one_that_was_only_ever_run_rests_too(
     tmp_path: Path, sqlite_url: str, expected: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks_often(monkeypatch)
     spec = small_spec(tmp_path)
-    stop = After(2, lambda: rest(sqlite_url, "paused"))
+    stop = After(2, lambda: rest(sqlite_url, "paused"), looks_often(monkeypatch))
     with pytest.raises(StoppedError, match=r"small was paused: \d+ of 12 trials are finished; `sweep run` goes on"):
         run_sweep(spec, storage=sqlite_url, launcher=InlineLauncher(), on_event=stop)
     assert status(sqlite_url).state == "paused"
@@ -334,7 +333,7 @@ def test_more_trials_for_a_sweep_that_is_done(tmp_path: Path, postgres_url: str,
 
 def test_more_trials_while_it_runs(tmp_path: Path, sqlite_url: str, larger: Left) -> None:
     queue(sqlite_url, tmp_path)
-    said = work(sqlite_url, on_event=After(3, lambda: queue(sqlite_url, tmp_path, "search.trials=18"), seconds=0))
+    said = work(sqlite_url, on_event=After(3, lambda: queue(sqlite_url, tmp_path, "search.trials=18")))
     assert begun(said) == ["small", "small"]
     assert_same(what_is_left(sqlite_url), larger)
 
@@ -417,7 +416,7 @@ def stopped(process: ForkedProgram, number: signal.Signals) -> tuple[float, str]
     """How long a process took to end, and what it said."""
     begin = time.monotonic()
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     return time.monotonic() - begin, said
 
 
@@ -427,7 +426,7 @@ def test_an_idle_runner_ends_at_sigterm(tmp_path: Path) -> None:
         assert said.endswith(" nothing to do: waiting for `sweep run --queue`\n")
         seconds, rest_of_it = stopped(process, signal.SIGTERM)
     assert process.returncode == 143
-    assert seconds < 20  # with a clerk beside it, which may still be starting; a process that hangs takes for ever
+    assert seconds < 60  # with a clerk beside it, which may still be starting; a process that hangs takes for ever
     assert rest_of_it.splitlines()[-1].startswith("interrupted")
     assert "Traceback" not in rest_of_it
 
@@ -446,17 +445,17 @@ def test_a_runner_that_is_killed_paused_and_ended(tmp_path: Path) -> None:
         wait_for_more(storage, killed)
         asked = time.monotonic()
         assert "stops within seconds" in rest(storage, "paused")
-        while status(storage).state == "running" and time.monotonic() < asked + 30:
+        while status(storage).state == "running" and time.monotonic() < asked + 60:
             time.sleep(0.1)
         assert status(storage).state == "paused"
-        assert time.monotonic() - asked < 10
+        assert time.monotonic() - asked < 40
         paused = finished(storage)
         assert paused > killed
         resume(storage)
         wait_for_more(storage, paused)
         seconds, said = stopped(process, signal.SIGTERM)
     assert process.returncode == 143
-    assert seconds < 10
+    assert seconds < 60
     assert re.fullmatch(r"interrupted: \d+ of 900 trials are finished; the same command goes on", said.splitlines()[-1])
     assert "Traceback" not in said
     assert status(storage).state == "queued"
