@@ -63,4 +63,4 @@ def test_sigterm_is_a_clean_stop(tmp_path: Path) -> None:
     assert re.fullmatch(r"interrupted: \d+ of 900 trials are finished; the same command goes on", last), err
     assert "leaked" not in err
     assert "Traceback" not in err
-    assert not wait_until_gone(family, seconds=60)
+    assert not wait_until_gone(family, seconds=5)

@@ -127,8 +127,7 @@ def listening(folder: Path, *more: str, port: int = 0, login: bool = True) -> It
     with log.open("w") as said:
         process = subprocess.Popen(line, cwd=folder, env=environment, stdout=said, stderr=said)
     try:
-        until(lambda: _address(log.read_text(), process), "it does not say where it listens")
-        address = _address(log.read_text(), process) or ""
+        address = until(lambda: _address(log.read_text(), process), lambda: log.read_text())
         yield Place(address.rstrip("/"), storage, folder)
     finally:
         process.send_signal(signal.SIGINT)
@@ -143,12 +142,13 @@ def _address(said: str, process: subprocess.Popen[bytes]) -> str | None:
     return next((word for word in said.split() if word.startswith("http://")), None)
 
 
-def until(look: Callable[[], Any], why: str, wait: Callable[[float], object] = time.sleep) -> None:
-    """Looks until something is so; where it never is, the test fails and says why."""
+def until(look: Callable[[], Any], why: Callable[[], str], wait: Callable[[float], object] = time.sleep) -> Any:
+    """Looks until something is found; where nothing ever is, the test fails and says why."""
     deadline = time.monotonic() + PATIENCE
-    while not look():
-        assert time.monotonic() < deadline, why
+    while not (found := look()):
+        assert time.monotonic() < deadline, why()
         wait(0.05)
+    return found
 
 
 def press(control: Locator) -> None:
@@ -205,7 +205,7 @@ class Visitor:
 
     def until(self, look: Callable[[], Any], why: str) -> None:
         """Looks until something is so that comes later than what :func:`expect` can wait for."""
-        until(look, why, lambda seconds: self.page.wait_for_timeout(1000 * seconds))  # the browser is heard meanwhile
+        until(look, lambda: why, lambda seconds: self.page.wait_for_timeout(1000 * seconds))  # and hears the browser
 
     def tab_to(self, wanted: Locator, most: int = 120) -> None:
         """Presses Tab until something has the focus, and looks whether one sees that it has."""

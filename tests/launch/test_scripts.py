@@ -39,7 +39,7 @@ def run_python(*arguments: str, folder: Path) -> list[str]:
         start_new_session=True,
     ) as process:
         printed, errors = process.communicate(timeout=300)
-        left = wait_until_empty(process.pid, seconds=60)
+        left = wait_until_empty(process.pid, seconds=10)
     assert (process.returncode, errors) == (0, "")
     assert not left
     return printed.splitlines()
