@@ -215,7 +215,11 @@ export const ago = (instant, now = Date.now()) => {
 export const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 // What a program said, as a sentence.
-export const sentence = (said) => (said ? `${said.charAt(0).toUpperCase()}${said.slice(1)}${/[.!?]$/.test(said) ? "" : "."}` : "");
+export const sentence = (said) => {
+  if (!said) return "";
+  const begins = /^[\p{L}’'-]+[,:;.!?]?(\s|$)/u.test(said); // with a word: names of files and fields stay as they are
+  return `${begins ? said.charAt(0).toUpperCase() : said.charAt(0)}${said.slice(1)}${/[.!?]$/.test(said) ? "" : "."}`;
+};
 
 // --- marks -----------------------------------------------------------------------------------------------------------
 

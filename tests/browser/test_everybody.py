@@ -328,6 +328,19 @@ def test_a_target_that_cannot_be_guessed_is_asked_for(place: Place, browser: Bro
         expect(page.get_by_role("button", name="Launch the sweep")).to_be_visible()
 
 
+def test_a_file_keeps_its_name_in_what_is_said_of_it(place: Place, browser: Browser) -> None:
+    rows = "".join(f"{number},{number % 3},same\n" for number in range(60))
+    with visiting(browser, place) as visitor:
+        page = visitor.page
+        visitor.log_in()
+        visitor.go("/new")
+        page.get_by_label("Choose a file").set_input_files(
+            {"name": "same.csv", "mimeType": "text/csv", "buffer": f"alpha,beta,y\n{rows}".encode()}
+        )
+        said = page.get_by_text("same.csv: the target 'y' has one class only: 'same'.", exact=True)
+        expect(said.first).to_be_visible()
+
+
 def test_what_users_wrote_is_text(place: Place, browser: Browser) -> None:
     hostile = "<img src=x onerror=window.pwned=1>"
     rows = "".join(
