@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,7 +15,7 @@ from sweep.analysis import status as analysis
 from sweep.analysis.results import SweepStatus
 from sweep.launch.base import Launcher
 from sweep.launch.inline import InlineLauncher
-from sweep.operate import orders
+from sweep.operate import chronicle, orders
 from sweep.operate.answers import Answer
 from sweep.operate.runner import Runner
 from sweep.run import lease
@@ -26,6 +27,9 @@ from sweep.store.rows import OrderRecord
 from sweep.store.store import Store
 from sweep.tables.packed import pack
 from tests.small_sweep import Left, small_spec, what_is_left
+
+PATIENCE = 120.0
+"""Seconds for a log to be written, on the busiest of disks."""
 
 FEW = ("search.trials=3", "training.epochs=2")
 
@@ -45,9 +49,11 @@ def work(
     on_event: Callable[[Event], None] = ignore,
     answer: Answer | None = None,
 ) -> list[str]:
-    """Runs what is queued; what the runner said."""
+    """Runs what is queued, and waits for the log; what the runner said."""
     said: list[str] = []
-    Runner(storage, workers, said.append, on_event, poll=0.05, answer=answer).run(once=True)
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(chronicle, "CLOSING_SECONDS", PATIENCE)
+        Runner(storage, workers, said.append, on_event, poll=0.05, answer=answer).run(once=True)
     return said
 
 
@@ -56,6 +62,14 @@ def log(storage: str, name: str = "small") -> list[str]:
     with Store.open(storage) as store:
         lines = [line.said for line in store.log_lines(name)]
     return [re.sub(r"\bprocess \d+ on [^\s:]+|(?<= by )[^\s:]+ on [^\s:]+", "WHO", line) for line in lines]
+
+
+def has_begun(storage: str, name: str = "small") -> None:
+    """Waits for the line that says so: a run does not."""
+    deadline = time.monotonic() + PATIENCE
+    while not any(line.startswith("begins") for line in log(storage, name)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def status(storage: str, name: str = "small") -> SweepStatus:
