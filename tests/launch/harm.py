@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from distributed import Worker
@@ -28,6 +32,29 @@ def train_or_die(name: str, job: Any, *more: Any) -> BlockDone:
 
 class PoisonedLauncher(DaskLauncher):
     _train = staticmethod(train_or_die)
+
+
+def train_and_wait(gate: Path, name: str, job: Any, *more: Any) -> BlockDone:
+    """Gives what it trained once the gate is open."""
+    done = worker.train(name, job, *more)
+    while not gate.exists():
+        time.sleep(0.01)
+    return done
+
+
+@contextmanager
+def gated(launcher: DaskLauncher, folder: Path) -> Iterator[Callable[[], None]]:
+    """Blocks submitted inside do not end, however slow the test is, before it calls what it is given; or ends.
+
+    A fresh folder takes the gate.
+    """
+    gate, train = folder / "open", launcher._dispatcher._train
+    launcher._dispatcher._train = partial(train_and_wait, gate)
+    try:
+        yield gate.touch
+    finally:
+        gate.touch()
+        launcher._dispatcher._train = train
 
 
 def forget_tables() -> None:

@@ -26,7 +26,7 @@ from sweep.launch.dask import DaskLauncher
 from sweep.records import BlockJob
 from sweep.run.prepare import prepare
 from sweep.training.train import train_block
-from tests.launch.harm import forget_tables
+from tests.launch.harm import forget_tables, gated
 from tests.launch.suite import DATA, FOLDS, RUNGS, TRIALS, LauncherSuite, assert_same, at_rung, make_job
 from tests.processes import alive, children, wait_until_gone
 from tests.small_sweep import small_spec
@@ -281,34 +281,38 @@ def kill_holder(launcher: DaskLauncher, state: Future) -> None:
     assert pids
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    assert not wait_until_gone(pids, seconds=10)
+    assert not wait_until_gone(pids, seconds=60)
 
 
 # --- interrupted and dying workers ------------------------------------------------------------------------------------
 
 
-def test_workers_ignore_an_interrupt(local: DaskLauncher) -> None:
+def test_workers_ignore_an_interrupt(local: DaskLauncher, tmp_path: Path) -> None:
     before = pids_of(local)
     local.share(DATA, FOLDS)
-    for number in range(2):
-        local.submit(make_job(number, **LONG))
-    wait_until_training(local, 2)
-    for pid in before:
-        os.kill(pid, signal.SIGINT)
-    assert len(list(local.finished())) == 2
+    with gated(local, tmp_path) as go:
+        for number in range(2):
+            local.submit(make_job(number, **LONG))
+        wait_until_training(local, 2)
+        for pid in before:
+            os.kill(pid, signal.SIGINT)
+        go()
+        assert len(list(local.finished())) == 2
     assert pids_of(local) == before
 
 
-def test_a_job_survives_its_only_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_survives_its_only_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     launcher = DaskLauncher(workers=1)
     trouble: list[str] = []
     launcher.on_trouble = trouble.append
     launcher.share(DATA, FOLDS)
     jobs = [make_job(0, 1, **LONG), make_job(2)]
-    for job in jobs:
-        launcher.submit(job)
-    first = kill_workers(launcher)  # and with it the only copy of the table
-    done = {one.job.numbers: one.results for one in launcher.finished()}
+    with gated(launcher, tmp_path) as go:
+        for job in jobs:
+            launcher.submit(job)
+        first = kill_workers(launcher)  # and with it the only copy of the table
+        go()
+        done = {one.job.numbers: one.results for one in launcher.finished()}
     for job in jobs:
         assert_same(done[job.numbers], train_block(DATA, FOLDS, job))
     second = pids_of(launcher)
@@ -318,7 +322,7 @@ def test_a_job_survives_its_only_worker(monkeypatch: pytest.MonkeyPatch) -> None
 
     for pid in second:  # with nothing to do, and the table again
         os.kill(pid, signal.SIGKILL)
-    assert not wait_until_gone(second, seconds=10)
+    assert not wait_until_gone(second, seconds=60)
     launcher.share(DATA, FOLDS)
     launcher.submit(jobs[1])
     assert len(list(launcher.finished())) == 1
@@ -341,13 +345,15 @@ def test_a_job_survives_its_only_worker(monkeypatch: pytest.MonkeyPatch) -> None
     assert "waiting up to 1 s for its scheduler" in trouble[-1]
 
 
-def test_a_job_that_somebody_else_withdraws_is_trained_again(local: DaskLauncher) -> None:
+def test_a_job_that_somebody_else_withdraws_is_trained_again(local: DaskLauncher, tmp_path: Path) -> None:
     local.share(DATA, FOLDS)
     job = make_job(3, 4, **LONG)
-    local.submit(job)
-    wait_until_training(local, 1)
-    local._client.cancel([item.future for item in local._dispatcher._placed.values()], force=True)
-    (done,) = local.finished()
+    with gated(local, tmp_path) as go:
+        local.submit(job)
+        wait_until_training(local, 1)
+        local._client.cancel([item.future for item in local._dispatcher._placed.values()], force=True)
+        go()
+        (done,) = local.finished()
     assert_same(done.results, train_block(DATA, FOLDS, job))
 
 
@@ -369,7 +375,7 @@ def kill_workers(launcher: DaskLauncher) -> set[int]:
     pids = pids_of(launcher)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    assert not wait_until_gone(pids, seconds=10)
+    assert not wait_until_gone(pids, seconds=60)
     return pids
 
 
@@ -391,7 +397,7 @@ def test_workers_end_when_the_coordinator_is_killed() -> None:
         assert len(family) >= 2
         coordinator.kill()
         coordinator.wait()
-        assert not wait_until_gone(family, seconds=10)
+        assert not wait_until_gone(family, seconds=30)
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------
