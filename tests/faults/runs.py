@@ -20,15 +20,24 @@ from sweep.run.loop import run_sweep
 from sweep.spec.model import SweepSpec
 from tests.forked import forked_processes, hear_interrupts
 
+HELD_AT = 16
+"""A run that is held begins or finishes trials so many times, and goes on when it is told to."""
 
-def _run(spec: SweepSpec, storage: str, reports: Connection, lease_seconds: float | None) -> None:
+
+def _run(spec: SweepSpec, storage: str, reports: Connection, lease_seconds: float | None, held: bool) -> None:
     hear_interrupts()
     if lease_seconds is not None:
         lease.LEASE_SECONDS, lease.RENEW_SECONDS = lease_seconds, lease_seconds / 6
 
+    events = 0
+
     def report(event: Event) -> None:
+        nonlocal events
         if isinstance(event, Started | TrialDone):
             reports.send(("event", type(event).__name__))
+            events += 1
+            if held and events == HELD_AT:
+                reports.recv()
 
     try:
         with interruptible():
@@ -54,12 +63,17 @@ class Run:
         return self.process.pid
 
     def wait_for_events(self, count: int) -> None:
-        """Until it has begun or finished trials so many times."""
+        """Until it has begun or finished trials so many times: fewer than :data:`HELD_AT`."""
+        assert count < HELD_AT
         for _ in range(count):
             kind, value = self.reports.recv()
             assert kind == "event", (kind, value)
 
-    def result(self, seconds: float = 60) -> tuple[str, Any]:
+    def go_on(self) -> None:
+        """Where it is held, or when it comes there."""
+        self.reports.send(None)
+
+    def result(self, seconds: float = 120) -> tuple[str, Any]:
         """``"done"`` and the trials it told, ``"interrupted"`` and those finished, or an error and what it says."""
         while self.reports.poll(seconds):
             kind, value = self.reports.recv()
@@ -73,17 +87,19 @@ class Run:
 
 
 @contextmanager
-def started(spec: SweepSpec, storage: str, lease_seconds: float | None = None) -> Iterator[Run]:
+def started(spec: SweepSpec, storage: str, lease_seconds: float | None = None, held: bool = True) -> Iterator[Run]:
     """A run that is killed in the end, if it has not ended.
 
     Args:
         spec: The definition.
         storage: Database URL.
-        lease_seconds: For a lease that ends sooner.
+        lease_seconds: For a lease of another length.
+        held: Whether it waits in the middle for :meth:`Run.go_on`: what is done to it comes before its end, however
+            slow the one is that does it.
     """
     processes = forked_processes()
-    ours, theirs = processes.Pipe(duplex=False)
-    process = processes.Process(target=_run, args=(spec, storage, theirs, lease_seconds))
+    ours, theirs = processes.Pipe()
+    process = processes.Process(target=_run, args=(spec, storage, theirs, lease_seconds, held))
     process.start()
     theirs.close()
     try:

@@ -16,6 +16,7 @@ from sweep.run.events import Event, Started, TrialDone, Trouble
 from sweep.run.loop import run_sweep
 from sweep.run.study import optuna_storage
 from sweep.spec.model import SweepSpec
+from sweep.store.leases import now
 from sweep.store.models import Lease
 from sweep.store.store import Store
 from tests.faults.runs import started
@@ -47,7 +48,10 @@ def held_by(storage: str) -> str | None:
 @pytest.mark.no_tables
 def test_two_that_begin_at_once(spec: SweepSpec, undisturbed: Left, storage_url: str) -> None:
     # Whoever has it may stand for a while; the other one waits for its next renewal only.
-    with started(spec, storage_url, 10.0) as first, started(spec, storage_url, 10.0) as second:
+    with (
+        started(spec, storage_url, 10.0, held=False) as first,
+        started(spec, storage_url, 10.0, held=False) as second,
+    ):
         results = [first.result(), second.result()]
         pids = [first.pid, second.pid]
     kinds = sorted(kind for kind, _ in results)
@@ -78,18 +82,16 @@ def test_one_that_died_on_this_machine_is_not_waited_for(spec: SweepSpec, undist
     assert_same(what_is_left(sqlite_url), undisturbed)
 
 
-def test_one_that_died_elsewhere_is_waited_for(
-    spec: SweepSpec, undisturbed: Left, postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with started(spec, postgres_url, 3.0) as run:
+def test_one_that_died_elsewhere_is_waited_for(spec: SweepSpec, undisturbed: Left, postgres_url: str) -> None:
+    with started(spec, postgres_url) as run:
         run.wait_for_events(4)
         run.send(signal.SIGKILL)
         run.process.join()
         pid = run.pid
     with Store.open(postgres_url) as store:
+        elsewhere = {"machine": "another", "host": "far-away", "expires_at": now() + 4}
+        store._write(lambda session: session.execute(update(Lease).values(elsewhere)))
         (left,) = store.leases().values()
-        store._write(lambda session: session.execute(update(Lease).values(machine="another", host="far-away")))
-    monkeypatch.setattr(lease, "LEASE_SECONDS", 3.0)
     said: list[str] = []
 
     def listen(event: Event) -> None:
@@ -97,8 +99,8 @@ def test_one_that_died_elsewhere_is_waited_for(
             said.append(event.said)
         elif isinstance(event, Started):
             with Store.open(postgres_url) as store:
-                (now,) = store.leases().values()
-            assert now.acquired_at >= left.expires_at
+                (taken,) = store.leases().values()
+            assert taken.acquired_at >= left.expires_at
 
     run_sweep(spec, storage=postgres_url, launcher=InlineLauncher(), on_event=listen)
     assert f"waiting for process {pid} on far-away, which runs small or has died: at most " in said[0]
@@ -117,9 +119,11 @@ def test_one_that_was_stopped_writes_no_more(spec: SweepSpec, undisturbed: Left,
         with started(spec, postgres_url, 2.0) as second:
             second.wait_for_events(3)
             assert held_by(postgres_url) not in (token, None)
+            first.go_on()
             first.send(signal.SIGCONT)
             kind, said = first.result()
             assert (kind, "taken over" in said) == ("BusyError", True), said
+            second.go_on()
             told = second.result()
     assert told[0] == "done"
     assert_same(what_is_left(postgres_url), undisturbed)
