@@ -444,7 +444,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(small: Progr
         assert len(family) >= 2
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
         out, err = process.communicate(timeout=120)
-    assert not wait_until_gone(family, seconds=5)
+    assert not wait_until_gone(family, seconds=20)
     assert process.returncode == 130
     assert out == ""
     assert "Traceback" not in err

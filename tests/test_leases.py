@@ -125,7 +125,7 @@ def test_a_takeover_waits_for_a_write_under_way(postgres_url: str) -> None:
         checked, order = threading.Event(), []
 
         def take() -> None:
-            checked.wait(10)
+            checked.wait(60)
             second.take_lease(key, other, 30.0)
             order.append("taken")
 
@@ -155,18 +155,18 @@ def test_a_takeover_does_not_wait_for_who_was_stopped_in_the_middle_of_a_write(
         inside, taken = threading.Event(), threading.Event()
 
         def take() -> None:
-            inside.wait(10)
+            inside.wait(60)
             second.take_lease(key, other, 30.0)
             taken.set()
 
         def stopped(connection: Session | Connection) -> None:
             fence(key, own.token)(connection)
             inside.set()
-            assert taken.wait(10)
+            assert taken.wait(60)
 
         thread = threading.Thread(target=take)
         thread.start()
-        store.fence, store.patience = stopped, 10.0
+        store.fence, store.patience = stopped, 60.0
         with pytest.raises(BusyError, match="taken over by another run"):
             store.update_trials_budget(key, 15)
         thread.join()

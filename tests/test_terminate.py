@@ -30,11 +30,11 @@ def test_an_interrupt_that_falls_into_a_finaliser_is_not_lost(number: signal.Sig
     def command() -> None:
         with cli_errors.interruptible():
             Dying()
-            time.sleep(10)
+            time.sleep(60)
 
     start = time.monotonic()
     assert cli_errors.guarded(command) == 128 + number
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
@@ -63,4 +63,4 @@ def test_sigterm_is_a_clean_stop(tmp_path: Path) -> None:
     assert re.fullmatch(r"interrupted: \d+ of 900 trials are finished; the same command goes on", last), err
     assert "leaked" not in err
     assert "Traceback" not in err
-    assert not wait_until_gone(family, seconds=5)
+    assert not wait_until_gone(family, seconds=20)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from sweep.commands.answer import answer_sweep
 from sweep.commands.progress import Saying
@@ -19,6 +20,7 @@ from sweep.operate import answers, jobs
 from sweep.operate.presence import Presence
 from sweep.operate.runner import Runner
 from sweep.run.events import Event, Started
+from sweep.store.models import Job
 from sweep.store.service_rows import JobRecord
 from sweep.store.store import Store
 from tests.command_line import Program, start
@@ -173,15 +175,18 @@ def test_workers_that_are_lost_again_and_again_are_its_own_fault(
 
 
 def test_one_that_nobody_asks_for_any_more_ends(done: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And one that is worked at stays with who is at it, however short its lease."""
+    """And one that is worked at stays with who is at it, however long that takes: its lease is put off."""
     monkeypatch.setattr(answers, "RENEW_SECONDS", 0.05)
-    monkeypatch.setattr(answers, "LEASE_SECONDS", 2.0)
     job = ask(done)
+
+    def expires(store: Store) -> float:
+        return store._read(lambda session: session.scalars(select(Job.expires_at)).one())
 
     def slow(own: JobRecord, say: Say) -> Mapping[str, Any]:
         say("1 of 2 runs")
-        time.sleep(2.4)
         with Store.open(done) as store:
+            first = expires(store)
+            wait_for(lambda: expires(store) > first)
             assert store.take_job(jobs.RUNNERS, "other", 30.0) is None
             assert found(done, own).progress == "1 of 2 runs"
             store.drop_jobs(sweep="small")
